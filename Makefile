@@ -1,0 +1,55 @@
+# capmill: `make` builds the programs into bin/, to be run from there.
+# make demo, make test: do all their own set-up (deps, build, run).
+# SAN=1 builds with ASan and UBSan into its own folder; CC=clang works as well.
+
+PREFIX ?= /usr/local
+CC = gcc
+BUILD ?= build$(if $(SAN),/san)
+BIN ?= $(if $(SAN),$(BUILD)/bin,bin)
+
+VERSION := $(shell cat VERSION)
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+OPT := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
+       -fno-omit-frame-pointer,-O2)
+comma := ,
+# -ffp-contract=off: the compiler may not fuse a product and a sum behind our back; where
+# we want fused arithmetic we write it. It is part of "equal bits".
+CFLAGS := -std=c11 -g $(OPT) $(WARN) -fopenmp -pthread -ffp-contract=off
+CPPFLAGS := -D_GNU_SOURCE -MMD -MP
+LDFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined)
+LDLIBS := -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lm
+
+PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
+KERNEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard kernels/*.c kernels/cpu/*.c))
+C_TESTS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-test.c))
+LIBRARY := $(BUILD)/libcapmill.a
+
+all: $(addprefix $(BIN)/,$(PROGRAMS))
+
+# The include paths hold the layers: cmd sees lib, lib sees kernels, nothing looks back.
+$(BUILD)/cmd/%.o: cmd/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -c -o $@ $<
+$(BUILD)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -DCAPMILL_VERSION='"$(VERSION)"' -c -o $@ $<
+$(BUILD)/kernels/%.o: kernels/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA_FLAGS) -Ikernels -c -o $@ $<
+# Files named *_avx2.c alone are compiled for AVX2; they are called only where it is there.
+$(BUILD)/kernels/cpu/%_avx2.o: ISA_FLAGS = -mavx2 -mfma -mf16c
+
+$(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+
+.PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
+.SECONDARY:
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

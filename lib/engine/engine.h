@@ -1,0 +1,139 @@
+/* engine.h: the local core: one loaded model, and the requests that it works on.
+ *
+ * Requests come from any number of threads and block until done. One thread inside does
+ * the computing: it admits waiting requests (vision, then prefill), and decodes all
+ * samples of all admitted requests together, a token each per step. Keys and values live
+ * in pages of KV_PAGE positions; the samples of a request share the pages of its prompt.
+ * What a request gets does not depend on what else runs (kernels.h, order of summation).
+ */
+#ifndef ENGINE_H
+#define ENGINE_H
+#include "base/random.h"
+#include "engine/config.h"
+#include "text/ids.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+struct engine;
+
+struct engine_options {
+    const char *device; /* "auto" or "cpu" */
+    int threads;        /* 0: all processors this process may use */
+    int ctx;            /* positions a sequence may have; 0: the model's own limit */
+    int max_batch;      /* sequences decoded together at most; 0: default (16) */
+};
+
+/* Load a model directory in Hugging Face layout: config.json and weights, every tensor
+ * that the family needs present with its shape (a missing or wrong one is named). NULL
+ * (class model). */
+struct engine *engine_open(const char *dir, const struct engine_options *options);
+void engine_close(struct engine *e);
+const struct model_config *engine_config(const struct engine *e);
+const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
+const char *engine_kernels(const struct engine *e); /* "cpu avx2" */
+int engine_ctx(const struct engine *e);
+
+/* A picture for the tower. */
+struct engine_picture {
+    const float *patches; /* [t * h * w, 3 * frames * patch^2] as patches_cut() gives */
+    int grid_t, grid_h, grid_w; /* in patches */
+};
+
+/* A prompt: ids with one run of image_id for each picture, grid_t * grid_h * grid_w /
+ * merge^2 long, in order. Borrowed during the call. */
+struct engine_prompt {
+    const int32_t *ids;
+    int len;
+    const struct engine_picture *pictures;
+    int picture_count;
+};
+
+struct sampling {
+    double temperature;        /* 0: greedy */
+    double top_p, min_p;       /* 1 and 0: off */
+    int top_k;                 /* 0: off */
+    double repetition_penalty; /* 1: off; over prompt and output (Keskar et al., arXiv
+                                  1909.05858) */
+    double presence_penalty;   /* 0: off; over output only */
+    int max_tokens;            /* new tokens at most */
+    bool ignore_eos;           /* go on behind an end token */
+    bool loop_stop;            /* end a repeating cycle with finish "repetition" */
+    bool logprobs; /* of each token, full distribution after temperature, before
+                      penalties and filters (temperature 0 counts as 1) */
+    int top;       /* alternatives reported per token */
+    struct random_key key;
+};
+
+enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_REPETITION, FINISH_STOP_TEXT };
+
+struct alternative {
+    int32_t id;
+    float logprob;
+};
+
+/* One sample. Owned by the caller; sample_free(). An end token is not among ids. */
+struct sample {
+    struct ids ids;
+    float *logprobs; /* [ids.n] with sampling.logprobs, else NULL; with FINISH_STOP one
+                        more: the end token's */
+    struct alternative *top; /* [ids.n][sampling.top] best first, or NULL */
+    int32_t end_id;          /* the end token, FINISH_STOP; else -1 */
+    enum finish finish;
+};
+void sample_free(struct sample *s);
+
+struct engine_generation {
+    const struct engine_prompt *prompt;
+    const struct sampling *sampling;
+    int n; /* samples */
+    /* Called on the engine's thread after each new token; nonzero ends the sample with
+     * FINISH_STOP_TEXT (a stop string was seen). May be NULL. */
+    bool (*stop)(void *context, int sample, const int32_t *ids, int count);
+    void *stop_context;
+    /* Asked between steps; true abandons the request (class refused, "interrupted"). */
+    bool (*abandon)(void *context);
+    void *abandon_context;
+};
+
+/* Fill samples[n]. 0, or -1: too_long (prompt does not fit the context: its token count
+ * is named), model (ids or pictures do not fit, numbers not finite), internal (memory).
+ * New tokens are limited to what the context leaves; the sample then ends as "length". */
+int engine_generate(struct engine *e, const struct engine_generation *g,
+                    struct sample *samples);
+
+/* Log-probabilities (temperature 1) of given continuations behind one prompt, which is
+ * computed once. logprobs[i] is the caller's, [continuations[i].len]: of each token given
+ * all before it. 0 or -1 as above. (Judging: sum or compare them.) */
+struct engine_continuation {
+    const int32_t *ids;
+    int len;
+};
+int engine_score(struct engine *e, const struct engine_prompt *prompt,
+                 const struct engine_continuation *continuations, int count,
+                 float *const *logprobs);
+
+/* What a model will need, before it is loaded. Bytes. */
+struct engine_memory {
+    int64_t weights, parameters; /* as stored; number of elements */
+    int64_t kv_per_token;
+    int64_t scratch; /* activations of the largest pass */
+};
+int engine_plan(const char *dir, const struct engine_options *options,
+                struct engine_memory *memory);
+
+/* -- For tests and tools: one pass, everything visible. ---------------------------------
+ */
+
+/* Named intermediate results of a pass over one prompt: called with each tensor in turn
+ * (names as in the tests' reference data: "img.patch_embed", "img.block_0", "img.merged",
+ * "img.deepstack_0", "lm.hidden_0", "lm.norm", "logits"). data is borrowed, [rows, dim].
+ */
+typedef void engine_probe(void *context, const char *name, const float *data,
+                          int64_t rows, int64_t dim);
+int engine_trace(struct engine *e, const struct engine_prompt *prompt,
+                 engine_probe *probe, void *context);
+/* Position ids of a prompt, positions[3][len] (t, h, w), and the delta to the next one.
+ */
+int engine_positions(const struct model_config *mc, const struct engine_prompt *prompt,
+                     int32_t *positions, int *rope_delta);
+#endif

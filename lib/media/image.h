@@ -1,0 +1,29 @@
+/* image.h: pictures in memory. */
+#ifndef IMAGE_H
+#define IMAGE_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* One picture. Owns its pixels; image_free() releases them. */
+struct image {
+    int height, width; /* pixels, after EXIF orientation */
+    uint8_t *rgb;      /* [height, width, 3], sRGB, 0..255 */
+};
+
+/* Decode a JPEG, PNG, BMP, GIF (first frame) or WebP file, known by its content, to what
+ * Pillow's exif_transpose and convert("RGB") give: EXIF orientation applied; gray,
+ * palette and CMYK converted; alpha dropped (a PNG palette with tRNS composited over
+ * white, as the reference does); 16-bit gray saturated at 255. The size is read from the
+ * header first: more than max_pixels is class too_large before anything is decoded. name
+ * is for messages. 0, or -1 (class media or too_large) with *im empty. Truncated files
+ * are errors. */
+int image_decode(struct image *im, const void *bytes, size_t n, const char *name,
+                 int64_t max_pixels);
+
+/* Bicubic with antialiasing (a = -0.5, support grows with the shrink factor), two 8-bit
+ * passes, horizontal first: Pillow <= 11 and torchvision on uint8. out is a new picture
+ * of height x width. 0, or -1 (memory) with *out empty. */
+int image_resize(struct image *out, const struct image *in, int height, int width);
+
+void image_free(struct image *im); /* leaves *im empty */
+#endif

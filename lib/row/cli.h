@@ -1,0 +1,132 @@
+/* cli.h: the manners every program keeps: options, input, output, messages, exit status.
+ *
+ *     int main(int argc, char *argv[])
+ *     {
+ *         struct cli cli;
+ *         if (cli_start(&cli, &page, argc, argv) != 0)
+ *             return cli.status;
+ *         ... cli_map(&cli, workers, work, context) or a loop over rows_next() ...
+ *         return cli_end(&cli);
+ *     }
+ *
+ * cli.c and its neighbours are the one place that writes messages or picks the status.
+ */
+#ifndef CLI_H
+#define CLI_H
+#include "row/row.h"
+#include <stdint.h>
+
+enum cli_status {
+    CLI_OK = 0,
+    CLI_BAD_ROWS = 1,     /* some rows failed */
+    CLI_USAGE = 2,        /* usage or set-up */
+    CLI_TOO_MANY = 3,     /* over --max-errors */
+    CLI_INTERRUPTED = 75, /* interrupted or out of space: resumable */
+};
+
+enum cli_kind {
+    CLI_FLAG,  /* --name */
+    CLI_INT,   /* --name N, range checked when read */
+    CLI_REAL,  /* --name X */
+    CLI_TEXT,  /* --name TEXT */
+    CLI_MAYBE, /* --name or --name=TEXT */
+    CLI_LIST,  /* may be given several times: --name TEXT --name TEXT */
+};
+
+struct cli_option {
+    const char *name; /* long name, without dashes */
+    char letter;      /* short form, or 0 */
+    enum cli_kind kind;
+    const char *arg;  /* what the value is, for --help; NULL for a flag */
+    const char *help; /* one line, its default in parentheses at the end */
+    bool no_hash;     /* does not change row bytes: not in the options hash (--threads) */
+};
+
+enum cli_input {
+    CLI_ROWS,          /* files of rows, or stdin */
+    CLI_ROWS_OR_MEDIA, /* ... and pictures and folders named as arguments */
+    CLI_NO_ROWS,       /* no row input: arguments are the program's own */
+};
+
+/* A program's page. The tables end with a zeroed entry. */
+struct cli_page {
+    const char *name;    /* "caption" */
+    const char *usage;   /* "[option ...] [file ...]" */
+    const char *purpose; /* one line for --help */
+    enum cli_input input;
+    const struct cli_option *options; /* its own */
+    const struct cli_option *const
+        *groups; /* shared tables (model, sampling, ...), NULL-ended; may be NULL */
+};
+
+struct cli {
+    int status; /* what main returns if cli_start() is not 0 */
+    const struct cli_page *page;
+    int args; /* arguments after the options (CLI_NO_ROWS) */
+    char **arg;
+    struct cli_private *own;
+};
+
+/* Read options, open input and output (with --resume: cut, and know what is done), set up
+ * signals. 0, or nonzero when main should return cli->status: --help and --version
+ * (printed to stdout, 0), --completion bash, bad usage or set-up (message printed, 2). A
+ * row program's standard options (-o, --resume, --force, --retry-errors, --errors,
+ * --max-errors, --id-key, --shard, --limit, --unordered, --progress, --stamp, -v, ...)
+ * come by themselves. */
+int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv[]);
+
+/* Option values. Asking for a name that no table has is our mistake (assert). */
+bool cli_has(const struct cli *cli, const char *name);
+const char *cli_text(const struct cli *cli, const char *name, const char *otherwise);
+int cli_list(const struct cli *cli, const char *name,
+             const char *const **values); /* count */
+/* Range-checked numbers: out of [least, most] (or not a number) prints a message that
+ * names the option and its range, and sets cli->status 2; see cli_usable(). */
+int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t least,
+                int64_t most);
+double cli_real(struct cli *cli, const char *name, double otherwise, double least,
+                double most);
+/* 0 if all options read so far were good, else -1 (main returns cli_quit()). */
+int cli_usable(const struct cli *cli);
+
+/* Set-up failed: print "NAME: fail_text()", close everything, return 2. */
+int cli_quit(struct cli *cli);
+/* A usage mistake: prints "NAME: text" and a hint at --help. Returns -1. */
+int cli_bad_usage(struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A remark on stderr, with -v only. Any thread. */
+void cli_note(struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Say what becomes part of the run's identity (options hash; _run with --stamp) besides
+ * the options: "model", hash. Before the first row. */
+int cli_identity(struct cli *cli, const char *name, const char *value);
+
+/* -- Rows in, rows out ------------------------------------------------------------------
+ */
+
+/* The next row that is this run's to do: of its shard, within --limit, not done before.
+ * Error rows pass to the output by themselves. false at the end, or when the run must
+ * stop (signal, --max-errors, output gone). Blank lines are skipped. Free it with
+ * rows_write() or rows_drop(). */
+bool rows_next(struct cli *cli, struct row *row);
+/* Write the row (failed ones as error rows, to --errors where given, with their message
+ * on stderr) and free it. */
+void rows_write(struct cli *cli, struct row *row);
+void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (filters) */
+
+/* Ordered parallel map: workers threads run work(context, row) on rows in flight, results
+ * are written in input order (--unordered: as they finish). work() changes the row with
+ * row_set() and returns 0, or -1 with the reason in fail_text(): the row then becomes an
+ * error row. At most 2 * workers rows are in flight, so memory does not grow with input.
+ * Output is flushed whenever no complete input line is waiting. On SIGINT/SIGTERM no new
+ * row starts; rows in flight whose work() returns CLI_ABANDON are left undone. */
+enum { CLI_ABANDON = -2 };
+void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row *row),
+             void *context);
+/* Has a signal asked the run to stop? For long work inside one row. Any thread. */
+bool cli_stopping(const struct cli *cli);
+
+/* Flush, fsync and close everything; print what went wrong in sum. Returns the status. */
+int cli_end(struct cli *cli);
+#endif
