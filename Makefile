@@ -53,3 +53,59 @@ $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 .PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+
+deps:
+	@tools/deps
+deps-dev:
+	@tools/deps dev
+
+# -- Tests ---------------------------------------------------------------------------------
+
+test:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -j$$(nproc) test-programs
+	@tests/run $(BUILD) $(BIN) $(ONLY)
+test-long: # the long forms: hundreds of kill rounds and mutations
+	@LONG=1 $(MAKE) --no-print-directory test
+test-programs: all $(C_TESTS) $(C_DRIVERS)
+
+# -- What a newcomer types -----------------------------------------------------------------
+
+demo:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@pipelines/demo.sh
+
+bench:
+	@$(MAKE) --no-print-directory deps-dev
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCHES)
+	@tests/bench.sh $(BUILD) $(BIN)
+
+# -- Care ----------------------------------------------------------------------------------
+
+lint:
+	@$(MAKE) --no-print-directory deps-dev
+	@tools/lint $(BUILD)
+format:
+	clang-format -i $(SOURCES)
+fuzz: # FUZZ_SECONDS per target, seeds from tests/data
+	@$(MAKE) --no-print-directory deps-dev
+	@$(MAKE) --no-print-directory CC=clang BUILD=build/fuzz FUZZ=1 \
+	    $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/*-fuzz.c))
+	@tests/fuzz.sh build/fuzz $(or $(FUZZ_SECONDS),60)
+check-fresh: # README's two commands in a minimal Debian 12
+	@$(MAKE) --no-print-directory deps-dev
+	@tools/check-fresh
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/capmill \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	cp -r share/. $(DESTDIR)$(PREFIX)/share/capmill
+	for p in $(PROGRAMS); do $(BIN)/$$p --completion bash \
+	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done
+clean:
+	rm -rf build bin

@@ -16,6 +16,8 @@
 
 struct engine;
 
+enum { ENGINE_BATCH = 16 }; /* sequences decoded together, by default */
+
 struct engine_options {
     const char *device; /* "auto" or "cpu" */
     int threads;        /* 0: all processors this process may use */
@@ -66,18 +68,13 @@ struct sampling {
 
 enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_REPETITION, FINISH_STOP_TEXT };
 
-struct alternative {
-    int32_t id;
-    float logprob;
-};
-
 /* One sample. Owned by the caller; sample_free(). An end token is not among ids. */
 struct sample {
     struct ids ids;
     float *logprobs; /* [ids.n] with sampling.logprobs, else NULL; with FINISH_STOP one
                         more: the end token's */
-    struct alternative *top; /* [ids.n][sampling.top] best first, or NULL */
-    int32_t end_id;          /* the end token, FINISH_STOP; else -1 */
+    struct token_chance *top; /* [ids.n][sampling.top] best first, or NULL */
+    int32_t end_id;           /* the end token, FINISH_STOP; else -1 */
     enum finish finish;
 };
 void sample_free(struct sample *s);

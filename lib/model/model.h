@@ -30,9 +30,14 @@ struct model_options {
  * this version does not have). */
 struct model *model_open(const char *spec, const struct model_options *options);
 void model_close(struct model *m);
+/* The folder that a SPEC of a local model names: itself, or one under share/. 0, or -1.
+ */
+int model_find(char *dir, size_t size, const char *spec);
 const char *model_hash(const struct model *m); /* hex; identity of config and weights */
 const char *model_chat_name(const struct model *m); /* "qwen3_vl" */
 bool model_sees(const struct model *m);             /* takes pictures */
+/* Limits on a resized picture in force, pixels; 0 and 0 for a text model. */
+void model_pixels(const struct model *m, int64_t *least, int64_t *most);
 /* Remarks for -v: how the chat format was found, what was ignored. "" if none. */
 const char *model_notes(const struct model *m);
 /* Requests worth having in flight at once. */
@@ -71,11 +76,6 @@ struct request {
     void *abandon_context;
 };
 
-struct completion_top {
-    int32_t id;
-    float logprob;
-};
-
 /* One sample of an answer. */
 struct completion {
     struct buf text;    /* UTF-8, specials left out */
@@ -83,7 +83,7 @@ struct completion {
     const char *finish; /* "stop", "length", "repetition" */
     struct ids ids;     /* with want_ids; an end token that was sampled is the last */
     float *logprobs;    /* [ids.n] with want_logprobs */
-    struct completion_top *top; /* [ids.n][top_logprobs] or NULL */
+    struct token_chance *top; /* [ids.n][top_logprobs], best first; or NULL */
 };
 
 struct reply {

@@ -1,0 +1,203 @@
+/* caption: describe pictures. Rows (or pictures and folders) in, rows with captions out.
+ */
+#include "model/captions.h"
+#include "model/conversation.h"
+#include "model/model.h"
+#include "model/options.h"
+#include "model/prompt_file.h"
+#include "row/cli.h"
+
+#include <stdlib.h>
+
+static const struct cli_option options[] = {
+    {"prompt", 0, CLI_TEXT, "TEXT",
+     "what to ask where a row has no prompt (Please describe this image in detail.)",
+     false},
+    {"prompt-file", 0, CLI_TEXT, "FILE", "read the prompt from FILE", false},
+    {"system", 0, CLI_TEXT, "TEXT", "a system turn before the prompt (none)", false},
+    {"text", 0, CLI_FLAG, NULL, "print captions alone, no rows", false},
+    {"dry-run", 0, CLI_FLAG, NULL,
+     "say rows, tokens and requests to come; caption nothing", false},
+    {"explain", 0, CLI_FLAG, NULL, "say on stderr how each row is prepared", true},
+    {0}};
+static const struct cli_option *const groups[] = {
+    model_option_table, sampling_option_table, picture_option_table, NULL};
+static const struct cli_page page = {
+    "caption",
+    "-m MODEL [option ...] [file | picture | folder ...]",
+    "Describe pictures.",
+    CLI_ROWS_OR_MEDIA,
+    options,
+    groups};
+
+/* What every row's work needs; read-only while rows are worked on. */
+struct job {
+    struct cli *cli;
+    struct model *model;
+    struct model_options model_options;
+    struct conversation_options conversation;
+    struct request request; /* all but turns and key */
+    int64_t seed;
+    bool text, dry_run, explain;
+    _Atomic long rows, pictures, prompt_tokens; /* --dry-run's sums */
+};
+
+static bool abandoned(void *cli)
+{
+    return cli_stopping(cli);
+}
+
+/* --explain and --dry-run: how the row is prepared. */
+static int plan_row(struct job *job, const struct row *row, const struct request *request)
+{
+    struct request_plan plan;
+    if (model_plan(job->model, request, &plan) < 0)
+        return -1;
+    job->rows++;
+    job->pictures += plan.picture_count;
+    job->prompt_tokens += plan.prompt_tokens;
+    if (job->explain) {
+        struct buf b = {0};
+        buf_print(&b, "prompt of %d tokens", plan.prompt_tokens);
+        for (int i = 0; i < plan.picture_count; i++) {
+            const struct picture_plan *p = &plan.pictures[i];
+            buf_print(&b, "; picture %d: %dx%d scaled to %dx%d, grid %dx%d, %d tokens",
+                      i + 1, p->width, p->height, p->fit_width, p->fit_height, p->grid_w,
+                      p->grid_h, p->tokens);
+        }
+        if (buf_string(&b))
+            cli_say(job->cli, row, "%s", b.data);
+        buf_free(&b);
+    }
+    free(plan.pictures);
+    return 0;
+}
+
+/* --text: the captions, a line each, take the row's place. */
+static int write_text(struct row *row, const struct reply *reply)
+{
+    struct buf b = {0};
+    for (int i = 0; i < reply->count; i++) {
+        if (i)
+            buf_char(&b, '\n');
+        buf_add(&b, reply->completions[i].text.data, reply->completions[i].text.len);
+    }
+    int status = buf_ok(&b) < 0 ? -1 : row_replace(row, (struct span){b.data, b.len});
+    buf_free(&b);
+    return status;
+}
+
+/* Put the reply into the row. */
+static int write_reply(struct job *job, struct row *row, const struct request *request,
+                       const struct reply *reply)
+{
+    if (job->text)
+        return write_text(row, reply);
+    if (captions_set(row, reply, request) < 0)
+        return -1;
+    if (!request->want_ids)
+        return 0;
+    bool own = row_has(row, "messages");
+    struct span prompt = span_of(job->conversation.prompt);
+    if (!own && row_has(row, "prompt") && row_text(row, "prompt", &prompt) < 0)
+        return -1;
+    return captions_set_gen(row, job->model, request, &job->model_options, job->seed,
+                            job->conversation.system, own ? NULL : prompt.s);
+}
+
+static int caption_row(void *context, struct row *row)
+{
+    struct job *job = context;
+    struct conversation c;
+    struct request request = job->request;
+    struct reply reply;
+    int status = conversation_read(&c, row, &job->conversation);
+    if (status == 0) {
+        request.turns = c.turns;
+        request.count = c.count;
+        request.key = row_random(row, (uint64_t)job->seed, 0);
+        if (job->dry_run || job->explain)
+            status = plan_row(job, row, &request);
+    }
+    if (status == 0 && job->dry_run)
+        status = row_replace(row, (struct span){0});
+    else if (status == 0 &&
+             (status = model_generate(job->model, &request, &reply)) == 0) {
+        status = write_reply(job, row, &request, &reply);
+        reply_free(&reply);
+    }
+    conversation_free(&c);
+    return status < 0 && cli_stopping(job->cli) ? CLI_ABANDON : status;
+}
+
+/* Options into the job. The status of cli_usable(). */
+static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
+{
+    job->cli = cli;
+    model_options_read(&job->model_options, cli);
+    job->model_options.min_pixels = cli_int(cli, "min-pixels", 0, 1, INT64_MAX);
+    job->model_options.max_pixels = cli_int(cli, "max-pixels", 0, 1, INT64_MAX);
+    job->request = (struct request){.n = 1,
+                                    .temperature = 1,
+                                    .top_p = 1,
+                                    .repetition_penalty = 1,
+                                    .max_tokens = 2048,
+                                    .abandon = abandoned,
+                                    .abandon_context = cli};
+    request_options_read(&job->request, cli);
+    job->request.max_input_pixels = cli_int(cli, "max-input-pixels", 0, 1, INT64_MAX);
+    job->seed = cli_int(cli, "seed", 0, 0, INT64_MAX);
+    job->text = cli_has(cli, "text");
+    job->dry_run = cli_has(cli, "dry-run");
+    job->explain = cli_has(cli, "explain");
+    bool given = cli_has(cli, "prompt") || cli_has(cli, "prompt-file");
+    job->conversation = (struct conversation_options){
+        .root = cli_text(cli, "root", NULL),
+        .system = cli_text(cli, "system", NULL),
+        .prompt = cli_text(cli, "prompt", "Please describe this image in detail."),
+        .prompt_given = given};
+    if (cli_has(cli, "prompt") && cli_has(cli, "prompt-file"))
+        return cli_bad_usage(cli, "--prompt and --prompt-file exclude each other");
+    if (!cli_has(cli, "model"))
+        return cli_bad_usage(cli, "no model: give -m MODEL (-m pocket works with nothing "
+                                  "downloaded)");
+    if (cli_has(cli, "prompt-file")) {
+        if (prompt_file_read(prompt, cli_text(cli, "prompt-file", NULL)) < 0)
+            return cli_bad_usage(cli, "%s", fail_text());
+        job->conversation.prompt = prompt->data;
+    }
+    return cli_usable(cli);
+}
+
+int main(int argc, char *argv[])
+{
+    struct cli cli;
+    struct job job = {0};
+    struct buf prompt = {0};
+    if (cli_start(&cli, &page, argc, argv) != 0)
+        return cli.status;
+    if (read_options(&job, &cli, &prompt) < 0) {
+        buf_free(&prompt);
+        return cli_quit(&cli);
+    }
+    job.model = model_open(cli_text(&cli, "model", NULL), &job.model_options);
+    if (!job.model || cli_identity(&cli, "model", model_hash(job.model)) < 0 ||
+        cli_identity(&cli, "prompt", job.conversation.prompt) < 0) {
+        model_close(job.model);
+        buf_free(&prompt);
+        return cli_quit(&cli);
+    }
+    cli_note(&cli, "%s", model_notes(job.model));
+    cli_map(&cli, model_workers(job.model), caption_row, &job);
+    if (job.dry_run)
+        cli_note_always(
+            &cli,
+            "%ld rows, %ld pictures: %ld requests, %ld prompt tokens, at most "
+            "%ld new tokens",
+            job.rows, job.pictures, job.rows, job.prompt_tokens,
+            job.rows * job.request.n * job.request.max_tokens);
+    model_close(job.model);
+    int status = cli_end(&cli);
+    buf_free(&prompt);
+    return status;
+}

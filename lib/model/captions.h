@@ -1,0 +1,17 @@
+/* captions.h: what a model said, as row fields. */
+#ifndef CAPTIONS_H
+#define CAPTIONS_H
+#include "model/model.h"
+#include "row/row.h"
+
+/* Set `captions` (and `caption` when there is one) from a reply; ids, logprobs and
+ * alternatives where the request wanted them. 0 or -1. */
+int captions_set(struct row *row, const struct reply *reply,
+                 const struct request *request);
+
+/* Set `gen`: all that is needed to rebuild the prompt and the distribution exactly.
+ * system and prompt may be NULL (a row with messages). version: the policy's, 0 here. */
+int captions_set_gen(struct row *row, const struct model *model,
+                     const struct request *request, const struct model_options *options,
+                     int64_t seed, const char *system, const char *prompt);
+#endif

@@ -1,0 +1,319 @@
+/* local.c: see local.h. Prompts are made on the caller's thread, so that pictures of
+ * several rows are decoded side by side; the engine computes on its own. */
+#include "model/local.h"
+#include "base/fail.h"
+#include "engine/engine.h"
+#include "model/prompt.h"
+#include "model/stop.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct local {
+    struct tokenizer *tokenizer;
+    struct chat *chat;
+    struct engine *engine;
+    struct patch_config patches;
+    struct prompt_format format;
+    struct buf notes;
+    int workers;
+};
+
+static int limit_pixels(struct patch_config *pc, const struct model_options *options)
+{
+    if (options->min_pixels)
+        pc->min_pixels = options->min_pixels;
+    if (options->max_pixels)
+        pc->max_pixels = options->max_pixels;
+    /* one limit alone moves the other along, so that --max-pixels 50000 just works */
+    if (pc->min_pixels > pc->max_pixels) {
+        if (options->min_pixels && options->max_pixels)
+            return fail(FAIL_MODEL, "--min-pixels is above --max-pixels");
+        if (options->max_pixels)
+            pc->min_pixels = pc->max_pixels;
+        else
+            pc->max_pixels = pc->min_pixels;
+    }
+    return 0;
+}
+
+/* The tokenizer, the vocabulary and the picture settings must belong together. */
+static int check_parts(const struct local *l, const char *dir)
+{
+    const struct model_config *mc = engine_config(l->engine);
+    const struct vision_tower *v = &mc->vision;
+    if (tokenizer_size(l->tokenizer) > mc->text.vocab)
+        return fail(FAIL_MODEL,
+                    "%s: tokenizer.json has ids up to %d, the model's vocabulary "
+                    "is %d",
+                    dir, tokenizer_size(l->tokenizer) - 1, mc->text.vocab);
+    if (v->depth && (l->patches.patch != v->patch || l->patches.merge != v->merge ||
+                     l->patches.frames != v->frames))
+        return fail(FAIL_MODEL,
+                    "%s: preprocessor_config.json (patch %d, merge %d, frames %d) "
+                    "does not fit config.json (%d, %d, %d)",
+                    dir, l->patches.patch, l->patches.merge, l->patches.frames, v->patch,
+                    v->merge, v->frames);
+    return 0;
+}
+
+static void add_notes(struct local *l)
+{
+    buf_print(&l->notes, "chat format %s%s; %s, context %d", chat_name(l->chat),
+              chat_guessed(l->chat) ? " (by marks in an unknown template)" : "",
+              engine_kernels(l->engine), engine_ctx(l->engine));
+    buf_text(&l->notes, "; generation_config.json's sampling settings are not applied");
+}
+
+static int open_parts(struct local *l, const char *dir,
+                      const struct model_options *options)
+{
+    const struct engine_options eo = {options->device, options->threads, options->ctx,
+                                      options->max_batch};
+    l->engine = engine_open(dir, &eo);
+    l->tokenizer = l->engine ? tokenizer_open(dir) : NULL;
+    l->chat = l->tokenizer ? chat_open(dir, options->chat) : NULL;
+    if (!l->chat)
+        return -1;
+    const struct model_config *mc = engine_config(l->engine);
+    if (mc->vision.depth && patch_config_read(&l->patches, dir) < 0)
+        return -1;
+    if ((mc->vision.depth && limit_pixels(&l->patches, options) < 0) ||
+        check_parts(l, dir) < 0)
+        return -1;
+    static const enum chat_think thinks[] = {CHAT_THINK_OFF, CHAT_THINK_DEFAULT,
+                                             CHAT_THINK_ON};
+    l->format =
+        (struct prompt_format){l->tokenizer,
+                               l->chat,
+                               mc,
+                               &l->patches,
+                               {true, thinks[options->think + 1], options->vision_id}};
+    l->workers = options->max_batch ? options->max_batch : ENGINE_BATCH;
+    add_notes(l);
+    return buf_string(&l->notes) ? 0 : buf_ok(&l->notes);
+}
+
+struct local *local_open(const char *dir, const struct model_options *options)
+{
+    struct local *l = calloc(1, sizeof *l);
+    if (!l)
+        return fail_memory(), NULL;
+    if (open_parts(l, dir, options) < 0)
+        return local_close(l), NULL;
+    return l;
+}
+
+void local_close(struct local *l)
+{
+    if (!l)
+        return;
+    if (l->engine)
+        engine_close(l->engine);
+    if (l->chat)
+        chat_close(l->chat);
+    if (l->tokenizer)
+        tokenizer_close(l->tokenizer);
+    buf_free(&l->notes);
+    free(l);
+}
+
+const char *local_hash(const struct local *l)
+{
+    return engine_hash(l->engine);
+}
+
+const char *local_chat_name(const struct local *l)
+{
+    return chat_name(l->chat);
+}
+
+bool local_sees(const struct local *l)
+{
+    return engine_config(l->engine)->vision.depth > 0;
+}
+
+void local_pixels(const struct local *l, int64_t *least, int64_t *most)
+{
+    *least = l->patches.min_pixels;
+    *most = l->patches.max_pixels;
+}
+
+const char *local_notes(const struct local *l)
+{
+    return l->notes.data;
+}
+
+int local_workers(const struct local *l)
+{
+    return l->workers;
+}
+
+static struct sampling sampling_of(const struct request *r)
+{
+    return (struct sampling){
+        .temperature = r->temperature,
+        .top_p = r->top_p,
+        .min_p = r->min_p,
+        .top_k = r->top_k,
+        .repetition_penalty = r->repetition_penalty,
+        .presence_penalty = r->presence_penalty,
+        .max_tokens = r->max_tokens,
+        .ignore_eos = r->ignore_eos,
+        .loop_stop = r->loop_stop,
+        .logprobs = r->want_logprobs,
+        .top = r->top_logprobs,
+        .key = r->key,
+    };
+}
+
+/* Turn an engine's sample into a completion; takes the sample's ids and logprobs over. */
+static int complete(struct completion *c, struct sample *s, const struct local *l,
+                    const struct request *r)
+{
+    static const char *const names[] = {
+        [FINISH_STOP] = "stop",
+        [FINISH_LENGTH] = "length",
+        [FINISH_REPETITION] = "repetition",
+        [FINISH_STOP_TEXT] = "stop",
+    };
+    struct decoder d = {.skip_special = true};
+    c->finish = names[s->finish];
+    for (size_t i = 0; i < s->ids.n; i++) {
+        decoder_push(&d, l->tokenizer, s->ids.id[i], &c->text);
+        c->tokens += !tokenizer_is_special(l->tokenizer, s->ids.id[i]);
+    }
+    decoder_end(&d, &c->text);
+    if (s->finish == FINISH_STOP_TEXT)
+        stop_cut(&c->text, r->stop, r->stop_count);
+    if (buf_ok(&c->text) < 0)
+        return -1;
+    if (r->want_ids) {
+        if (s->end_id >= 0 && ids_add(&s->ids, s->end_id) < 0)
+            return -1;
+        c->ids = s->ids;
+        c->logprobs = s->logprobs;
+        c->top = s->top;
+        s->ids = (struct ids){0};
+        s->logprobs = NULL;
+        s->top = NULL;
+    }
+    return 0;
+}
+
+int local_generate(struct local *l, const struct request *r, struct reply *reply)
+{
+    struct prompt p;
+    struct stop_watch watch = {0};
+    struct sample *samples = NULL;
+    int status = -1, done = 0;
+    *reply = (struct reply){0};
+    if (prompt_make(&p, &l->format, r, false) < 0)
+        goto out;
+    if (stop_open(&watch, l->tokenizer, r->stop, r->stop_count, r->n) < 0)
+        goto out;
+    samples = calloc((size_t)r->n, sizeof *samples);
+    reply->completions = calloc((size_t)r->n, sizeof *reply->completions);
+    if (!samples || !reply->completions) {
+        fail_memory();
+        goto out;
+    }
+    struct engine_prompt ep = prompt_view(&p);
+    struct sampling sampling = sampling_of(r);
+    struct engine_generation g = {
+        .prompt = &ep,
+        .sampling = &sampling,
+        .n = r->n,
+        .stop = r->stop_count ? stop_seen : NULL,
+        .stop_context = &watch,
+        .abandon = r->abandon,
+        .abandon_context = r->abandon_context,
+    };
+    if (engine_generate(l->engine, &g, samples) < 0)
+        goto out;
+    reply->prompt_tokens = ep.len;
+    reply->count = r->n;
+    for (; done < r->n; done++)
+        if (complete(&reply->completions[done], &samples[done], l, r) < 0)
+            goto out;
+    status = 0;
+out:
+    for (int i = 0; samples && i < r->n; i++) sample_free(&samples[i]);
+    free(samples);
+    stop_close(&watch);
+    prompt_free(&p);
+    if (status < 0)
+        reply_free(reply);
+    return status;
+}
+
+/* Ids of a reply's text, with the end of the turn behind it where asked. */
+static int reply_ids(struct ids *ids, const struct local *l, struct span text, bool end)
+{
+    const struct token_part part = {text, TOKEN_TEXT};
+    if (tokenizer_encode(l->tokenizer, &part, 1, ids) < 0)
+        return -1;
+    if (!end)
+        return 0;
+    int32_t id = tokenizer_find(l->tokenizer, "<|im_end|>");
+    return id < 0 ? fail(FAIL_MODEL, "the tokenizer has no <|im_end|>")
+                  : ids_add(ids, id);
+}
+
+int local_score(struct local *l, const struct request *r, const struct span *texts,
+                const bool *end, int count, double *logprob)
+{
+    struct prompt p;
+    size_t n = (size_t)count, total = 0;
+    struct ids *ids = calloc(n + 1, sizeof *ids);
+    struct engine_continuation *next = calloc(n + 1, sizeof *next);
+    float **each = calloc(n + 1, sizeof *each), *all = NULL;
+    int status = -1;
+    if (prompt_make(&p, &l->format, r, false) < 0)
+        goto out;
+    if (!ids || !next || !each) {
+        fail_memory();
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (reply_ids(&ids[i], l, texts[i], end[i]) < 0)
+            goto out;
+        next[i] = (struct engine_continuation){ids[i].id, (int)ids[i].n};
+        total += ids[i].n;
+    }
+    if (!(all = malloc((total + 1) * sizeof *all))) {
+        fail_memory();
+        goto out;
+    }
+    for (size_t i = 0, at = 0; i < n; at += ids[i++].n) each[i] = all + at;
+    struct engine_prompt ep = prompt_view(&p);
+    if (engine_score(l->engine, &ep, next, count, each) < 0)
+        goto out;
+    for (size_t i = 0; i < n; i++) {
+        logprob[i] = 0;
+        for (size_t t = 0; t < ids[i].n; t++) logprob[i] += (double)each[i][t];
+    }
+    status = 0;
+out:
+    for (size_t i = 0; ids && i < n; i++) ids_free(&ids[i]);
+    free(ids);
+    free(next);
+    free(each);
+    free(all);
+    prompt_free(&p);
+    return status;
+}
+
+int local_plan(struct local *l, const struct request *r, struct request_plan *plan)
+{
+    struct prompt p;
+    *plan = (struct request_plan){0};
+    if (prompt_make(&p, &l->format, r, true) < 0)
+        return prompt_free(&p), -1;
+    plan->prompt_tokens = (int)p.ids.n;
+    plan->pictures = p.plans;
+    plan->picture_count = p.count;
+    p.plans = NULL;
+    prompt_free(&p);
+    return 0;
+}

@@ -1,0 +1,131 @@
+/* model.c: see model.h. Finds what stands behind a SPEC and passes calls on to it. */
+#include "model/model.h"
+#include "base/fail.h"
+#include "model/local.h"
+#include "model/share.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct model {
+    struct local *local;
+};
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* A name under share/: "pocket" is share/pocket/captioner, "pocket-judge"
+ * share/pocket/judge. */
+static int find_shared(char *dir, size_t size, const char *spec)
+{
+    char name[NAME_MAX];
+    const char *dash = strchr(spec, '-');
+    int stem = dash ? (int)(dash - spec) : (int)strlen(spec);
+    snprintf(name, sizeof name, "%.*s/%s", stem, spec, dash ? dash + 1 : "captioner");
+    return share_path(dir, size, name);
+}
+
+int model_find(char *dir, size_t size, const char *spec)
+{
+    if (strncmp(spec, "http://", 7) == 0 || strncmp(spec, "https://", 8) == 0)
+        return fail(FAIL_REFUSED, "%s: this version has no endpoint models", spec);
+    size_t n = strlen(spec);
+    if (n > 5 && strcmp(spec + n - 5, ".gguf") == 0)
+        return fail(FAIL_REFUSED, "%s: this version does not read GGUF files", spec);
+    if (is_folder(spec)) {
+        if (snprintf(dir, size, "%s", spec) < (int)size)
+            return 0;
+        return fail(FAIL_MODEL, "%s: path too long", spec);
+    }
+    if (n == 0 || strchr(spec, '/'))
+        return fail(FAIL_MODEL, "%s: no such model folder", n ? spec : "(empty)");
+    if (find_shared(dir, size, spec) < 0)
+        return fail(FAIL_MODEL,
+                    "%s: neither a folder nor a model that comes with capmill", spec);
+    return 0;
+}
+
+struct model *model_open(const char *spec, const struct model_options *options)
+{
+    char dir[PATH_MAX];
+    struct model *m;
+    if (model_find(dir, sizeof dir, spec) < 0)
+        return NULL;
+    if (!(m = calloc(1, sizeof *m)))
+        return fail_memory(), NULL;
+    if (!(m->local = local_open(dir, options)))
+        return free(m), NULL;
+    return m;
+}
+
+void model_close(struct model *m)
+{
+    if (m)
+        local_close(m->local);
+    free(m);
+}
+
+const char *model_hash(const struct model *m)
+{
+    return local_hash(m->local);
+}
+
+const char *model_chat_name(const struct model *m)
+{
+    return local_chat_name(m->local);
+}
+
+bool model_sees(const struct model *m)
+{
+    return local_sees(m->local);
+}
+
+void model_pixels(const struct model *m, int64_t *least, int64_t *most)
+{
+    local_pixels(m->local, least, most);
+}
+
+const char *model_notes(const struct model *m)
+{
+    return local_notes(m->local);
+}
+
+int model_workers(const struct model *m)
+{
+    return local_workers(m->local);
+}
+
+int model_generate(struct model *m, const struct request *request, struct reply *reply)
+{
+    return local_generate(m->local, request, reply);
+}
+
+int model_score(struct model *m, const struct request *request, const struct span *texts,
+                const bool *end, int count, double *logprob)
+{
+    return local_score(m->local, request, texts, end, count, logprob);
+}
+
+int model_plan(struct model *m, const struct request *request, struct request_plan *plan)
+{
+    return local_plan(m->local, request, plan);
+}
+
+void reply_free(struct reply *r)
+{
+    for (int i = 0; r->completions && i < r->count; i++) {
+        struct completion *c = &r->completions[i];
+        buf_free(&c->text);
+        ids_free(&c->ids);
+        free(c->logprobs);
+        free(c->top);
+    }
+    free(r->completions);
+    *r = (struct reply){0};
+}

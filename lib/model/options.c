@@ -1,0 +1,111 @@
+/* options.c: see options.h. */
+#include "model/options.h"
+
+#include <limits.h>
+#include <string.h>
+
+const struct cli_option model_option_table[] = {
+    {"model", 'm', CLI_TEXT, "SPEC",
+     "model folder, or a name that comes with capmill (pocket)", false},
+    {"device", 0, CLI_TEXT, "DEVICE", "auto or cpu (auto)", true},
+    {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32 (fp32)", false},
+    {"threads", 0, CLI_INT, "N", "threads that compute (all processors)", true},
+    {"max-batch", 0, CLI_INT, "N", "samples decoded together at most (16)", true},
+    {"ctx", 0, CLI_INT, "N", "tokens of context (the model's own)", false},
+    {"chat", 0, CLI_TEXT, "FORMAT",
+     "chat format: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, chatml (the model's own)",
+     false},
+    {"think", 0, CLI_TEXT, "on|off",
+     "open the reply with or without thinking (the template's default)", false},
+    {"vision-id", 0, CLI_FLAG, NULL, "number the pictures in the prompt", false},
+    {0}};
+
+const struct cli_option sampling_option_table[] = {
+    {"samples", 'n', CLI_INT, "N", "samples a row (1)", false},
+    {"temperature", 0, CLI_REAL, "X", "0 is greedy (1)", false},
+    {"top-p", 0, CLI_REAL, "X", "keep the likeliest tokens up to this mass (1: all)",
+     false},
+    {"top-k", 0, CLI_INT, "N", "keep the N likeliest tokens (0: all)", false},
+    {"min-p", 0, CLI_REAL, "X",
+     "keep tokens at least X times as likely as the likeliest (0)", false},
+    {"repetition-penalty", 0, CLI_REAL, "X",
+     "weaken tokens of prompt and output (1: off)", false},
+    {"presence-penalty", 0, CLI_REAL, "X",
+     "taken from logits of tokens already put out (0)", false},
+    {"max-tokens", 0, CLI_INT, "N", "new tokens a sample at most (2048)", false},
+    {"stop", 0, CLI_LIST, "TEXT", "end a sample before TEXT; may be given again", false},
+    {"ignore-eos", 0, CLI_FLAG, NULL, "go on behind an end token", false},
+    {"no-loop-stop", 0, CLI_FLAG, NULL, "let a sample repeat itself to the end", false},
+    {"seed", 0, CLI_INT, "N", "seed of the random numbers (0)", false},
+    {"ids", 0, CLI_FLAG, NULL, "add token ids, and `gen`: how they were made", false},
+    {"logprobs", 0, CLI_MAYBE, "K", "add log-probabilities, with K alternatives a token",
+     false},
+    {0}};
+
+const struct cli_option picture_option_table[] = {
+    {"root", 0, CLI_TEXT, "DIR", "folder that relative media paths start from (.)",
+     false},
+    {"min-pixels", 0, CLI_INT, "N", "scale pictures up to this many pixels (the model's)",
+     false},
+    {"max-pixels", 0, CLI_INT, "N",
+     "scale pictures down to this many pixels (the model's)", false},
+    {"max-input-pixels", 0, CLI_INT, "N", "refuse larger pictures undecoded (178956970)",
+     false},
+    {0}};
+
+/* One of the words in a list "a|b|c": its place, or -1 with the usage message told. */
+static int choice(struct cli *cli, const char *option, const char *value,
+                  const char *words)
+{
+    size_t n = strlen(value);
+    int place = 0;
+    for (const char *w = words; *w; place++) {
+        size_t len = strcspn(w, "|");
+        if (len == n && memcmp(w, value, n) == 0)
+            return place;
+        w += len + (w[len] == '|');
+    }
+    return cli_bad_usage(cli, "--%s %s: not one of %s", option, value, words);
+}
+
+void model_options_read(struct model_options *options, struct cli *cli)
+{
+    *options = (struct model_options){
+        .device = cli_text(cli, "device", "auto"),
+        .compute = cli_text(cli, "compute", "fp32"),
+        .threads = (int)cli_int(cli, "threads", 0, 1, 1024),
+        .ctx = (int)cli_int(cli, "ctx", 0, 1, INT_MAX),
+        .max_batch = (int)cli_int(cli, "max-batch", 0, 1, 1 << 16),
+        .chat = cli_text(cli, "chat", NULL),
+        .vision_id = cli_has(cli, "vision-id"),
+    };
+    choice(cli, "device", options->device, "auto|cpu");
+    choice(cli, "compute", options->compute, "fp32");
+    const char *think = cli_text(cli, "think", NULL);
+    if (think)
+        options->think = choice(cli, "think", think, "off|on") == 1 ? 1 : -1;
+}
+
+void request_options_read(struct request *request, struct cli *cli)
+{
+    struct request *r = request;
+    r->n = (int)cli_int(cli, "samples", r->n, 1, 4096);
+    r->temperature = cli_real(cli, "temperature", r->temperature, 0, 100);
+    r->top_p = cli_real(cli, "top-p", r->top_p, 0, 1);
+    r->top_k = (int)cli_int(cli, "top-k", r->top_k, 0, INT_MAX);
+    r->min_p = cli_real(cli, "min-p", r->min_p, 0, 1);
+    r->repetition_penalty =
+        cli_real(cli, "repetition-penalty", r->repetition_penalty, 0.01, 100);
+    r->presence_penalty =
+        cli_real(cli, "presence-penalty", r->presence_penalty, -100, 100);
+    r->max_tokens = (int)cli_int(cli, "max-tokens", r->max_tokens, 1, 1 << 24);
+    r->stop_count = cli_list(cli, "stop", &r->stop);
+    for (int i = 0; i < r->stop_count; i++)
+        if (!*r->stop[i])
+            cli_bad_usage(cli, "--stop: the text is empty");
+    r->ignore_eos = cli_has(cli, "ignore-eos");
+    r->loop_stop = !cli_has(cli, "no-loop-stop");
+    r->want_logprobs = cli_has(cli, "logprobs");
+    r->want_ids = r->want_logprobs || cli_has(cli, "ids");
+    r->top_logprobs = (int)cli_int(cli, "logprobs", 0, 0, 100);
+}
