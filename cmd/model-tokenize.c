@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static const struct cli_option options[] = {
-    {"model", 'm', CLI_TEXT, "SPEC", "model folder, its tokenizer.json, or a name (pocket)", false},
+    {"model", 'm', CLI_TEXT, "SPEC",
+     "model folder, its tokenizer.json, or a name (pocket)", false},
     {"decode", 'd', CLI_FLAG, NULL, "read `ids`, write `text`", false},
     {"special", 0, CLI_MAYBE, "keep",
      "recognise added tokens in the text; keep: those not marked special (none)", false},
