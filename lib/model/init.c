@@ -1,0 +1,234 @@
+/* init.c: see init.h. */
+#include "model/init.h"
+#include "base/buf.h"
+#include "base/fail.h"
+#include "engine/random_weights.h"
+#include "media/source.h"
+#include "model/model.h"
+#include "model/share.h"
+#include "text/tokenizer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+int init_shapes(char *names, int size)
+{
+    char dir[PATH_MAX];
+    struct dirent **entries;
+    if (share_path(dir, sizeof dir, "shapes") < 0)
+        return -1;
+    int count = scandir(dir, &entries, not_hidden, alphasort);
+    if (count < 0)
+        return fail(FAIL_INTERNAL, "%s: %s", dir, strerror(errno));
+    int at = 0;
+    names[0] = '\0';
+    for (int i = 0; i < count; i++) {
+        int stem = (int)strlen(entries[i]->d_name) - 5; /* without ".json" */
+        if (stem > 0 && at < size)
+            at += snprintf(names + at, (size_t)(size - at), "%s%.*s", at ? ", " : "",
+                           stem, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    return 0;
+}
+
+/* A file's path in a folder. 0 or -1. */
+static int join(char path[PATH_MAX], const char *dir, const char *name)
+{
+    if (snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
+        return fail(FAIL_MODEL, "%s: path too long", dir);
+    return 0;
+}
+
+static int write_file(const char *dir, const char *name, const char *bytes, size_t n)
+{
+    char path[PATH_MAX];
+    if (join(path, dir, name) < 0)
+        return -1;
+    FILE *f = fopen(path, "wxe");
+    if (!f)
+        return fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
+    bool good = fwrite(bytes, 1, n, f) == n && fflush(f) == 0 && fsync(fileno(f)) == 0;
+    int error = errno;
+    good = fclose(f) == 0 && good;
+    return good ? 0 : fail(FAIL_MODEL, "%s: %s", path, strerror(error));
+}
+
+static int write_json(const char *dir, const char *name, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_INDENT(2));
+    if (!text)
+        return fail_memory();
+    int status = write_file(dir, name, text, strlen(text));
+    free(text);
+    return status;
+}
+
+/* Copy the tokenizer and template files that are there; tokenizer.json must be. */
+static int copy_tokenizer(const char *dir, const char *from)
+{
+    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json",
+                                        "chat_template.jinja", "chat_template.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[PATH_MAX];
+        struct buf b = {0};
+        if (join(path, from, names[i]) < 0)
+            return -1;
+        if (i > 0 && access(path, F_OK) < 0)
+            continue;
+        int status = source_read(&b, NULL, span_of(path));
+        if (status == 0)
+            status = write_file(dir, names[i], b.data, b.len);
+        buf_free(&b);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static void set_id(json_t *object, const char *key, int32_t id)
+{
+    if (id >= 0)
+        json_object_set_new(object, key, json_integer(id));
+}
+
+/* Token ids of this tokenizer into config.json and generation_config.json. */
+static void set_ids(json_t *config, json_t *generation, const struct tokenizer *t)
+{
+    int32_t end = tokenizer_find(t, "<|im_end|>"),
+            pad = tokenizer_find(t, "<|endoftext|>");
+    json_t *stops = json_array();
+    json_t *const objects[] = {config, json_object_get(config, "text_config"),
+                               generation};
+    for (size_t i = 0; i < 3; i++) {
+        if (!objects[i])
+            continue;
+        set_id(objects[i], "eos_token_id", end);
+        set_id(objects[i], "bos_token_id", pad);
+        set_id(objects[i], "pad_token_id", pad);
+    }
+    if (end >= 0)
+        json_array_append_new(stops, json_integer(end));
+    if (pad >= 0)
+        json_array_append_new(stops, json_integer(pad));
+    json_object_set_new(generation, "eos_token_id", stops);
+    if (!json_object_get(config, "vision_config"))
+        return;
+    set_id(config, "image_token_id", tokenizer_find(t, "<|image_pad|>"));
+    set_id(config, "video_token_id", tokenizer_find(t, "<|video_pad|>"));
+    set_id(config, "vision_start_token_id", tokenizer_find(t, "<|vision_start|>"));
+    set_id(config, "vision_end_token_id", tokenizer_find(t, "<|vision_end|>"));
+}
+
+/* The sizes of the language model: nested, or the config itself. */
+static json_t *text_part(json_t *config)
+{
+    json_t *text = json_object_get(config, "text_config");
+    return text ? text : config;
+}
+
+static json_t *load_shape(const char *like)
+{
+    char name[256], path[PATH_MAX], known[1024];
+    json_error_t error;
+    snprintf(name, sizeof name, "shapes/%.200s.json", like);
+    if (strchr(like, '/') || share_path(path, sizeof path, name) < 0) {
+        if (init_shapes(known, sizeof known) == 0)
+            fail(FAIL_MODEL, "no shape \"%s\"; there are: %s", like, known);
+        return NULL;
+    }
+    json_t *shape = json_load_file(path, 0, &error);
+    if (!shape || !json_is_object(json_object_get(shape, "config"))) {
+        fail(FAIL_MODEL, "%s: %s", path, shape ? "no \"config\"" : error.text);
+        json_decref(shape);
+        return NULL;
+    }
+    return shape;
+}
+
+/* Everything into an empty folder. */
+static int fill(const char *dir, json_t *shape, const char *from,
+                const struct init_options *options)
+{
+    json_t *config = json_object_get(shape, "config"), *text = text_part(config);
+    json_t *preprocessor = json_object_get(shape, "preprocessor");
+    json_t *generation = json_object();
+    double deviation = json_real_value(json_object_get(text, "initializer_range"));
+    struct tokenizer *t = tokenizer_open(from);
+    int status = -1;
+    if (!t || !generation)
+        goto out;
+    set_ids(config, generation, t);
+    if (options->layers)
+        json_object_set_new(text, "num_hidden_layers", json_integer(options->layers));
+    json_object_set_new(config, "dtype",
+                        json_string(options->fp32 ? "float32" : "bfloat16"));
+    if (copy_tokenizer(dir, from) < 0 || write_json(dir, "config.json", config) < 0 ||
+        write_json(dir, "generation_config.json", generation) < 0 ||
+        (preprocessor && write_json(dir, "preprocessor_config.json", preprocessor) < 0))
+        goto out;
+    status = random_weights_write(dir, options->seed,
+                                  options->deviation > 0 ? options->deviation : deviation,
+                                  options->fp32 ? ARR_F32 : ARR_BF16);
+out:
+    if (t)
+        tokenizer_close(t);
+    json_decref(generation);
+    return status;
+}
+
+/* Remove a folder of plain files. */
+static void remove_folder(const char *dir)
+{
+    struct dirent **entries;
+    int count = scandir(dir, &entries, NULL, NULL);
+    for (int i = 0; i < count; i++) {
+        char path[PATH_MAX];
+        if (join(path, dir, entries[i]->d_name) == 0)
+            unlink(path);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    rmdir(dir);
+}
+
+int init_random(const char *dir, const struct init_options *options)
+{
+    char from[PATH_MAX], made[PATH_MAX];
+    if (access(dir, F_OK) == 0)
+        return fail(FAIL_MODEL, "%s: is there already", dir);
+    if (model_find(from, sizeof from, options->tokenizer) < 0)
+        return -1;
+    if (snprintf(made, sizeof made, "%s.making-%ld", dir, (long)getpid()) >=
+        (int)sizeof made)
+        return fail(FAIL_MODEL, "%s: path too long", dir);
+    json_t *shape = load_shape(options->like);
+    if (!shape)
+        return -1;
+    int status = mkdir(made, 0777) < 0 ? fail(FAIL_MODEL, "%s: %s", made, strerror(errno))
+                                       : fill(made, shape, from, options);
+    json_decref(shape);
+    if (status == 0 && rename(made, dir) < 0)
+        status = fail(FAIL_MODEL, "%s: %s", dir, strerror(errno));
+    if (status < 0) {
+        struct failure why;
+        fail_save(&why);
+        remove_folder(made);
+        fail_again(&why);
+    }
+    return status;
+}

@@ -1,0 +1,22 @@
+/* init.h: make a model folder. */
+#ifndef MODEL_INIT_H
+#define MODEL_INIT_H
+#include <stdbool.h>
+#include <stdint.h>
+
+struct init_options {
+    const char *like;      /* a shape's name: share/shapes/NAME.json */
+    const char *tokenizer; /* SPEC of the model whose tokenizer and template are taken */
+    int layers;            /* text layers; 0: the shape's own */
+    double deviation;      /* of the weights; 0: the shape's initializer_range */
+    bool fp32;             /* weights in fp32, else bf16 */
+    uint64_t seed;
+};
+
+/* Make folder dir (which must not exist) with random weights of a named shape, whole or
+ * not at all: written beside it under another name first. 0 or -1 (class model). */
+int init_random(const char *dir, const struct init_options *options);
+
+/* Names of the shapes there are, as "a, b, c". 0 or -1. */
+int init_shapes(char *names, int size);
+#endif

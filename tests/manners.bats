@@ -1,0 +1,192 @@
+# What every program does with rows, options and files.
+setup() { load common; }
+
+# Rows with a text each: model-tokenize is the quickest program that writes fields.
+texts() { seq "$1" | sed 's/.*/{"id":&,"text":"row number &"}/'; }
+tokenize() { model-tokenize -m pocket "$@"; }
+
+@test "not JSON, not an object, missing field: error rows, others go on" {
+    printf '%s\n' 'not json' '[1]' '{"id":3}' '{"id":4,"text":5}' '{"id":5,"text":"x"}' > rows
+    run --separate-stderr -1 tokenize rows
+    [ "${#lines[@]}" = 5 ]
+    [ "$(jq -c '[.error.class, .input, .ids != null]' <<<"$output" | tr '\n' ' ')" = '["json","not json",false] ["json","[1]",false] ["missing",null,false] ["type",null,false] [null,null,true] ' ]
+    [[ "${stderr_lines[0]}" == "model-tokenize: rows:1: "* ]]
+    [[ "${stderr_lines[2]}" == "model-tokenize: rows:3 (id=3): "*text* ]]
+}
+
+@test "raw NUL bytes, invalid UTF-8 and NaN are refused, the line is kept readable" {
+    printf '{"id":1,"text":"a\0b"}\n{"id":2,"text":"\xff"}\n{"id":3,"text":"x","n":NaN}\n' > rows
+    run --separate-stderr -1 tokenize rows
+    [ "$(jq -c '.error.class' <<<"$output" | tr '\n' ' ')" = '"json" "json" "json" ' ]
+    [ "$(jq -r '.input' <<<"$output" | tr '\n' '|' | grep -c 'a.b')" = 1 ]
+}
+
+@test "lone surrogates, NUL escapes, duplicate keys, integers over 2^53, odd floats pass byte for byte" {
+    printf '%s\n' '{"id":9007199254740993,"text":"\ud83d x","a":1E400,"a":-0.0,"b":1.0e-7,"c":"\u0000"}' > rows
+    run -0 tokenize rows
+    [[ "$output" == '{"id":9007199254740993,"text":"\ud83d x","a":1E400,"a":-0.0,"b":1.0e-7,"c":"\u0000","ids":['* ]]
+    echo '{"text":"one","text":"two"}' | tokenize > out
+    [ "$(model-tokenize -m pocket -d < out | jq -r .text)" = two ]
+}
+
+@test "CRLF, BOM, blank lines, a JSON array, gzip and zstd are read" {
+    texts 3 > plain
+    tokenize plain > want
+    sed 's/$/\r/' plain | tokenize | tr -d '\r' | cmp - want
+    { printf '\xef\xbb\xbf'; cat plain; } | tokenize | cmp - want
+    sed 's/$/\n/' plain | tokenize | cmp - want
+    jq -s . plain > array; tokenize array | jq -c '[.id,.ids]' | cmp - <(jq -c '[.id,.ids]' want)
+    gzip -c plain > packed; tokenize packed | cmp - want
+    zstd -q -c plain > packed.z; tokenize packed.z | cmp - want
+    printf '%s' "$(cat plain)" | tokenize | cmp - want # no last line end
+}
+
+@test "empty input gives empty output and status 0" {
+    run --separate-stderr -0 tokenize /dev/null
+    [ "$output$stderr" = "" ]
+}
+
+@test "a 64 MB line and a million empty lines" {
+    { printf '{"id":1,"big":"'; head -c 67108864 /dev/zero | tr '\0' 'x'; printf '","text":"x"}\n'; } > rows
+    tokenize rows > out
+    [ "$(wc -c < out)" -gt 67108864 ]
+    [ "$(tail -c 30 out | grep -c '"tokens":1}')" = 1 ]
+    { yes '' | head -n 1000000; echo '{"text":"x"}'; } | tokenize | jq -e .ids
+}
+
+@test "deep nesting is refused without harm" {
+    { printf '{"text":"x","d":'; head -c 100000 /dev/zero | tr '\0' '['; printf '\n'; } > rows
+    run -1 tokenize rows
+}
+
+@test "--shard parts are disjoint, whole, and equal to the whole run's rows" {
+    texts 23 > rows
+    tokenize rows | sort > whole
+    for n in 1 2 3 5; do
+        for ((i = 0; i < n; i++)); do tokenize --shard $i/$n rows; done | sort | cmp - whole
+    done
+    [ "$(tokenize --shard 1/3 rows | head -1 | jq .id)" = 2 ]
+    [ "$(tokenize --shard 1/3 --limit 2 rows | jq .id | tr '\n' ' ')" = '2 5 ' ]
+    run -2 tokenize --shard 3/3 rows
+    run -2 tokenize --shard 0/0 rows
+}
+
+@test "--errors takes failed rows away, --max-errors ends the run with 3" {
+    { texts 3; echo bad; texts 3; } > rows
+    run --separate-stderr -1 tokenize --errors bad.jsonl rows
+    [ "${#lines[@]}" = 6 ]
+    [ "$(jq -r .input bad.jsonl)" = bad ]
+    { yes bad | head -50; texts 3; } > worse
+    run --separate-stderr -3 tokenize --max-errors 5 worse
+    run --separate-stderr -3 tokenize --max-errors 50% worse
+    run --separate-stderr -1 tokenize --max-errors 60 worse
+}
+
+@test "rows that come in with an error pass untouched and leave the status alone" {
+    echo '{"id":1,  "error":{"stage":"x","class":"media","message":"m"}}' > rows
+    run --separate-stderr -0 tokenize rows
+    [ "$output" = "$(cat rows)" ]
+    [ "$stderr" = "" ]
+}
+
+@test "-o refuses to overwrite, --force does, --resume on a finished file ends 0" {
+    texts 5 > rows
+    tokenize -o out.jsonl rows
+    run --separate-stderr -2 tokenize -o out.jsonl rows
+    [[ "$stderr" == *out.jsonl* ]]
+    cp out.jsonl want
+    tokenize -o out.jsonl --force rows; cmp out.jsonl want
+    tokenize -o out.jsonl --resume rows; cmp out.jsonl want
+    run --separate-stderr -2 tokenize -o out.jsonl --resume --special rows
+    [[ "$stderr" == *option* ]]
+    head -1 out.jsonl.journal | jq -e '.program == "model-tokenize"'
+}
+
+@test "a torn tail is cut, and the run goes on to the same bytes" {
+    texts 200 > rows
+    tokenize -o want rows
+    tokenize -o out --limit 120 rows || true
+    printf '{"id":121,"te' >> out
+    sed -i '$!b' out.journal
+    tokenize -o out2 rows; cmp out2 want
+}
+
+@test "stdout closed early ends quietly" {
+    texts 100000 > rows
+    run --separate-stderr bash -c 'model-tokenize -m pocket rows | head -1'
+    [ "$stderr" = "" ]
+    [ "${#lines[@]}" = 1 ]
+}
+
+@test "a full disk on stdout and on -o: status 75 and a message" {
+    texts 20000 > rows
+    run --separate-stderr bash -c 'model-tokenize -m pocket rows > /dev/full'
+    [ "$status" = 75 ]
+    [[ "$stderr" == *"No space left"* ]]
+    # a file size limit stands in for a small disk
+    run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 100; model-tokenize -m pocket -o out rows'
+    [ "$status" = 75 ]
+    tokenize -o out --resume rows
+    tokenize -o want rows
+    cmp out want
+}
+
+@test "SIGTERM leaves a resumable state: status 75" {
+    for i in $(seq 40); do echo '{"id":'"$i"',"image":"images/0000.png"}'; done > rows
+    caption -m pocket -n 4 --seed 3 --root "$SAMPLES" -o out rows & pid=$!
+    eventually test -s out
+    kill -TERM $pid
+    status=0; wait $pid || status=$?
+    [ "$status" = 75 ]
+    caption -m pocket -n 4 --seed 3 --root "$SAMPLES" -o out --resume rows
+    caption -m pocket -n 4 --seed 3 --root "$SAMPLES" -o want rows
+    cmp out want
+}
+
+@test "kill -9 at random moments and --resume: nothing lost, doubled or torn" {
+    for i in $(seq 60); do echo '{"id":'"$((i % 50))"',"image":"images/00'"$(printf %02d $((i % 12)))"'.png"}'; done > rows
+    echo broken >> rows
+    run -1 caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o want rows
+    rounds=20; [ -z "${LONG:-}" ] || rounds=300
+    done=0 round=0
+    while [ $round -lt $rounds ]; do
+        caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o out --resume rows 2>/dev/null & pid=$!
+        sleep "0.$(printf %03d $((RANDOM % 400)))"
+        kill -9 $pid 2>/dev/null && round=$((round + 1))
+        status=0; wait $pid || status=$?
+        if [ "$status" = 1 ] || [ "$status" = 0 ]; then # ran to its end
+            cmp out want
+            rm -f out out.journal
+            done=$((done + 1))
+            [ $done -lt 100 ] || break
+        fi
+    done
+    run caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o out --resume rows
+    cmp out want
+}
+
+@test "--help, --version, --completion; -- ends options" {
+    for program in caption model-tokenize model-info model-init; do
+        run --separate-stderr -0 $program --help
+        [[ "${lines[0]}" == *"$program"* ]]
+        [ "$stderr" = "" ]
+        run -0 $program --version
+        [[ "$output" == "$program "* || "$output" == capmill* ]]
+        run -0 bash -c "$program --completion bash | bash -n"
+    done
+    echo '{"text":"x"}' > ./-odd
+    run -0 tokenize -- -odd
+}
+
+@test "each man page lists exactly the program's own options" {
+    for program in caption model-tokenize model-info model-init; do
+        $program --options | sort > have
+        sed -nE 's/^\.It Fl ([a-z0-9] , )?-([a-z0-9-]+).*/\2/p' "$ROOT/man/$program.1" \
+            "$ROOT/man/capmill.7" | sort -u > listed
+        comm -23 have listed > missing
+        [ ! -s missing ] || { echo "$program: man page lacks: $(cat missing)"; false; }
+        sed -nE 's/^\.It Fl ([a-z0-9] , )?-([a-z0-9-]+).*/\2/p' "$ROOT/man/$program.1" | sort -u > own
+        comm -13 have own > extra
+        [ ! -s extra ] || { echo "$program: man page has too many: $(cat extra)"; false; }
+    done
+}

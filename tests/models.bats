@@ -1,0 +1,48 @@
+# model-info, model-init, and model folders that are not whole.
+setup() { load common; }
+
+# A copy of the pocket captioner that a test may damage.
+copy() { rm -rf m; cp -r "$ROOT/share/pocket/captioner" m; chmod -R u+w m; }
+refused() { # PATTERN: caption -m m ends 2 with it in its message
+    run --separate-stderr -2 caption -m ./m "$SAMPLES/images/0000.png"
+    [[ "$stderr" == "caption: "*$1* ]] || { echo "got: $stderr"; false; }
+    [ "$output" = "" ]
+}
+
+@test "model-info tells the pocket pair" {
+    run --separate-stderr -0 model-info pocket
+    [[ "$output" == *qwen3_vl*2169184* ]]
+    run --separate-stderr -0 model-info --json pocket pocket-judge
+    [ "$(jq -c '[.family,.parameters,.text.layers,.vision.layers,.chat]' <<<"${lines[0]}")" = '["qwen3_vl",2169184,5,4,"qwen3_vl"]' ]
+    [ "$(jq -c '[.family,.parameters,.vision]' <<<"${lines[1]}")" = '["qwen3",876928,null]' ]
+    [ "$(jq -c '.memory.kv / .memory.kv_tokens' <<<"${lines[0]}")" = 2560 ]
+    run --separate-stderr -2 model-info /nonexistent/x
+}
+
+@test "a folder without tokenizer, config or weights, or of an unknown family" {
+    copy; rm m/tokenizer.json; refused tokenizer.json
+    copy; rm m/config.json; refused config.json
+    copy; rm m/model.safetensors; refused model.safetensors
+    copy; rm m/preprocessor_config.json; refused preprocessor_config.json
+    copy; sed -i 's/qwen3_vl"/mamba"/;s/Qwen3VLForConditionalGeneration/MambaForCausalLM/' m/config.json; refused qwen3_vl
+    copy; rm m/chat_template.jinja; sed -i 's/"chat_template"/"x"/' m/tokenizer_config.json; refused --chat
+    copy; echo '{' > m/config.json; refused config.json
+    mkdir -p empty; run --separate-stderr -2 caption -m ./empty x
+}
+
+@test "a missing tensor and a wrong shape are named" {
+    copy; sed -i 's/"num_hidden_layers": 5/"num_hidden_layers": 6/' m/config.json; refused layers.5
+    copy; sed -i 's/"intermediate_size": 384/"intermediate_size": 380/' m/config.json; refused mlp
+    copy; truncate -s -100 m/model.safetensors; refused model.safetensors
+}
+
+@test "model-init makes folders that run" {
+    model-init --random --like qwen3-vl-2b --layers 1 --seed 4 made
+    run --separate-stderr -0 model-info --json made
+    [ "$(jq -c '[.family,.text.hidden,.text.layers,.text.vocab]' <<<"$output")" = '["qwen3_vl",2048,1,151936]' ]
+    run --separate-stderr -0 caption -m ./made --max-tokens 2 --ignore-eos "$SAMPLES/images/0000.png"
+    run --separate-stderr -2 model-init --random --like qwen3-vl-2b made
+    [[ "$stderr" == *made* ]]
+    run --separate-stderr -2 model-init --random --like nosuch other
+    [[ "$stderr" == *qwen3-vl-2b* ]]
+}
