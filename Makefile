@@ -1,6 +1,6 @@
 # capmill: `make` builds the programs into bin/, to be run from there.
 # make demo, make test: do all their own set-up (deps, build, run).
-# SAN=1 builds with ASan and UBSan into its own folder; CC=clang works as well.
+# SAN=1 builds with ASan and UBSan into a folder of its own; CC=clang works as well.
 
 PREFIX ?= /usr/local
 CC = gcc
@@ -9,19 +9,25 @@ BIN ?= $(if $(SAN),$(BUILD)/bin,bin)
 
 VERSION := $(shell cat VERSION)
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-OPT := $(if $(SAN),-O1 -fsanitize=address$(comma)undefined -fno-sanitize-recover=all \
-       -fno-omit-frame-pointer,-O2)
-comma := ,
+OPT = -O2
+ifdef SAN
+OPT = -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+ifdef FUZZ
+OPT = -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+endif
 # -ffp-contract=off: the compiler may not fuse a product and a sum behind our back; where
 # we want fused arithmetic we write it. It is part of "equal bits".
-CFLAGS := -std=c11 -g $(OPT) $(WARN) -fopenmp -pthread -ffp-contract=off
+CFLAGS = -std=c11 -g $(OPT) $(WARN) -fopenmp -pthread -ffp-contract=off
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
-LDFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined)
 LDLIBS := -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lm
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 KERNEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard kernels/*.c kernels/cpu/*.c))
+SOURCES = $(shell git ls-files '*.c' '*.h')
+BENCHES := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/bench-*.c))
+C_DRIVERS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-driver.c))
 C_TESTS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-test.c))
 LIBRARY := $(BUILD)/libcapmill.a
 
@@ -45,10 +51,12 @@ $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 	$(AR) rcs $@ $^
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+$(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
 .PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
 .SECONDARY:

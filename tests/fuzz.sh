@@ -1,0 +1,32 @@
+#!/bin/bash
+# Run each libFuzzer target for some seconds, with seeds from the repository's own data.
+# Usage: tests/fuzz.sh BUILD SECONDS. Crashes stay in BUILD/crashes.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+build=$1 seconds=$2 bad=0
+mkdir -p "$build/crashes"
+
+seeds_of() { # TARGET FOLDER: copy its seeds
+    case $1 in
+    image-fuzz) cp tests/data/goldens/preprocess/images/* share/pocket/samples/images/*.png "$2" ;;
+    safetensors-fuzz) cp tests/data/goldens2/safetensors_malformed/*.safetensors "$2" ;;
+    json-fuzz) head -50 share/pocket/world/test.jsonl | split -l 1 - "$2/row" ;;
+    tokenizer-fuzz | chat-fuzz) head -50 tests/data/goldens2/tokenizer/encode.jsonl | split -l 1 - "$2/text" ;;
+    esac
+}
+
+for source in tests/fuzz/*-fuzz.c; do
+    target=$(basename "$source" .c)
+    corpus=$build/corpus/$target
+    mkdir -p "$corpus"
+    seeds_of "$target" "$corpus"
+    if "$build/$target" -max_total_time="$seconds" -max_len=65536 -timeout=20 -rss_limit_mb=4096 \
+        -artifact_prefix="$build/crashes/$target-" "$corpus" >"$build/$target.log" 2>&1; then
+        printf 'ok %s: %s\n' "$target" "$(grep -oE '^Done [0-9]+ runs in [0-9]+ second' "$build/$target.log")"
+    else
+        printf 'not ok %s\n' "$target"
+        tail -30 "$build/$target.log"
+        bad=1
+    fi
+done
+exit $bad
