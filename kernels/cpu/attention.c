@@ -1,0 +1,72 @@
+/* attention.c: softmax attention inside segments (kernels.h). A piece of work is one head
+ * and up to ATTEND_QUERIES rows of one segment; each block of its keys is transposed into
+ * scratch once for all of them. */
+#include "attend.h"
+
+#include <omp.h>
+
+struct heads {
+    struct arr y, q, k, v;
+    int64_t dim;
+    float scale;
+};
+
+/* Rows [first, last) of head h over keys [start, end). */
+static void piece(const struct heads *a, float *scratch, int64_t h, int64_t first,
+                  int64_t last, int64_t start, int64_t end)
+{
+    int64_t dim = a->dim, at = h * dim;
+    float *keys = scratch, *sums = scratch + dim * KV_PAGE;
+    struct query queries[ATTEND_QUERIES];
+    int count = (int)(last - first);
+    for (int i = 0; i < count; i++)
+        query_start(&queries[i], row_f32(a->q, first + i) + at, sums + i * dim, dim);
+    for (int64_t key = start; key < end; key += KV_PAGE) {
+        int seen = end - key < KV_PAGE ? (int)(end - key) : KV_PAGE;
+        for (int j = 0; j < seen; j++)
+            for (int64_t i = 0; i < dim; i++)
+                keys[i * KV_PAGE + j] = row_f32(a->k, key + j)[at + i];
+        for (int i = 0; i < count; i++) queries[i].seen = seen;
+        struct block b = {keys, row_f32(a->v, key) + at, a->v.stride, dim, a->scale};
+        CPU_OP(attend)(queries, count, &b);
+    }
+    for (int i = 0; i < count; i++)
+        query_end(&queries[i], row_f32(a->y, first + i) + at, dim);
+}
+
+/* Multiplications of the whole call, to choose its threads. */
+static int64_t products(struct arr start, int64_t width)
+{
+    int64_t sum = 0;
+    for (int64_t s = 0; s + 1 < start.shape[0]; s++) {
+        int64_t rows = *row_i32(start, s + 1) - *row_i32(start, s);
+        sum += 2 * rows * rows * width;
+    }
+    return sum;
+}
+
+void CPU_OP(attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
+                       struct arr v, struct arr start, float scale)
+{
+    int64_t rows = q.shape[0], heads = q.shape[1], dim = q.shape[2];
+    struct heads a = {y, q, k, v, dim, scale};
+    assert(q.rank == 3 && dim <= CPU_HEAD_MAX && y.shape[0] == rows);
+    assert(k.shape[0] == rows && k.shape[1] == heads && v.shape[0] == rows);
+    int threads = cpu_threads(d, products(start, heads * dim), CPU_PRODUCTS);
+    (void)rows;
+#pragma omp parallel num_threads(threads)
+    {
+        /* Every thread counts the pieces through and takes each threads-th one. */
+        int64_t n = 0, me = omp_get_thread_num(), all = omp_get_num_threads();
+        for (int64_t s = 0; s + 1 < start.shape[0]; s++) {
+            int64_t from = *row_i32(start, s), to = *row_i32(start, s + 1);
+            assert(from >= 0 && from <= to && to <= rows);
+            for (int64_t h = 0; h < heads; h++)
+                for (int64_t r = from; r < to; r += ATTEND_QUERIES)
+                    if (n++ % all == me)
+                        piece(&a, cpu_scratch(d, (int)me), h, r,
+                              r + ATTEND_QUERIES < to ? r + ATTEND_QUERIES : to, from,
+                              to);
+        }
+    }
+}

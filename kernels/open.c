@@ -1,0 +1,29 @@
+/* open.c: which table a device has (kernels.h). */
+#include "cpu/cpu.h"
+
+#include <stdlib.h>
+
+static bool have_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("f16c");
+}
+
+const struct kernels *kernels_open(const char *device, const char **why)
+{
+    const char *isa = getenv("CAPMILL_ISA");
+    if (strcmp(device, "cpu") != 0) {
+        *why = "this build knows the device \"cpu\" alone";
+        return NULL;
+    }
+    if (!isa || !*isa)
+        return have_avx2() ? &cpu_avx2 : &cpu_plain;
+    if (strcmp(isa, "plain") == 0)
+        return &cpu_plain;
+    if (strcmp(isa, "avx2") == 0 && have_avx2())
+        return &cpu_avx2;
+    *why = strcmp(isa, "avx2") == 0
+               ? "CAPMILL_ISA=avx2: this processor lacks AVX2, FMA or F16C"
+               : "CAPMILL_ISA is neither plain nor avx2";
+    return NULL;
+}
