@@ -1,0 +1,132 @@
+/* split_scan.c: see split_scan.h. The branches of SPLIT_QWEN in their order; each takes
+ * what the regular expression's first match at this place would take. */
+#include "text/split_scan.h"
+#include "text/utf8.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <utf8proc.h>
+
+enum kind { END, OTHER, LETTER, NUMBER, SPACE, NEWLINE };
+
+#define O OTHER
+#define L LETTER
+#define N NUMBER
+#define S SPACE
+static const uint8_t ascii[128] = {
+    O, O, O,       O, O, O,       O, O,
+    O, S, NEWLINE, S, S, NEWLINE, O, O, /* 00: tab, LF, VT, FF, CR */
+    O, O, O,       O, O, O,       O, O,
+    O, O, O,       O, O, O,       O, O, /* 10: 1C to 1F are no space */
+    S, O, O,       O, O, O,       O, O,
+    O, O, O,       O, O, O,       O, O, /* 20 */
+    N, N, N,       N, N, N,       N, N,
+    N, N, O,       O, O, O,       O, O, /* 30 */
+    O, L, L,       L, L, L,       L, L,
+    L, L, L,       L, L, L,       L, L, /* 40 */
+    L, L, L,       L, L, L,       L, L,
+    L, L, L,       O, O, O,       O, O, /* 50 */
+    O, L, L,       L, L, L,       L, L,
+    L, L, L,       L, L, L,       L, L, /* 60 */
+    L, L, L,       L, L, L,       L, L,
+    L, L, L,       O, O, O,       O, O, /* 70 */
+};
+#undef O
+#undef L
+#undef N
+#undef S
+
+static enum kind kind_of(uint32_t c)
+{
+    if ((c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xAC00 && c <= 0xD7A3))
+        return LETTER;
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO: return LETTER;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO: return NUMBER;
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP: return SPACE;
+    default: return c == 0x85 ? SPACE : OTHER; /* NEL: the one control that is left */
+    }
+}
+
+/* The kind of the character at i, and its length; END behind the text. */
+static inline enum kind look(struct span text, size_t i, size_t *n)
+{
+    if (i >= text.n)
+        return END;
+    unsigned char lead = (unsigned char)text.s[i];
+    if (lead < 0x80) {
+        *n = 1;
+        return ascii[lead];
+    }
+    uint32_t c;
+    int cut;
+    *n = utf8_next(text.s + i, text.n - i, &c, &cut);
+    return kind_of(c);
+}
+
+/* The end of a run of one kind from i on. */
+static size_t run_of(struct span text, size_t i, enum kind kind)
+{
+    for (size_t n; look(text, i, &n) == kind; i += n) continue;
+    return i;
+}
+
+/* Bytes of a contraction at the apostrophe text.s[0], or 0. Case is folded as Unicode
+ * does, so U+017F (long s) is an s. */
+static size_t contraction(struct span text)
+{
+    if (text.n < 2)
+        return 0;
+    char a = text.s[1] | 0x20, b = text.n > 2 ? text.s[2] | 0x20 : 0;
+    if (a == 's' || a == 't' || a == 'm' || a == 'd')
+        return 2;
+    if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l'))
+        return 3;
+    if (text.n > 2 && (unsigned char)text.s[1] == 0xC5 &&
+        (unsigned char)text.s[2] == 0xBF)
+        return 3;
+    return 0;
+}
+
+/* White space from 0 on: `\s*[\r\n]+|\s+(?!\S)|\s+`. */
+static size_t space(struct span text)
+{
+    size_t i = 0, n, last = 0,
+           newline = 0; /* start of the last, end of the last newline */
+    for (enum kind kind; (kind = look(text, i, &n)) >= SPACE; i += n) {
+        last = i;
+        if (kind == NEWLINE)
+            newline = i + n;
+    }
+    if (newline > 0)
+        return newline;
+    return i == text.n || last == 0 ? i : last; /* one is left for what follows */
+}
+
+size_t split_scan_qwen(struct span text)
+{
+    size_t n = 0, next = 0;
+    enum kind first = look(text, 0, &n);
+    if (text.s[0] == '\'') {
+        size_t taken = contraction(text);
+        if (taken > 0)
+            return taken;
+    }
+    if (first == LETTER)
+        return run_of(text, n, LETTER);
+    if (first == NUMBER)
+        return n;
+    if (first != NEWLINE && look(text, n, &next) == LETTER)
+        return run_of(text, n + next, LETTER);
+    if (first == OTHER || (text.s[0] == ' ' && look(text, n, &next) == OTHER))
+        return run_of(text, run_of(text, n, OTHER), NEWLINE);
+    return space(text);
+}

@@ -1,0 +1,439 @@
+/* tokenizer_file.c: tokenizer_open(): tokenizer.json as the Hugging Face tokenizers
+ * library writes it. What would change ids and is not done here is refused by name. */
+#include "base/fail.h"
+#include "row/json.h"
+#include "text/file.h"
+#include "text/tokenizer_parts.h"
+#include "text/utf8.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The byte that a character of the byte-level alphabet stands for, or -1: printable
+ * Latin-1 stands for itself, the other 68 bytes are U+0100 and up, in order. */
+static int byte_of(uint32_t c)
+{
+    if ((c >= 0x21 && c <= 0x7E) || (c >= 0xA1 && c <= 0xFF && c != 0xAD))
+        return (int)c;
+    if (c < 0x100 || c > 0x143)
+        return -1;
+    int n = (int)c - 0x100;
+    return n <= 0x20 ? n : n <= 0x42 ? n - 0x21 + 0x7F : 0xAD;
+}
+
+/* Append the bytes that text, in the byte-level alphabet, stands for. */
+static int put_bytes(struct span text, struct buf *out)
+{
+    char *to = buf_room(out, text.n + 1);
+    if (!to)
+        return fail_memory();
+    for (size_t i = 0; i < text.n;) {
+        uint32_t c = (unsigned char)text.s[i];
+        int cut;
+        if (c >= 0x80)
+            i += utf8_next(text.s + i, text.n - i, &c, &cut);
+        else
+            i++;
+        int byte = byte_of(c);
+        if (byte < 0)
+            return fail(FAIL_MODEL, "\"%.*s\" is not a byte-level token",
+                        (int)text.n % 80, text.s);
+        *to++ = (char)byte;
+        out->len++;
+    }
+    return 0;
+}
+
+/* The text of a JSON string, decoded into scratch only where it has escapes. */
+static int text_of(struct span value, struct buf *scratch, struct span *text)
+{
+    if (json_type(value) == JSON_STRING && !memchr(value.s, '\\', value.n)) {
+        *text = (struct span){value.s + 1, value.n - 2};
+        return 0;
+    }
+    buf_clear(scratch);
+    if (json_text(value, scratch) < 0 || buf_ok(scratch) < 0)
+        return -1;
+    *text = (struct span){scratch->data ? scratch->data : "", scratch->len};
+    return 0;
+}
+
+/* The file being read. */
+struct reader {
+    struct tokenizer *t;
+    struct span file;
+    struct span model, added;
+    struct buf text, bytes; /* scratch */
+};
+
+static bool is_text(struct span value, const char *text)
+{
+    size_t n = strlen(text);
+    return json_type(value) == JSON_STRING && value.n == n + 2 &&
+           memcmp(value.s + 1, text, n) == 0;
+}
+
+static bool type_is(struct span object, const char *type)
+{
+    return is_text(json_get(object, "type"), type);
+}
+
+static bool is_nothing(struct span value)
+{
+    enum json_type type = json_type(value);
+    return type == JSON_NONE || type == JSON_NULL;
+}
+
+/* Absent, null, false or "": a setting that is off. */
+static bool is_off(struct span value)
+{
+    return is_nothing(value) || json_type(value) == JSON_FALSE || is_text(value, "");
+}
+
+/* Is object's flag true? -1 (class model) if it is no flag. */
+static int flag_of(struct span object, const char *key, bool *on)
+{
+    struct span value = json_get(object, key);
+    *on = json_type(value) == JSON_TRUE;
+    if (*on || json_type(value) == JSON_FALSE || is_nothing(value))
+        return 0;
+    return fail(FAIL_MODEL, "\"%s\" is neither true nor false", key);
+}
+
+/* An id: no id can be as large as the file, so nothing is ever sized by a wild number. */
+static int read_id(const struct reader *r, struct span value, int32_t *id)
+{
+    int64_t n;
+    if (json_int(value, &n) < 0)
+        return fail(FAIL_MODEL, "a token id that is no integer: %.*s",
+                    (int)(value.n < 40 ? value.n : 40), value.s ? value.s : "");
+    if (n < 0 || n >= INT32_MAX / 4 || (size_t)n >= r->file.n)
+        return fail(FAIL_MODEL, "token id %lld is out of range", (long long)n);
+    *id = (int32_t)n;
+    return 0;
+}
+
+static int read_normalizer(struct reader *r)
+{
+    struct span n = json_get(r->file, "normalizer"), step;
+    size_t at = 0;
+    if (is_nothing(n))
+        return 0;
+    if (type_is(n, "NFC")) {
+        r->t->compose = true;
+        return 0;
+    }
+    if (!type_is(n, "Sequence"))
+        return fail(FAIL_MODEL, "normalizer: only NFC is supported");
+    while (json_each(json_get(n, "normalizers"), &at, &step)) {
+        if (!type_is(step, "NFC"))
+            return fail(FAIL_MODEL, "normalizer: only NFC is supported");
+        r->t->compose = true;
+    }
+    return 0;
+}
+
+static int read_byte_level(struct span step)
+{
+    bool prefix, regex;
+    if (flag_of(step, "add_prefix_space", &prefix) < 0 ||
+        flag_of(step, "use_regex", &regex) < 0)
+        return -1;
+    if (prefix || regex || is_nothing(json_get(step, "use_regex")))
+        return fail(FAIL_MODEL, "pre_tokenizer: ByteLevel with add_prefix_space or "
+                                "use_regex is not supported");
+    return 0;
+}
+
+/* A Split by a regular expression, then ByteLevel: the form of Qwen's files. */
+static int read_pre_tokenizer(struct reader *r)
+{
+    struct span p = json_get(r->file, "pre_tokenizer"), split, level, more;
+    struct span steps = json_get(p, "pretokenizers");
+    size_t at = 0;
+    bool invert;
+    if (!type_is(p, "Sequence") || !json_each(steps, &at, &split) ||
+        !type_is(split, "Split") || !json_each(steps, &at, &level) ||
+        !type_is(level, "ByteLevel") || json_each(steps, &at, &more))
+        return fail(FAIL_MODEL, "pre_tokenizer: only a Split followed by ByteLevel is "
+                                "supported");
+    struct span pattern = json_find(split, "pattern.Regex");
+    if (json_type(pattern) != JSON_STRING)
+        return fail(FAIL_MODEL, "pre_tokenizer: the Split has no Regex");
+    if (flag_of(split, "invert", &invert) < 0 || read_byte_level(level) < 0)
+        return -1;
+    if (invert || !is_text(json_get(split, "behavior"), "Isolated"))
+        return fail(FAIL_MODEL, "pre_tokenizer: only the Split behavior Isolated is "
+                                "supported");
+    if (text_of(pattern, &r->text, &pattern) < 0)
+        return -1;
+    r->t->splitter = split_open(pattern, true);
+    return r->t->splitter ? 0 : -1;
+}
+
+/* A member of the vocabulary, before there is a place for it. */
+struct entry {
+    struct span key;
+    int32_t id;
+};
+
+/* List the vocabulary's members; *most becomes the largest id where that is larger. */
+static int list_vocab(struct reader *r, struct buf *entries, int32_t *most)
+{
+    struct span vocab = json_get(r->model, "vocab"), key, value;
+    size_t at = 0;
+    if (json_type(vocab) != JSON_OBJECT)
+        return fail(FAIL_MODEL, "model: \"vocab\" is no object");
+    while (json_member(vocab, &at, &key, &value)) {
+        struct entry entry = {key, 0};
+        if (read_id(r, value, &entry.id) < 0)
+            return -1;
+        if (entry.id > *most)
+            *most = entry.id;
+        buf_add(entries, &entry, sizeof entry);
+    }
+    return buf_ok(entries);
+}
+
+static int read_vocab(struct reader *r, const struct buf *entries)
+{
+    struct vocab *v = &r->t->vocab;
+    for (size_t i = 0; i < entries->len; i += sizeof(struct entry)) {
+        struct entry entry;
+        struct span text;
+        memcpy(&entry, entries->data + i, sizeof entry);
+        buf_clear(&r->bytes);
+        if (text_of(entry.key, &r->text, &text) < 0 || put_bytes(text, &r->bytes) < 0)
+            return -1;
+        struct span bytes = {r->bytes.data, r->bytes.len};
+        if (bytes.n == 0)
+            return fail(FAIL_MODEL, "token %ld is empty", (long)entry.id);
+        if (vocab_add(v, entry.id, bytes, 0) < 0)
+            return -1;
+    }
+    for (int i = 0; i < 256; i++)
+        if (v->byte[i] < 0)
+            return fail(FAIL_MODEL, "model: no token for the byte 0x%02X", (unsigned)i);
+    return 0;
+}
+
+/* The two sides of a merge, "left right" or ["left", "right"], as text. */
+static int merge_sides(struct reader *r, struct span merge, struct buf *other,
+                       struct span *left, struct span *right)
+{
+    struct span more;
+    size_t at = 0;
+    if (json_type(merge) == JSON_STRING) {
+        struct span both;
+        if (text_of(merge, &r->text, &both) < 0)
+            return -1;
+        const char *space = memchr(both.s, ' ', both.n);
+        if (!space)
+            return fail(FAIL_MODEL, "not two tokens");
+        *left = (struct span){both.s, (size_t)(space - both.s)};
+        *right = (struct span){space + 1, both.n - left->n - 1};
+        return 0;
+    }
+    if (!json_each(merge, &at, left) || !json_each(merge, &at, right) ||
+        json_each(merge, &at, &more) || json_type(*left) != JSON_STRING ||
+        json_type(*right) != JSON_STRING)
+        return fail(FAIL_MODEL, "not two tokens");
+    if (text_of(*left, &r->text, left) < 0 || text_of(*right, other, right) < 0)
+        return -1;
+    return 0;
+}
+
+/* A merge's ids; all three tokens must be in the vocabulary. */
+static int read_merge(struct reader *r, struct span value, struct buf *other,
+                      int32_t ids[3])
+{
+    const struct vocab *v = &r->t->vocab;
+    struct span left, right;
+    buf_clear(&r->bytes);
+    if (merge_sides(r, value, other, &left, &right) < 0 || put_bytes(left, &r->bytes) < 0)
+        return -1;
+    size_t middle = r->bytes.len;
+    if (put_bytes(right, &r->bytes) < 0)
+        return -1;
+    struct span both = {r->bytes.data, r->bytes.len};
+    ids[0] = vocab_find(v, (struct span){both.s, middle});
+    ids[1] = vocab_find(v, (struct span){both.s + middle, both.n - middle});
+    ids[2] = vocab_find(v, both);
+    if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
+        return fail(FAIL_MODEL, "a token that is not in the vocabulary");
+    return 0;
+}
+
+static int read_merges(struct reader *r)
+{
+    struct span merges = json_get(r->model, "merges"), value;
+    struct buf list = {0}, other = {0};
+    size_t at = 0, count = 0;
+    int32_t ids[3];
+    int result = -1;
+    if (json_type(merges) != JSON_ARRAY)
+        return fail(FAIL_MODEL, "model: \"merges\" is no array");
+    for (; json_each(merges, &at, &value); count++) {
+        if (read_merge(r, value, &other, ids) < 0) {
+            fail_in("merge %zu", count);
+            goto out;
+        }
+        buf_add(&list, ids, sizeof ids);
+    }
+    if (buf_ok(&list) < 0 || vocab_start_merges(&r->t->vocab, count) < 0)
+        goto out;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(ids, list.data + i * sizeof ids, sizeof ids);
+        vocab_add_merge(&r->t->vocab, ids[0], ids[1], (uint32_t)i, ids[2]);
+    }
+    result = 0;
+out:
+    buf_free(&list);
+    buf_free(&other);
+    return result;
+}
+
+/* Flags of an added token that would change where it is found: refused. */
+static int check_added(struct span token, struct span content)
+{
+    static const char *const refused[] = {"single_word", "lstrip", "rstrip",
+                                          "normalized"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        bool on;
+        if (flag_of(token, refused[i], &on) < 0)
+            return -1;
+        if (on)
+            return fail(FAIL_MODEL, "added token \"%.*s\": \"%s\" is not supported",
+                        (int)(content.n < 80 ? content.n : 80), content.s, refused[i]);
+    }
+    if (content.n == 0 || content.n > ADDED_LENGTH_MAX)
+        return fail(FAIL_MODEL, "an added token of %zu bytes", content.n);
+    return 0;
+}
+
+static int add_token(struct reader *r, struct span token, struct added_token *added)
+{
+    struct vocab *v = &r->t->vocab;
+    struct span content = json_get(token, "content");
+    int32_t id;
+    if (json_type(content) != JSON_STRING)
+        return fail(FAIL_MODEL, "an added token without \"content\"");
+    if (text_of(content, &r->text, &content) < 0 ||
+        read_id(r, json_get(token, "id"), &id) < 0 || check_added(token, content) < 0 ||
+        flag_of(token, "special", &added->special) < 0)
+        return -1;
+    buf_clear(&r->bytes); /* is it a token of the vocabulary too? Then it is that one */
+    int32_t same = put_bytes(content, &r->bytes) < 0
+                       ? -1
+                       : vocab_find(v, (struct span){r->bytes.data, r->bytes.len});
+    uint8_t flags = TOKEN_ADDED | (added->special ? TOKEN_IS_SPECIAL : 0);
+    if (same >= 0 && same != id)
+        return fail(FAIL_MODEL, "added token %ld is also token %ld", (long)id,
+                    (long)same);
+    if (same >= 0 && !(v->token[id].flags & TOKEN_ADDED))
+        v->token[id].flags |= flags;
+    else if (vocab_add(v, id, content, flags) < 0)
+        return -1;
+    added->id = id;
+    added->content = vocab_bytes(v, id);
+    return 0;
+}
+
+static int read_added(struct reader *r, size_t count)
+{
+    struct added *a = &r->t->added;
+    struct span token;
+    size_t at = 0;
+    a->token = calloc(count + 1, sizeof *a->token);
+    if (!a->token)
+        return fail_memory();
+    for (; a->count < count && json_each(r->added, &at, &token); a->count++)
+        if (add_token(r, token, &a->token[a->count]) < 0)
+            return -1;
+    return added_prepare(a);
+}
+
+static int check_model(const struct reader *r)
+{
+    static const char *const off[] = {"dropout", "continuing_subword_prefix",
+                                      "end_of_word_suffix"};
+    struct span type = json_get(r->model, "type");
+    if (json_type(r->model) != JSON_OBJECT)
+        return fail(FAIL_MODEL, "no \"model\"");
+    if (!is_nothing(type) && !is_text(type, "BPE"))
+        return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s",
+                    (int)(type.n < 40 ? type.n : 40), type.s);
+    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
+        if (!is_off(json_get(r->model, off[i])))
+            return fail(FAIL_MODEL, "model: \"%s\" is not supported", off[i]);
+    if (!type_is(json_get(r->file, "decoder"), "ByteLevel"))
+        return fail(FAIL_MODEL, "decoder: only ByteLevel is supported");
+    return flag_of(r->model, "ignore_merges", &r->t->whole_first);
+}
+
+static int read_tokens(struct reader *r)
+{
+    struct buf entries = {0};
+    struct span token;
+    int32_t most = -1, id;
+    size_t at = 0, count = 0;
+    int result = -1;
+    if (!is_nothing(r->added) && json_type(r->added) != JSON_ARRAY)
+        return fail(FAIL_MODEL, "\"added_tokens\" is no array");
+    if (list_vocab(r, &entries, &most) < 0)
+        goto out;
+    for (; json_each(r->added, &at, &token); count++) {
+        if (read_id(r, json_get(token, "id"), &id) < 0)
+            goto out;
+        most = id > most ? id : most;
+    }
+    /* A token's bytes are at most the bytes it takes in the file. */
+    if (vocab_start(&r->t->vocab, (size_t)most + 1, r->file.n) < 0 ||
+        read_vocab(r, &entries) < 0 || read_merges(r) < 0 || read_added(r, count) < 0)
+        goto out;
+    result = 0;
+out:
+    buf_free(&entries);
+    return result;
+}
+
+int tokenizer_read(struct tokenizer *t, struct span file)
+{
+    struct reader r = {.t = t, .file = file};
+    int result = -1;
+    if (json_check(file) < 0)
+        return fail(FAIL_MODEL, "%s", fail_text());
+    if (json_type(file) != JSON_OBJECT)
+        return fail(FAIL_MODEL, "not a JSON object");
+    r.model = json_get(file, "model");
+    r.added = json_get(file, "added_tokens");
+    if (check_model(&r) == 0 && read_normalizer(&r) == 0 && read_pre_tokenizer(&r) == 0)
+        result = read_tokens(&r);
+    buf_free(&r.text);
+    buf_free(&r.bytes);
+    return result;
+}
+
+struct tokenizer *tokenizer_open(const char *path)
+{
+    struct buf name = {0}, file = {0};
+    struct tokenizer *t = calloc(1, sizeof *t);
+    int result = -1;
+    if (!t) {
+        fail_memory();
+        return NULL;
+    }
+    if (file_find(path, "tokenizer.json", &name) == 0 &&
+        (result = file_read(buf_string(&name), &file)) == 0) {
+        result = tokenizer_read(t, (struct span){file.data, file.len});
+        if (result < 0)
+            fail_in("%s", buf_string(&name));
+    }
+    buf_free(&name);
+    buf_free(&file);
+    if (result < 0) {
+        tokenizer_close(t);
+        return NULL;
+    }
+    return t;
+}
