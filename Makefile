@@ -30,33 +30,34 @@ BENCHES := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/bench-*.c)
 C_DRIVERS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-driver.c))
 C_TESTS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-test.c))
 LIBRARY := $(BUILD)/libcapmill.a
+SAY = $(if $(V),,@echo '  $@' && )# V=1 shows the whole commands
 
 all: $(addprefix $(BIN)/,$(PROGRAMS))
 
 # The include paths hold the layers: cmd sees lib, lib sees kernels, nothing looks back.
 $(BUILD)/cmd/%.o: cmd/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -c -o $@ $<
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -c -o $@ $<
 $(BUILD)/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -DCAPMILL_VERSION='"$(VERSION)"' -c -o $@ $<
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -DCAPMILL_VERSION='"$(VERSION)"' -c -o $@ $<
 $(BUILD)/kernels/%.o: kernels/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA_FLAGS) -Ikernels -c -o $@ $<
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA_FLAGS) -Ikernels -c -o $@ $<
 # Files named *_avx2.c alone are compiled for AVX2; they are called only where it is there.
 $(BUILD)/kernels/cpu/%_avx2.o: ISA_FLAGS = -mavx2 -mfma -mf16c
 
 $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(SAY)$(AR) rcs $@ $^
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
 .PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
 .SECONDARY:

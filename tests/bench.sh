@@ -1,0 +1,68 @@
+#!/bin/bash
+# Measure speed beside this machine's limits and peers, all in one run.
+# Usage: tests/bench.sh BUILD BIN. Prints a table; JSON goes to BUILD/bench.json.
+# BENCH_SHAPE: the model that decode and prefill run on (qwen3-vl-2b, 4.3 GB on disk).
+set -eu
+cd "$(dirname "$0")/.."
+build=$1 bin=$2
+shape=${BENCH_SHAPE:-qwen3-vl-2b}
+export OPENBLAS_CORETYPE=Haswell # AVX2 as our kernels are
+export CAPMILL_SHARE=$PWD/share
+work=$build/bench
+mkdir -p "$work"
+say() { echo "bench: $*" >&2; }
+
+say "kernels"
+"$build/tests/bench-kernels" >"$work/kernels.json"
+say "pictures and tokenizer"
+"$build/tests/bench-media" >"$work/media.json"
+"$build/tests/bench-text" >"$work/text.json"
+if [ ! -e "$work/$shape" ]; then
+    say "making $shape with random weights"
+    "$bin/model-init" --random --like "$shape" "$work/$shape"
+fi
+say "decode and prefill of $shape"
+for threads in 1 2; do
+    "$build/tests/bench-engine" "$work/$shape" $threads
+done >"$work/engine.json"
+
+say "start-up and memory"
+picture=share/pocket/samples/images/0000.png
+"$build/tests/bench-run" 21 "$bin/caption" -m pocket --temperature 0 --text $picture >"$work/start.json"
+"$build/tests/bench-media" --write "$work/photo.jpg" >/dev/null
+"$build/tests/bench-run" 1 "$bin/caption" -m "$work/$shape" --max-tokens 8 --ignore-eos "$work/photo.jpg" \
+    >"$work/memory.json"
+"$bin/caption" -m "$work/$shape" --dry-run --explain "$work/photo.jpg" 2>"$work/explain"
+tokens=$(grep -oE 'prompt of [0-9]+' "$work/explain" | grep -oE '[0-9]+')
+"$bin/model-info" --json --ctx $((tokens + 8)) "$work/$shape" >"$work/info.json"
+
+jq -n --slurpfile kernels "$work/kernels.json" --slurpfile media "$work/media.json" \
+    --slurpfile text "$work/text.json" --slurpfile engine "$work/engine.json" \
+    --slurpfile start "$work/start.json" --slurpfile memory "$work/memory.json" \
+    --slurpfile info "$work/info.json" --arg shape "$shape" --argjson tokens "$tokens" '
+    {shape: $shape, kernels: $kernels[0], media: $media[0], text: $text[0], engine: $engine,
+     start: $start[0],
+     memory: {prompt_tokens: $tokens, picture: "1024x768", max_rss: $memory[0].max_rss,
+              weights: $info[0].memory.weights, kv: $info[0].memory.kv,
+              over: ($memory[0].max_rss - $info[0].memory.weights - $info[0].memory.kv)}}
+    ' >"$build/bench.json"
+
+jq -r '
+    def row($what; $got; $unit; $want; $good):
+        [$what, ($got * 1000 | round / 1000 | tostring), $unit, $want,
+         (if $good == null then "" elif $good then "yes" else "NO" end)] | @tsv;
+    ["what", "figure", "unit", "asked", "met"],
+    (.engine[] | "\(.threads) thread\(if .threads > 1 then "s" else "" end)" as $t
+     | [row("read bandwidth, \($t)"; .read_gb_s; "GB/s"; ""; null),
+        row("decode, batch 1, bf16, \($t)"; .decode_tokens_s; "tokens/s"; ""; null),
+        row("  of read bandwidth"; .decode_share_of_read; ""; if .threads == 2 then "0.6" else "" end;
+            if .threads == 2 then .decode_share_of_read >= 0.6 else null end),
+        row("prefill, 512 tokens, \($t)"; .prefill_tokens_s; "tokens/s"; ""; null),
+        row("  of OpenBLAS sgemm"; .prefill_share_of_sgemm; ""; "0.5"; .prefill_share_of_sgemm >= 0.5)][]),
+    row("JPEG 1024x768 to patches, 1 core"; .media.jpeg_to_patches_per_s; "pictures/s"; "120";
+        .media.jpeg_to_patches_per_s >= 120),
+    row("tokenizer with NFC, 1 core"; .text.tokenizer_mb_per_s; "MB/s"; "20"; .text.tokenizer_mb_per_s >= 20),
+    row("start to first pocket caption"; .start.wall_s; "s"; "0.15"; .start.wall_s < 0.15),
+    row("memory over weights and KV"; .memory.over / 1e6; "MB"; "400"; .memory.over <= 400e6)
+    | if type == "array" then @tsv else . end' "$build/bench.json" | column -t -s "$(printf '\t')"
+echo "model $shape, random bf16 weights; kernels by shape and the FMA peak: $build/bench.json"
