@@ -7,12 +7,18 @@
 
 struct weights; /* a directory's weight files, mapped read-only */
 
-/* One tensor: a view into the mapping. */
+enum { TENSOR_RANK_MAX = 8 };
+
+/* One tensor: a view into the mapping. Its data may lie at any address (the format does
+ * not align). */
 struct tensor {
     const char *name;
+    const char *file;  /* that it is in, as messages call it */
+    const char *dtype; /* as stored: "BF16" */
+    bool usable;       /* dtype is an arr_type, the next field */
     enum arr_type type;
     int rank;
-    int64_t shape[8];
+    int64_t shape[TENSOR_RANK_MAX];
     const void *data;
     int64_t bytes;
 };
@@ -35,4 +41,6 @@ int weights_hash(const struct weights *w, const char *dir, char hex[33]);
 
 /* Is one .safetensors file well-formed? 0, or -1 (class model). Reads the header only. */
 int weights_check_file(const char *path);
+/* The same for a file's bytes in memory; name is what messages call it. */
+int weights_check(const void *bytes, size_t size, const char *name);
 #endif
