@@ -1,0 +1,104 @@
+/* config_text.c: the language model's part of config.json. */
+#include "base/fail.h"
+#include "engine/config_read.h"
+
+#include <string.h>
+
+/* Limits of sense, far above every published model and far below any overflow. */
+enum {
+    MAX_HIDDEN = 1 << 17,
+    MAX_LAYERS = 1024,
+    MAX_HEADS = 1024,
+    MAX_HEAD_DIM = 1024,
+    MAX_MLP = 1 << 20,
+    MAX_VOCAB = 1 << 24,
+    MAX_CONTEXT = 1 << 27,
+};
+
+static int sizes_read(struct text_config *tc, const struct keys *k)
+{
+    if (keys_int(k, "hidden_size", 1, MAX_HIDDEN, KEYS_REQUIRED, &tc->hidden) < 0 ||
+        keys_int(k, "num_hidden_layers", 1, MAX_LAYERS, KEYS_REQUIRED, &tc->layers) < 0 ||
+        keys_int(k, "num_attention_heads", 1, MAX_HEADS, KEYS_REQUIRED, &tc->heads) < 0 ||
+        keys_int(k, "num_key_value_heads", 1, tc->heads, tc->heads, &tc->kv_heads) < 0 ||
+        keys_int(k, "intermediate_size", 1, MAX_MLP, KEYS_REQUIRED, &tc->mlp) < 0 ||
+        keys_int(k, "vocab_size", 1, MAX_VOCAB, KEYS_REQUIRED, &tc->vocab) < 0 ||
+        keys_int(k, "max_position_embeddings", 1, MAX_CONTEXT, 32768, &tc->context) < 0 ||
+        keys_int(k, "head_dim", 2, MAX_HEAD_DIM, tc->hidden / tc->heads, &tc->head_dim) <
+            0)
+        return -1;
+    if (tc->heads % tc->kv_heads)
+        return fail(FAIL_MODEL, "%s: %snum_attention_heads %d is no multiple of %d",
+                    k->file, k->section, tc->heads, tc->kv_heads);
+    if (tc->head_dim % 2)
+        return fail(FAIL_MODEL, "%s: %shead_dim %d is odd", k->file, k->section,
+                    tc->head_dim);
+    return 0;
+}
+
+/* Sections of M-RoPE: they share out the head_dim / 2 frequencies. */
+static int sections_read(struct text_config *tc, const struct keys *k)
+{
+    int half = tc->head_dim / 2;
+    int n = keys_list(k, "mrope_section", 0, half, 3, tc->rope_section);
+    if (n < 0)
+        return -1;
+    int sum = tc->rope_section[0] + tc->rope_section[1] + tc->rope_section[2];
+    if (n != 3 || sum != half)
+        return fail(FAIL_MODEL,
+                    "%s: %smrope_section is not three numbers that add up to "
+                    "%d (half of head_dim)",
+                    k->file, k->section, half);
+    return 0;
+}
+
+/* The rotary keys: rope_theta beside rope_scaling, or both inside rope_parameters. */
+static int rope_read(struct text_config *tc, const struct keys *k)
+{
+    struct keys rope = {0};
+    int found = keys_object(k, "rope_parameters", "rope_parameters.", &rope);
+    if (found == 0)
+        found = keys_object(k, "rope_scaling", "rope_scaling.", &rope);
+    if (found < 0)
+        return -1;
+    double partial;
+    if (keys_real(keys_get(&rope, "rope_theta") ? &rope : k, "rope_theta", 10000,
+                  &tc->rope_theta) < 0 ||
+        keys_real(keys_get(&rope, "partial_rotary_factor") ? &rope : k,
+                  "partial_rotary_factor", 1, &partial) < 0)
+        return -1;
+    if (partial != 1)
+        return fail(FAIL_MODEL, "%s: partial_rotary_factor %g is not supported", k->file,
+                    partial);
+    const char *key = keys_get(&rope, "rope_type") ? "rope_type" : "type";
+    const char *type = json_string_value(keys_get(&rope, key));
+    bool mrope = tc->rope != ROPE_PLAIN && type && strcmp(type, "mrope") == 0;
+    if (!mrope && keys_must_be(&rope, key, "default") < 0)
+        return -1;
+    return tc->rope == ROPE_PLAIN ? 0 : sections_read(tc, found ? &rope : k);
+}
+
+int config_text_read(struct text_config *tc, const struct keys *k,
+                     const struct keys *outer)
+{
+    bool sliding, biased;
+    double eps;
+    if (sizes_read(tc, k) < 0 || rope_read(tc, k) < 0 ||
+        keys_must_be(k, "hidden_act", "silu") < 0 ||
+        keys_real(k, "rms_norm_eps", 1e-6, &eps) < 0 ||
+        keys_bool(k, "use_sliding_window", false, &sliding) < 0 ||
+        keys_bool(k, "attention_bias", false, &biased) < 0 ||
+        keys_bool(k, "tie_word_embeddings", false, &tc->tied) < 0 ||
+        keys_bool(outer, "tie_word_embeddings", tc->tied, &tc->tied) < 0)
+        return -1;
+    tc->norm_eps = (float)eps;
+    if (sliding)
+        return fail(FAIL_MODEL, "%s: %suse_sliding_window is not supported", k->file,
+                    k->section);
+    if (biased && !tc->qkv_bias) /* Qwen2 has no such key and always the biases */
+        return fail(FAIL_MODEL, "%s: %sattention_bias is not supported", k->file,
+                    k->section);
+    if (keys_get(outer, "quantization_config") || keys_get(k, "quantization_config"))
+        return fail(FAIL_MODEL, "%s: quantization_config is not supported", k->file);
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* kv.h: keys and values in pages of KV_PAGE positions, shared by counting references.
+ *
+ * The pool's memory is reserved at once and touched page by page, last given back first
+ * taken, so that it costs what was in use at most. A sequence that starts has reserved
+ * all pages that it may come to need: taking a page never fails.
+ */
+#ifndef KV_H
+#define KV_H
+#include "engine/config.h"
+#include "kernels.h"
+
+struct kv {
+    const struct kernels *k;
+    struct dev *dev;
+    int layers, pages;
+    struct arr *keys, *values; /* [layers] of f32 [pages, kv_heads, ...] (kernels.h) */
+    size_t bytes;              /* of one of these arrays */
+    int *free_pages;           /* [free_count], the last is taken next */
+    int *references;           /* [pages] */
+    int free_count, reserved;
+};
+
+/* The pages of one sequence, in order. Owns its references; zeroed is empty. */
+struct kv_pages {
+    int32_t *page; /* [count] */
+    int count, cap;
+};
+
+/* 0, or -1 (memory). */
+int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev,
+            const struct text_config *tc, int pages);
+void kv_close(struct kv *kv);
+
+int kv_pages_for(int64_t positions);                     /* pages that hold so many */
+int64_t kv_position_bytes(const struct text_config *tc); /* keys and values, all layers */
+
+/* Promise pages to somebody: false if too few are left. */
+bool kv_reserve(struct kv *kv, int pages);
+void kv_release(struct kv *kv, int pages); /* the promise, not the pages */
+
+/* Make pages cover so many positions, with new pages. 0, or -1 (memory). */
+int kv_grow(struct kv *kv, struct kv_pages *pages, int positions);
+
+/* Let an empty `to` begin as `from` does, for so many positions: full pages are shared,
+ * the last one, if partial, is copied into a new page. 0, or -1 (memory). */
+int kv_fork(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
+            int positions);
+
+/* Drop all references; *pages is empty. */
+void kv_drop(struct kv *kv, struct kv_pages *pages);
+#endif

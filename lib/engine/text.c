@@ -1,0 +1,324 @@
+/* text.c: see text.h. Rows do not see each other but through the pages, so a row's
+ * numbers do not depend on what else is in its pass. */
+#include "engine/text.h"
+#include "base/fail.h"
+#include "engine/vision.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void layout(struct text *t, struct scratch *s, const struct text_config *tc,
+                   int rows, int sequences, int pages, int wants)
+{
+    int64_t q = (int64_t)tc->heads * tc->head_dim,
+            kv = (int64_t)tc->kv_heads * tc->head_dim;
+    int logits = wants < TEXT_LOGITS ? wants : TEXT_LOGITS;
+    t->x = scratch_matrix(s, rows, tc->hidden);
+    t->h = scratch_matrix(s, rows, tc->hidden);
+    t->q = scratch_matrix(s, rows, q);
+    t->y = scratch_matrix(s, rows, q);
+    t->k = scratch_matrix(s, rows, kv);
+    t->v = scratch_matrix(s, rows, kv);
+    t->gate = scratch_matrix(s, rows, tc->mlp);
+    t->up = scratch_matrix(s, rows, tc->mlp);
+    t->cos = scratch_matrix(s, rows, tc->head_dim / 2);
+    t->sin = scratch_matrix(s, rows, tc->head_dim / 2);
+    t->ids = scratch_vector(s, ARR_I32, rows);
+    t->slot = scratch_vector(s, ARR_I32, rows);
+    t->iota = scratch_vector(s, ARR_I32, rows);
+    t->view.seq = scratch_vector(s, ARR_I32, rows);
+    t->view.len = scratch_vector(s, ARR_I32, rows);
+    t->view.table = scratch_take(s, ARR_I32, 2, (int64_t[]){sequences, pages});
+    t->want = scratch_vector(s, ARR_I32, wants);
+    t->last = scratch_matrix(s, logits, tc->hidden);
+    t->logits = scratch_matrix(s, logits, tc->vocab);
+    t->pick = scratch_vector(s, ARR_I32, logits);
+    t->picked = scratch_matrix(s, logits, 1);
+    t->lse = scratch_vector(s, ARR_F32, logits);
+}
+
+int64_t text_scratch(const struct text_config *tc, int rows, int sequences, int pages)
+{
+    struct text t;
+    struct scratch s = {0};
+    layout(&t, &s, tc, rows, sequences, pages, sequences);
+    return (int64_t)s.used;
+}
+
+int text_open(struct text *t, const struct vlm *m, struct kv *kv)
+{
+    *t = (struct text){.m = m, .kv = kv, .scratch = {.k = m->k, .dev = m->dev}};
+    return rope_table_make(&t->rope, &m->config.text);
+}
+
+void text_close(struct text *t)
+{
+    rope_table_free(&t->rope);
+    scratch_free(&t->scratch);
+}
+
+int features_make(struct features *f, const struct vlm *m,
+                  const struct engine_prompt *prompt, const struct probe *probe)
+{
+    const struct vision_tower *vt = &m->config.vision;
+    int count = 1 + vt->deepstack_count, status = 0;
+    int64_t at = 0;
+    char name[32];
+    *f = (struct features){.memory = {.k = m->k, .dev = m->dev}};
+    for (int i = 0; i < prompt->picture_count; i++)
+        f->tokens += vision_tokens(vt, &prompt->pictures[i]);
+    if (f->tokens == 0)
+        return 0;
+    struct scratch measure = {0};
+    for (int j = 0; j < count; j++) scratch_matrix(&measure, f->tokens, vt->out_hidden);
+    if (scratch_room(&f->memory, measure.used) < 0)
+        return -1;
+    for (int j = 0; j < count; j++)
+        f->rows[j] = scratch_matrix(&f->memory, f->tokens, vt->out_hidden);
+    for (int i = 0; status == 0 && i < prompt->picture_count; i++) {
+        struct arr out[1 + CONFIG_LIST_MAX];
+        int64_t tokens = vision_tokens(vt, &prompt->pictures[i]);
+        for (int j = 0; j < count; j++) out[j] = arr_rows(f->rows[j], at, tokens);
+        status = vision_forward(m, &prompt->pictures[i], out, probe);
+        at += tokens;
+    }
+    for (int j = 0; status == 0 && j < count; j++) {
+        snprintf(name, sizeof name, j ? "img.deepstack_%d" : "img.merged", j - 1);
+        status = vlm_probe(m, probe, name, f->rows[j]);
+    }
+    if (status < 0)
+        features_free(f);
+    return status;
+}
+
+void features_free(struct features *f)
+{
+    if (f->memory.k)
+        scratch_free(&f->memory);
+    *f = (struct features){0};
+}
+
+/* The longest page list of a pass: the width of its table. */
+static int table_width(const struct pass *p)
+{
+    const struct kv_pages *const *pages = p->sequences.items;
+    int width = 1;
+    for (int i = 0; i < p->sequences.count; i++)
+        if (pages[i]->count > width)
+            width = pages[i]->count;
+    return width;
+}
+
+static void table_upload(struct text *t, const struct pass *p, int32_t *host)
+{
+    const struct kv_pages *const *pages = p->sequences.items;
+    int width = (int)t->view.table.shape[1];
+    for (int s = 0; s < p->sequences.count; s++)
+        for (int i = 0; i < width; i++)
+            host[s * width + i] = i < pages[s]->count ? pages[s]->page[i] : 0;
+    t->m->k->upload(t->m->dev, t->view.table, host);
+}
+
+static void rope_upload(struct text *t, const struct pass *p, float *host)
+{
+    const struct pass_row *row = p->rows.items;
+    int rows = p->rows.count, half = t->rope.half;
+    float *cosine = host, *sine = host + (size_t)rows * (size_t)half;
+    for (int r = 0; r < rows; r++)
+        rope_table_row(&t->rope, row[r].position, cosine + r * half, sine + r * half);
+    t->m->k->upload(t->m->dev, t->cos, cosine);
+    t->m->k->upload(t->m->dev, t->sin, sine);
+}
+
+static void rows_upload(struct text *t, const struct pass *p, int32_t *host)
+{
+    const struct pass_row *row = p->rows.items;
+    const struct kv_pages *const *pages = p->sequences.items;
+    const struct kernels *k = t->m->k;
+    struct dev *d = t->m->dev;
+    int rows = p->rows.count;
+    for (int r = 0; r < rows; r++) host[r] = row[r].id;
+    k->upload(d, t->ids, host);
+    for (int r = 0; r < rows; r++) {
+        int place = row[r].place;
+        host[r] =
+            pages[row[r].sequence]->page[place / KV_PAGE] * KV_PAGE + place % KV_PAGE;
+    }
+    k->upload(d, t->slot, host);
+    for (int r = 0; r < rows; r++) host[r] = row[r].sequence;
+    k->upload(d, t->view.seq, host);
+    for (int r = 0; r < rows; r++) host[r] = row[r].place + 1;
+    k->upload(d, t->view.len, host);
+    for (int r = 0; r < rows; r++) host[r] = r;
+    k->upload(d, t->iota, host);
+    if (p->wants.count > 0)
+        k->upload(d, t->want, p->wants.items);
+}
+
+/* Lay out the buffers for a pass and send everything that it says. 0 or -1 (memory). */
+static int prepare(struct text *t, const struct pass *p)
+{
+    const struct text_config *tc = &t->m->config.text;
+    int rows = p->rows.count, width = table_width(p);
+    struct scratch measure = {0};
+    struct text unused;
+    layout(&unused, &measure, tc, rows, p->sequences.count, width, p->wants.count);
+    if (scratch_room(&t->scratch, measure.used) < 0)
+        return -1;
+    layout(t, &t->scratch, tc, rows, p->sequences.count, width, p->wants.count);
+
+    size_t table = (size_t)p->sequences.count * (size_t)width;
+    size_t rope = (size_t)rows * 2 * (size_t)t->rope.half;
+    int32_t *integers =
+        malloc((table > (size_t)rows ? table : (size_t)rows) * sizeof *integers);
+    float *reals = malloc(rope * sizeof *reals);
+    int status = 0;
+    if (integers && reals) {
+        table_upload(t, p, integers);
+        rows_upload(t, p, integers);
+        rope_upload(t, p, reals);
+    } else {
+        status = fail_memory();
+    }
+    free(integers);
+    free(reals);
+    return status;
+}
+
+/* x rows of image tokens = (or +=, for a deepstack feature) rows of their features. */
+static void features_put(struct text *t, const struct pass *p, int which)
+{
+    const struct pass_picture *at = p->pictures.items;
+    for (int i = 0; i < p->pictures.count; i++)
+        t->m->k->scatter(t->m->dev, t->x,
+                         arr_rows(at[i].features->rows[which], at[i].first, at[i].count),
+                         arr_rows(t->iota, at[i].row, at[i].count), which > 0);
+}
+
+static struct arr by_heads(struct arr a, int heads, int dim)
+{
+    return arr_reshape(a, 3, (int64_t[]){a.shape[0], heads, dim});
+}
+
+static void attention_forward(struct text *t, const struct text_layer *l, int layer)
+{
+    const struct text_config *tc = &t->m->config.text;
+    const struct kernels *k = t->m->k;
+    struct dev *d = t->m->dev;
+    int dim = tc->head_dim;
+    struct arr q = by_heads(t->q, tc->heads, dim), y = by_heads(t->y, tc->heads, dim);
+    struct arr key = by_heads(t->k, tc->kv_heads, dim);
+    struct arr value = by_heads(t->v, tc->kv_heads, dim);
+    k->rmsnorm(d, t->h, t->x, l->before_attention.w, tc->norm_eps);
+    k->matmul(d, t->q, t->h, l->q.w, l->q.b, MATMUL_SET);
+    k->matmul(d, t->k, t->h, l->k.w, l->k.b, MATMUL_SET);
+    k->matmul(d, t->v, t->h, l->v.w, l->v.b, MATMUL_SET);
+    if (tc->qk_norm) {
+        k->rmsnorm(d, q, q, l->q_norm.w, tc->norm_eps);
+        k->rmsnorm(d, key, key, l->k_norm.w, tc->norm_eps);
+    }
+    k->rope(d, q, t->cos, t->sin);
+    k->rope(d, key, t->cos, t->sin);
+    k->kv_write(d, t->kv->keys[layer], t->kv->values[layer], key, value, t->slot);
+    k->attention_paged(d, y, q, t->kv->keys[layer], t->kv->values[layer], t->view,
+                       1 / sqrtf((float)dim));
+    k->matmul(d, t->x, t->y, l->o.w, l->o.b, MATMUL_ADD);
+}
+
+static void mlp_forward(struct text *t, const struct text_layer *l)
+{
+    const struct kernels *k = t->m->k;
+    struct dev *d = t->m->dev;
+    k->rmsnorm(d, t->h, t->x, l->before_mlp.w, t->m->config.text.norm_eps);
+    k->matmul(d, t->gate, t->h, l->gate.w, l->gate.b, MATMUL_SET);
+    k->matmul(d, t->up, t->h, l->up.w, l->up.b, MATMUL_SET);
+    k->swiglu(d, t->gate, t->gate, t->up);
+    k->matmul(d, t->x, t->gate, l->down.w, l->down.b, MATMUL_ADD);
+}
+
+static int probe_hidden(struct text *t, const struct probe *probe, int layer)
+{
+    char name[32];
+    snprintf(name, sizeof name, "lm.hidden_%d", layer);
+    return vlm_probe(t->m, probe, name, t->x);
+}
+
+int text_forward(struct text *t, const struct pass *p, const struct probe *probe)
+{
+    const struct vlm *m = t->m;
+    const char *why = "";
+    if (prepare(t, p) < 0)
+        return -1;
+    m->k->gather(m->dev, t->x, m->text.embed, t->ids);
+    features_put(t, p, 0);
+    for (int i = 0; i < m->config.text.layers; i++) {
+        if (probe_hidden(t, probe, i) < 0)
+            return -1;
+        attention_forward(t, &m->text.layers[i], i);
+        mlp_forward(t, &m->text.layers[i]);
+        if (i < m->config.vision.deepstack_count)
+            features_put(t, p, 1 + i);
+    }
+    if (probe_hidden(t, probe, m->config.text.layers) < 0)
+        return -1;
+    return m->k->sync(m->dev, &why) < 0 ? fail(FAIL_INTERNAL, "%s", why) : 0;
+}
+
+struct arr text_logits(struct text *t, int first, int count)
+{
+    const struct vlm *m = t->m;
+    struct arr last = arr_rows(t->last, 0, count), logits = arr_rows(t->logits, 0, count);
+    m->k->gather(m->dev, last, t->x, arr_rows(t->want, first, count));
+    m->k->rmsnorm(m->dev, last, last, m->text.norm.w, m->config.text.norm_eps);
+    m->k->matmul(m->dev, logits, last, m->text.head, arr_none(), MATMUL_SET);
+    return logits;
+}
+
+float text_logsumexp(struct text *t, struct arr logits, int row, float scale)
+{
+    struct arr lse = arr_rows(t->lse, 0, 1);
+    float value;
+    t->m->k->logsumexp(t->m->dev, lse, arr_rows(logits, row, 1), scale);
+    t->m->k->download(t->m->dev, &value, lse);
+    return value;
+}
+
+void text_logprobs(struct text *t, struct arr logits, const int32_t *ids, float *out)
+{
+    const struct kernels *k = t->m->k;
+    struct dev *d = t->m->dev;
+    int rows = (int)logits.shape[0], vocab = (int)logits.shape[1];
+    int32_t index[TEXT_LOGITS];
+    float lse[TEXT_LOGITS];
+    /* the logits as a table of single numbers, of which one a row is gathered */
+    struct arr table = arr_reshape(logits, 2, (int64_t[]){(int64_t)rows * vocab, 1});
+    struct arr pick = arr_rows(t->pick, 0, rows), picked = arr_rows(t->picked, 0, rows);
+    for (int i = 0; i < rows; i++) index[i] = i * vocab + ids[i];
+    k->upload(d, pick, index);
+    k->gather(d, picked, table, pick);
+    k->download(d, out, picked);
+    k->logsumexp(d, arr_rows(t->lse, 0, rows), logits, 1);
+    k->download(d, lse, arr_rows(t->lse, 0, rows));
+    for (int i = 0; i < rows; i++) out[i] -= lse[i];
+}
+
+int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe)
+{
+    const struct vlm *m = t->m;
+    int rows = p->rows.count, vocab = m->config.text.vocab;
+    m->k->rmsnorm(m->dev, t->h, t->x, m->text.norm.w, m->config.text.norm_eps);
+    if (vlm_probe(m, probe, "lm.norm", t->h) < 0)
+        return -1;
+    float *all = malloc((size_t)rows * (size_t)vocab * sizeof *all);
+    if (!all)
+        return fail_memory();
+    for (int at = 0; at < rows; at += TEXT_LOGITS) {
+        int count = rows - at < TEXT_LOGITS ? rows - at : TEXT_LOGITS;
+        m->k->download(m->dev, all + (size_t)at * (size_t)vocab,
+                       text_logits(t, at, count));
+    }
+    probe->call(probe->context, "logits", all, rows, vocab);
+    free(all);
+    return 0;
+}

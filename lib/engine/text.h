@@ -1,0 +1,68 @@
+/* text.h: the language model's forward pass, one for all families and all purposes. */
+#ifndef TEXT_H
+#define TEXT_H
+#include "engine/pass.h"
+#include "engine/positions.h"
+#include "engine/scratch.h"
+#include "engine/vlm.h"
+
+enum {
+    TEXT_CHUNK = 512, /* rows of prompts in a pass at most */
+    TEXT_LOGITS = 64, /* rows of logits at once */
+};
+
+/* What the tower made of a prompt's pictures: rows that take the place of image tokens.
+ * Owns its memory: features_free(). Zeroed is none. */
+struct features {
+    struct arr rows[1 + CONFIG_LIST_MAX]; /* f32 [tokens, hidden]: the embeddings, then
+                                             one for each deepstack feature */
+    int64_t tokens;
+    struct scratch memory;
+};
+
+/* Run all pictures of a prompt through the tower. 0 or -1. */
+int features_make(struct features *f, const struct vlm *m,
+                  const struct engine_prompt *prompt, const struct probe *probe);
+void features_free(struct features *f);
+
+/* A model's forward pass in use: rotary frequencies and buffers. */
+struct text {
+    const struct vlm *m;
+    struct kv *kv; /* borrowed */
+    struct rope_table rope;
+    struct scratch scratch;
+    struct arr x, h;       /* f32 [rows, hidden] */
+    struct arr q, y, k, v; /* f32 [rows, heads * head_dim], ... kv_heads */
+    struct arr gate, up;   /* f32 [rows, mlp] */
+    struct arr cos, sin;   /* f32 [rows, head_dim / 2] */
+    struct arr ids, slot, iota;
+    struct kv_view view;
+    struct arr want;         /* i32 [wants] */
+    struct arr last, logits; /* f32 [TEXT_LOGITS, hidden], [TEXT_LOGITS, vocab] */
+    struct arr pick, picked; /* i32, f32 [TEXT_LOGITS] */
+    struct arr lse;          /* f32 [TEXT_LOGITS] */
+};
+
+int text_open(struct text *t, const struct vlm *m, struct kv *kv); /* 0 or -1 */
+void text_close(struct text *t);
+
+/* All layers over the rows of a pass; keys and values go to their pages. What is behind
+ * the last layer stays in the buffers for text_logits(). 0 or -1 (memory, the device). */
+int text_forward(struct text *t, const struct pass *p, const struct probe *probe);
+
+/* Logits of wants [first, first + count) of the pass, count <= TEXT_LOGITS: an array in
+ * the buffers, f32 [count, vocab], good until the next call. */
+struct arr text_logits(struct text *t, int first, int count);
+
+/* log(sum(exp(logits * scale))) of one row of what text_logits() gave. */
+float text_logsumexp(struct text *t, struct arr logits, int row, float scale);
+
+/* out[i] = logits[i][ids[i]] - log(sum(exp(logits[i]))) for every row. */
+void text_logprobs(struct text *t, struct arr logits, const int32_t *ids, float *out);
+
+/* The final norm of every row of the pass: "lm.norm", and "logits". For text_trace. */
+int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe);
+
+/* Bytes of buffers for a pass of so many rows, sequences and pages of each. */
+int64_t text_scratch(const struct text_config *tc, int rows, int sequences, int pages);
+#endif

@@ -1,0 +1,289 @@
+/* vlm.c: see vlm.h. */
+#include "engine/vlm.h"
+#include "base/fail.h"
+#include "engine/families.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { NAME_MAX_BYTES = 256 };
+
+struct adopted {
+    void *data;
+    size_t bytes;
+    bool copied; /* from a place that is not aligned: release(), not disown() */
+};
+
+/* "[3, 4]" */
+static const char *shape_text(char text[128], int rank, const int64_t *shape)
+{
+    int n = snprintf(text, 128, "[");
+    for (int i = 0; i < rank && n < 100; i++)
+        n += snprintf(text + n, 128 - (size_t)n, "%s%lld", i ? ", " : "",
+                      (long long)shape[i]);
+    snprintf(text + n, 128 - (size_t)n, "]");
+    return text;
+}
+
+static bool fits(const struct tensor *t, int rank, const int64_t *shape)
+{
+    int64_t rest = 1;
+    if (rank != 2 && t->rank != rank)
+        return false;
+    if (t->rank < rank || t->shape[0] != shape[0])
+        return false;
+    for (int i = 1; i < t->rank; i++) rest *= t->shape[i];
+    return rank == 1 || rest == shape[1];
+}
+
+/* The device's view of a tensor. The mapping is used as it is; only a tensor that is not
+ * aligned to its elements (the format allows it) is copied. NULL without memory. */
+static void *adopt(struct vlm *m, const struct tensor *t)
+{
+    struct adopted *list =
+        realloc(m->adopted, (size_t)(m->adopted_count + 1) * sizeof *list);
+    if (!list) {
+        fail_memory();
+        return NULL;
+    }
+    m->adopted = list;
+    size_t size = arr_type_size(t->type), bytes = (size_t)t->bytes;
+    struct adopted *a = &list[m->adopted_count];
+    *a = (struct adopted){.bytes = bytes, .copied = (uintptr_t)t->data % size != 0};
+    a->data =
+        a->copied ? m->k->alloc(m->dev, bytes) : m->k->adopt(m->dev, t->data, bytes);
+    if (!a->data) {
+        fail_memory();
+        return NULL;
+    }
+    if (a->copied) {
+        struct arr flat = {.dev = m->dev, .data = a->data, .type = t->type, .rank = 1};
+        flat.shape[0] = (int64_t)(bytes / size);
+        flat.stride = 1;
+        m->k->upload(m->dev, flat, t->data);
+    }
+    m->adopted_count++;
+    return a->data;
+}
+
+static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
+                      const char *name)
+{
+    char want[128], have[128];
+    const struct tensor *t = weights_find(m->weights, name);
+    shape_text(want, rank, shape);
+    if (!t)
+        return fail(FAIL_MODEL, "%s: no tensor \"%s\" %s", m->dir, name, want);
+    if (!fits(t, rank, shape))
+        return fail(FAIL_MODEL, "%s: tensor \"%s\" has shape %s, not %s", t->file, name,
+                    shape_text(have, t->rank, t->shape), want);
+    if (!t->usable || t->type == ARR_I32)
+        return fail(FAIL_MODEL, "%s: tensor \"%s\" is %s, not BF16, F16 or F32", t->file,
+                    name, t->dtype);
+    *a = (struct arr){.dev = m->dev, .type = t->type, .rank = rank};
+    for (int i = 0; i < rank; i++) a->shape[i] = shape[i];
+    a->stride = arr_row_size(*a);
+    a->data = adopt(m, t);
+    return a->data ? 0 : -1;
+}
+
+/* The name in full: format and arguments, and an ending. 0, or -1 if it is too long. */
+static int name_print(char name[NAME_MAX_BYTES], const char *format, va_list args)
+{
+    int n = vsnprintf(name, NAME_MAX_BYTES - 16, format, args);
+    return n < 0 || n >= NAME_MAX_BYTES - 16 ? fail(FAIL_INTERNAL, "name too long") : n;
+}
+
+int vlm_bind(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
+             const char *format, ...)
+{
+    char name[NAME_MAX_BYTES];
+    va_list args;
+    va_start(args, format);
+    int n = name_print(name, format, args);
+    va_end(args);
+    return n < 0 ? -1 : bind_named(m, a, rank, shape, name);
+}
+
+int vlm_bind_linear(struct vlm *m, struct linear *l, int64_t out, int64_t in, bool biased,
+                    const char *format, ...)
+{
+    char name[NAME_MAX_BYTES];
+    va_list args;
+    va_start(args, format);
+    int n = name_print(name, format, args);
+    va_end(args);
+    if (n < 0)
+        return -1;
+    l->b = arr_none();
+    snprintf(name + n, sizeof name - (size_t)n, ".weight");
+    if (bind_named(m, &l->w, 2, (int64_t[]){out, in}, name) < 0)
+        return -1;
+    snprintf(name + n, sizeof name - (size_t)n, ".bias");
+    return biased ? bind_named(m, &l->b, 1, &out, name) : 0;
+}
+
+int vlm_bind_norm(struct vlm *m, struct norm *norm, int64_t dim, bool biased,
+                  const char *format, ...)
+{
+    char name[NAME_MAX_BYTES];
+    va_list args;
+    va_start(args, format);
+    int n = name_print(name, format, args);
+    va_end(args);
+    if (n < 0)
+        return -1;
+    norm->b = arr_none();
+    snprintf(name + n, sizeof name - (size_t)n, ".weight");
+    if (bind_named(m, &norm->w, 1, &dim, name) < 0)
+        return -1;
+    snprintf(name + n, sizeof name - (size_t)n, ".bias");
+    return biased ? bind_named(m, &norm->b, 1, &dim, name) : 0;
+}
+
+/* The first of these prefixes with which NAME exists; the first of all if none does, so
+ * that the message about the missing tensor has it. */
+static const char *prefix_of(const struct vlm *m, const char *const *prefixes,
+                             const char *name)
+{
+    char full[NAME_MAX_BYTES];
+    for (int i = 0; prefixes[i]; i++) {
+        snprintf(full, sizeof full, "%s%s", prefixes[i], name);
+        if (weights_find(m->weights, full))
+            return prefixes[i];
+    }
+    return prefixes[0];
+}
+
+static int bind_layer(struct vlm *m, struct text_layer *l, const char *in, int i)
+{
+    const struct text_config *tc = &m->config.text;
+    int64_t hidden = tc->hidden, mlp = tc->mlp, dim = tc->head_dim;
+    int64_t q = tc->heads * dim, kv = tc->kv_heads * dim;
+    bool biased = tc->qkv_bias;
+#define AT(name) "%slayers.%d." name, in, i
+    if (vlm_bind_norm(m, &l->before_attention, hidden, false, AT("input_layernorm")) <
+            0 ||
+        vlm_bind_linear(m, &l->q, q, hidden, biased, AT("self_attn.q_proj")) < 0 ||
+        vlm_bind_linear(m, &l->k, kv, hidden, biased, AT("self_attn.k_proj")) < 0 ||
+        vlm_bind_linear(m, &l->v, kv, hidden, biased, AT("self_attn.v_proj")) < 0 ||
+        vlm_bind_linear(m, &l->o, hidden, q, false, AT("self_attn.o_proj")) < 0 ||
+        vlm_bind_norm(m, &l->before_mlp, hidden, false, AT("post_attention_layernorm")) <
+            0 ||
+        vlm_bind_linear(m, &l->gate, mlp, hidden, false, AT("mlp.gate_proj")) < 0 ||
+        vlm_bind_linear(m, &l->up, mlp, hidden, false, AT("mlp.up_proj")) < 0 ||
+        vlm_bind_linear(m, &l->down, hidden, mlp, false, AT("mlp.down_proj")) < 0)
+        return -1;
+    if (tc->qk_norm &&
+        (vlm_bind_norm(m, &l->q_norm, dim, false, AT("self_attn.q_norm")) < 0 ||
+         vlm_bind_norm(m, &l->k_norm, dim, false, AT("self_attn.k_norm")) < 0))
+        return -1;
+#undef AT
+    return 0;
+}
+
+static int bind_text(struct vlm *m)
+{
+    static const char *const text[] = {"model.", "model.language_model.",
+                                       "language_model.model.", "language_model.", NULL};
+    static const char *const head[] = {"", "language_model.", "model.", NULL};
+    const struct text_config *tc = &m->config.text;
+    int64_t shape[] = {tc->vocab, tc->hidden};
+    const char *in = prefix_of(m, text, "embed_tokens.weight");
+    if (vlm_bind(m, &m->text.embed, 2, shape, "%sembed_tokens.weight", in) < 0 ||
+        vlm_bind_norm(m, &m->text.norm, tc->hidden, false, "%snorm", in) < 0)
+        return -1;
+    m->text.head = m->text.embed;
+    if (!tc->tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
+                              prefix_of(m, head, "lm_head.weight")) < 0)
+        return -1;
+    m->text.layers = calloc((size_t)tc->layers, sizeof *m->text.layers);
+    if (!m->text.layers)
+        return fail_memory();
+    for (int i = 0; i < tc->layers; i++)
+        if (bind_layer(m, &m->text.layers[i], in, i) < 0)
+            return -1;
+    return 0;
+}
+
+static int bind_vision(struct vlm *m)
+{
+    static const char *const prefixes[] = {"visual.", "model.visual.", NULL};
+    const struct vision_tower *vt = &m->config.vision;
+    struct vision_weights *v = &m->vision;
+    m->vision_prefix = prefix_of(m, prefixes, "patch_embed.proj.weight");
+    v->blocks = calloc((size_t)vt->depth, sizeof *v->blocks);
+    v->deepstack = calloc((size_t)vt->deepstack_count + 1, sizeof *v->deepstack);
+    if (!v->blocks || !v->deepstack)
+        return fail_memory();
+    return m->family->vision->bind(m);
+}
+
+static int load(struct vlm *m, const char *dir, const char *device, int threads)
+{
+    const char *why = "";
+    if (config_read(&m->config, dir) < 0)
+        return -1;
+    m->family = family_of(&m->config);
+    m->weights = weights_open(dir);
+    if (!m->weights)
+        return -1;
+    m->k = kernels_open(device, &why);
+    if (!m->k)
+        return fail(FAIL_MODEL, "device \"%s\": %s", device, why);
+    m->dev = m->k->open(threads);
+    if (!m->dev)
+        return fail_memory();
+    m->dir = dir;
+    int status = bind_text(m);
+    if (status == 0 && m->family->vision)
+        status = bind_vision(m);
+    m->dir = NULL;
+    return status;
+}
+
+struct vlm *vlm_open(const char *dir, const char *device, int threads)
+{
+    struct vlm *m = calloc(1, sizeof *m);
+    if (!m) {
+        fail_memory();
+        return NULL;
+    }
+    if (load(m, dir, device, threads) < 0) {
+        vlm_close(m);
+        return NULL;
+    }
+    return m;
+}
+
+void vlm_close(struct vlm *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < m->adopted_count; i++) {
+        struct adopted *a = &m->adopted[i];
+        (a->copied ? m->k->release : m->k->disown)(m->dev, a->data, a->bytes);
+    }
+    free(m->adopted);
+    free(m->text.layers);
+    free(m->vision.blocks);
+    free(m->vision.deepstack);
+    if (m->dev)
+        m->k->close(m->dev);
+    weights_close(m->weights);
+    free(m);
+}
+
+int vlm_probe(const struct vlm *m, const struct probe *p, const char *name, struct arr a)
+{
+    if (!p || !p->call)
+        return 0;
+    float *data = malloc((size_t)arr_size(a) * sizeof *data + 1);
+    if (!data)
+        return fail_memory();
+    m->k->download(m->dev, data, a);
+    p->call(p->context, name, data, a.shape[0], arr_row_size(a));
+    free(data);
+    return 0;
+}

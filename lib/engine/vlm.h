@@ -1,0 +1,98 @@
+/* vlm.h: a loaded model: its weights bound to names, and the device they are used on. */
+#ifndef VLM_H
+#define VLM_H
+#include "engine/config.h"
+#include "engine/engine.h"
+#include "engine/weights.h"
+#include "kernels.h"
+
+struct family;
+
+/* y = x w^T + b; b may be absent. */
+struct linear {
+    struct arr w, b;
+};
+
+/* b is absent in an RMS norm. */
+struct norm {
+    struct arr w, b;
+};
+
+struct text_layer {
+    struct norm before_attention, before_mlp;
+    struct norm q_norm, k_norm; /* absent without qk_norm */
+    struct linear q, k, v, o, gate, up, down;
+};
+
+struct text_weights {
+    struct arr embed; /* [vocab, hidden] */
+    struct arr head;  /* [vocab, hidden]; the embedding where tied */
+    struct norm norm;
+    struct text_layer *layers;
+};
+
+struct vision_block {
+    struct norm norm1, norm2;
+    struct linear qkv, proj, gate, up, down; /* gate is absent in a plain MLP */
+};
+
+struct vision_merger {
+    struct norm norm;
+    struct linear in, out;
+};
+
+struct vision_weights {
+    struct linear patch; /* [hidden, 3 * frames * patch^2] */
+    struct arr position; /* [position_side^2, hidden], or absent */
+    struct vision_block *blocks;
+    struct vision_merger merger, *deepstack;
+};
+
+struct vlm {
+    const struct kernels *k;
+    struct dev *dev;
+    struct model_config config;
+    const struct family *family;
+    struct weights *weights;
+    struct text_weights text;
+    struct vision_weights vision;
+    struct adopted *adopted; /* what disown() or release() must be given */
+    int adopted_count;
+    const char *dir;           /* for messages while loading */
+    const char *vision_prefix; /* what tensor names begin with */
+};
+
+/* Load a directory on a device with this many threads. NULL (class model). */
+struct vlm *vlm_open(const char *dir, const char *device, int threads);
+void vlm_close(struct vlm *m);
+
+/* -- For the families' own binding ----------------------------------------------------
+ */
+
+/* A float tensor of this shape, by a name given in printf form, as an array. A shape of
+ * rank 2 also takes a tensor whose further sizes multiply to the second (a convolution's
+ * weights). 0, or -1 that names the tensor, its file and both shapes. */
+int vlm_bind(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
+             const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* NAME.weight [out, in], and NAME.bias [out] if biased. */
+int vlm_bind_linear(struct vlm *m, struct linear *l, int64_t out, int64_t in, bool biased,
+                    const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* NAME.weight [dim], and NAME.bias [dim] if biased. */
+int vlm_bind_norm(struct vlm *m, struct norm *n, int64_t dim, bool biased,
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* -- For tests and tools ---------------------------------------------------------------
+ */
+
+/* Where intermediate results go; call NULL: nowhere. */
+struct probe {
+    engine_probe *call;
+    void *context;
+};
+
+/* Hand on an array of two dimensions. Does nothing where p or p->call is NULL. 0 or -1.
+ */
+int vlm_probe(const struct vlm *m, const struct probe *p, const char *name, struct arr a);
+#endif
