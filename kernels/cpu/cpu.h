@@ -23,6 +23,7 @@ enum {
     CPU_LANES = 8,            /* running sums of one long sum, in both tables */
     CPU_HEAD_MAX = 256,       /* the widest attention head */
     CPU_SCRATCH = 4 << 20,    /* bytes of scratch of each thread */
+    CPU_SHARED = 16 << 20,    /* bytes of scratch that the threads share */
     CPU_WORK = 24 << 10,      /* elements below which an operation stays on one thread */
     CPU_PRODUCTS = 128 << 10, /* the same, for products and attention: multiplications */
 };
@@ -30,6 +31,7 @@ enum {
 struct dev {
     int threads;
     char *scratch; /* owned: [threads, CPU_SCRATCH], 64-byte aligned */
+    float *shared; /* owned: CPU_SHARED bytes, 64-byte aligned */
 };
 
 /* How many threads so much work is worth: all or one. A parallel region costs some 5 us.

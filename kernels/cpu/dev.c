@@ -41,8 +41,9 @@ struct dev *cpu_open(int threads)
         return NULL;
     d->threads = threads;
     d->scratch = mapped((size_t)threads * CPU_SCRATCH);
-    if (!d->scratch) {
-        free(d);
+    d->shared = mapped(CPU_SHARED);
+    if (!d->scratch || !d->shared) {
+        cpu_close(d);
         return NULL;
     }
     return d;
@@ -52,7 +53,10 @@ void cpu_close(struct dev *d)
 {
     if (!d)
         return;
-    munmap(d->scratch, (size_t)d->threads * CPU_SCRATCH);
+    if (d->scratch)
+        munmap(d->scratch, (size_t)d->threads * CPU_SCRATCH);
+    if (d->shared)
+        munmap(d->shared, CPU_SHARED);
     free(d);
 }
 
