@@ -23,9 +23,16 @@ static void attend_query(struct query *query, const struct block *b)
             query->sum[i] += weight[j] * b->values[j * b->value_stride + i];
 }
 
-void CPU_OP(attend)(struct query queries[], int count, const struct block *b)
+void attend_plain(struct query queries[], int count, const struct block *b)
 {
     for (int i = 0; i < count; i++)
         if (queries[i].seen > 0)
             attend_query(&queries[i], b);
+}
+
+void attend_keys_plain(float *keys, const float *from, int64_t stride, int count,
+                       int64_t dim)
+{
+    for (int j = 0; j < count; j++)
+        for (int64_t i = 0; i < dim; i++) keys[i * KV_PAGE + j] = from[j * stride + i];
 }

@@ -37,6 +37,12 @@ struct block {
 void attend_plain(struct query queries[], int count, const struct block *b);
 void attend_avx2(struct query queries[], int count, const struct block *b);
 
+/* count rows [dim] of keys, stride floats apart, to a block's [dim, KV_PAGE]. */
+void attend_keys_plain(float *keys, const float *from, int64_t stride, int count,
+                       int64_t dim);
+void attend_keys_avx2(float *keys, const float *from, int64_t stride, int count,
+                      int64_t dim);
+
 /* Before the first block. */
 static inline void query_start(struct query *query, const float *q, float *sum,
                                int64_t dim)

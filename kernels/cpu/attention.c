@@ -23,9 +23,7 @@ static void piece(const struct heads *a, float *scratch, int64_t h, int64_t firs
         query_start(&queries[i], row_f32(a->q, first + i) + at, sums + i * dim, dim);
     for (int64_t key = start; key < end; key += KV_PAGE) {
         int seen = end - key < KV_PAGE ? (int)(end - key) : KV_PAGE;
-        for (int j = 0; j < seen; j++)
-            for (int64_t i = 0; i < dim; i++)
-                keys[i * KV_PAGE + j] = row_f32(a->k, key + j)[at + i];
+        CPU_OP(attend_keys)(keys, row_f32(a->k, key) + at, a->k.stride, seen, dim);
         for (int i = 0; i < count; i++) queries[i].seen = seen;
         struct block b = {keys, row_f32(a->v, key) + at, a->v.stride, dim, a->scale};
         CPU_OP(attend)(queries, count, &b);
