@@ -1,0 +1,298 @@
+/* json_read.c: find values in a text that json_check() accepted, and read them. */
+#include "base/fail.h"
+#include "row/json.h"
+#include "row/scan.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum json_type json_type(struct span value)
+{
+    const char *end = value.s + value.n, *s = value.s ? scan_blank(value.s, end) : end;
+    if (s == end)
+        return JSON_NONE;
+    switch (*s) {
+    case '{': return JSON_OBJECT;
+    case '[': return JSON_ARRAY;
+    case '"': return JSON_STRING;
+    case 't': return JSON_TRUE;
+    case 'f': return JSON_FALSE;
+    case 'n': return JSON_NULL;
+    default: return JSON_NUMBER;
+    }
+}
+
+/* Behind the value that begins at s. */
+static const char *skip_value(const char *s, const char *end)
+{
+    if (s == end)
+        return s;
+    if (*s == '"')
+        return scan_close(s + 1, end);
+    if (*s != '{' && *s != '[') {
+        while (s < end && *s != ',' && *s != '}' && *s != ']' && !scan_space(*s)) s++;
+        return s;
+    }
+    for (int depth = 0; s < end;) {
+        char c = *s++;
+        if (c == '"')
+            s = scan_close(s, end);
+        else if (c == '{' || c == '[')
+            depth++;
+        else if ((c == '}' || c == ']') && --depth == 0)
+            break;
+    }
+    return s;
+}
+
+/* Move *at, an offset in container, to its next entry. NULL at the end, or if container
+ * does not begin with open. */
+static const char *next_entry(struct span container, char open, size_t at)
+{
+    const char *end = container.s + container.n;
+    if (!container.s)
+        return NULL;
+    const char *s = scan_blank(container.s + at, end);
+    if (s == end || *s != (at == 0 ? open : ','))
+        return NULL;
+    s = scan_blank(s + 1, end);
+    return s == end || *s == ']' || *s == '}' ? NULL : s;
+}
+
+bool json_each(struct span array, size_t *at, struct span *element)
+{
+    const char *end = array.s + array.n, *s = next_entry(array, '[', *at);
+    if (!s)
+        return false;
+    element->s = s;
+    element->n = (size_t)(skip_value(s, end) - s);
+    *at = (size_t)(s + element->n - array.s);
+    return true;
+}
+
+bool json_member(struct span object, size_t *at, struct span *key, struct span *value)
+{
+    const char *end = object.s + object.n, *s = next_entry(object, '{', *at);
+    if (!s)
+        return false;
+    key->s = s;
+    key->n = (size_t)(skip_value(s, end) - s);
+    s = scan_blank(s + key->n, end); /* the colon */
+    s = scan_blank(s < end ? s + 1 : s, end);
+    value->s = s;
+    value->n = (size_t)(skip_value(s, end) - s);
+    *at = (size_t)(s + value->n - object.s);
+    return true;
+}
+
+static unsigned hex4(const char *s)
+{
+    unsigned x = 0;
+    for (int i = 0; i < 4; i++) {
+        unsigned c = (unsigned char)s[i];
+        x = x << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
+    }
+    return x;
+}
+
+/* Decode the escape at s (a backslash) to UTF-8 in out[4]. Its length; *s moves on. */
+static int decode_escape(const char **s, const char *end, char out[4])
+{
+    static const char plain[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
+    char kind = (*s)[1];
+    if (kind != 'u') {
+        const char *found = strchr(plain, kind);
+        out[0] = means[found - plain];
+        *s += 2;
+        return 1;
+    }
+    uint32_t c = hex4(*s + 2);
+    *s += 6;
+    if (c >= 0xD800 && c < 0xDC00 && end - *s >= 6 && (*s)[0] == '\\' && (*s)[1] == 'u') {
+        uint32_t low = hex4(*s + 2);
+        if (low >= 0xDC00 && low < 0xE000) {
+            c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+            *s += 6;
+        }
+    }
+    if (c >= 0xD800 && c < 0xE000)
+        c = 0xFFFD; /* a surrogate without its other half */
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    int n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (int i = n - 1; i > 0; i--, c >>= 6) out[i] = (char)(0x80 | (c & 0x3F));
+    out[0] = (char)((n == 2 ? 0xC0 : n == 3 ? 0xE0 : 0xF0) | c);
+    return n;
+}
+
+/* Is the raw string key (quotes included) the text name, once decoded? */
+static bool key_is(struct span key, const char *name, size_t n)
+{
+    const char *s = key.s + 1, *end = key.s + key.n - 1;
+    if ((size_t)(end - s) == n && memcmp(s, name, n) == 0)
+        return !memchr(s, '\\', n);
+    if ((size_t)(end - s) <= n || !memchr(s, '\\', (size_t)(end - s)))
+        return false;
+    while (s < end) {
+        char c[4] = {*s};
+        int len = 1;
+        if (*s == '\\')
+            len = decode_escape(&s, end, c);
+        else
+            s++;
+        if (n < (size_t)len || memcmp(name, c, (size_t)len) != 0)
+            return false;
+        name += len;
+        n -= (size_t)len;
+    }
+    return n == 0;
+}
+
+static struct span get(struct span object, const char *key, size_t n)
+{
+    struct span found = {0}, name, value;
+    for (size_t at = 0; json_member(object, &at, &name, &value);)
+        if (key_is(name, key, n))
+            found = value;
+    return found;
+}
+
+struct span json_get(struct span object, const char *key)
+{
+    return get(object, key, strlen(key));
+}
+
+struct span json_find(struct span object, const char *path)
+{
+    for (;;) {
+        size_t n = strcspn(path, ".");
+        object = get(object, path, n);
+        if (!object.s || !path[n])
+            return object;
+        path += n + 1;
+    }
+}
+
+int json_text(struct span value, struct buf *out)
+{
+    if (json_type(value) != JSON_STRING)
+        return fail(FAIL_TYPE, "not a string");
+    const char *end = value.s + value.n, *s = scan_blank(value.s, end) + 1;
+    for (;;) {
+        const char *stop = scan_string(s, end);
+        buf_add(out, s, (size_t)(stop - s));
+        if (stop == end || *stop == '"')
+            return 0;
+        char c[4];
+        s = stop;
+        int n = decode_escape(&s, end, c);
+        buf_add(out, c, (size_t)n);
+    }
+}
+
+/* A number's text as strtod() reads it in the C locale. */
+static double parse_real(const char *text)
+{
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t before = c ? uselocale(c) : (locale_t)0;
+    double x = strtod(text, NULL);
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    }
+    return x;
+}
+
+/* value without the white space around it. */
+static struct span trimmed(struct span value)
+{
+    const char *end = value.s + value.n, *s = scan_blank(value.s, end);
+    while (end > s && scan_space(end[-1])) end--;
+    return (struct span){s, (size_t)(end - s)};
+}
+
+int json_real(struct span value, double *out)
+{
+    char small[64], *text = small;
+    if (json_type(value) != JSON_NUMBER)
+        return fail(FAIL_TYPE, "not a number");
+    value = trimmed(value);
+    if (value.n >= sizeof small && !(text = malloc(value.n + 1)))
+        return fail_memory();
+    memcpy(text, value.s, value.n);
+    text[value.n] = '\0';
+    double x = parse_real(text);
+    if (text != small)
+        free(text);
+    if (!isfinite(x))
+        return fail(FAIL_TYPE, "a number larger than a double can be");
+    *out = x;
+    return 0;
+}
+
+/* The number's digits without its point, and where the point stands in them once the
+ * exponent is taken in: value = 0.DIGITS * 10^point. */
+struct decimal {
+    bool minus;
+    const char *s, *end; /* the digits, maybe with a '.' among them */
+    int64_t point;
+};
+
+static struct decimal decimal_of(struct span value)
+{
+    struct decimal d = {.s = value.s, .end = value.s + value.n};
+    int64_t exponent = 0, sign = 1;
+    if (*d.s == '-') {
+        d.minus = true;
+        d.s++;
+    }
+    const char *e = d.s;
+    while (e < d.end && *e != 'e' && *e != 'E') e++;
+    if (e < d.end) {
+        const char *x = e + 1;
+        if (*x == '+' || *x == '-')
+            sign = *x++ == '-' ? -1 : 1;
+        for (; x < d.end; x++)
+            if (exponent < (int64_t)1 << 56) /* far beyond any text's length */
+                exponent = exponent * 10 + (*x - '0');
+    }
+    d.end = e;
+    const char *dot = memchr(d.s, '.', (size_t)(e - d.s));
+    d.point = (dot ? dot : e) - d.s + sign * exponent;
+    return d;
+}
+
+int json_int(struct span value, int64_t *out)
+{
+    if (json_type(value) != JSON_NUMBER)
+        return fail(FAIL_TYPE, "not a number");
+    struct decimal d = decimal_of(trimmed(value));
+    uint64_t x = 0, most = (uint64_t)INT64_MAX + d.minus;
+    int64_t place = 0; /* digits seen */
+    bool zero = true;
+    for (const char *s = d.s; s < d.end; s++) {
+        if (*s == '.')
+            continue;
+        unsigned digit = (unsigned)(*s - '0');
+        if (place++ >= d.point) {
+            if (digit)
+                return fail(FAIL_TYPE, "not an integer");
+            continue;
+        }
+        if (x > (most - digit) / 10)
+            return fail(FAIL_TYPE, "an integer of more than 64 bits");
+        x = x * 10 + digit;
+        zero = zero && digit == 0;
+    }
+    for (; place < d.point && !zero; place++) {
+        if (x > most / 10)
+            return fail(FAIL_TYPE, "an integer of more than 64 bits");
+        x *= 10;
+    }
+    *out = d.minus ? (int64_t)(0 - x) : (int64_t)x;
+    return 0;
+}

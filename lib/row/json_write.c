@@ -1,0 +1,82 @@
+/* json_write.c: append JSON values to a buffer. */
+#include "row/json.h"
+#include "row/scan.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void json_put_text(struct buf *out, struct span text)
+{
+    static const char hex[] = "0123456789abcdef";
+    const char *s = text.s, *end = text.s + text.n;
+    buf_char(out, '"');
+    while (s < end) {
+        const char *stop = scan_plain(s, end);
+        buf_add(out, s, (size_t)(stop - s));
+        if ((s = stop) == end)
+            break;
+        unsigned char c = (unsigned char)*s;
+        if (c >= 0x80) {
+            int n = scan_utf8(s, end);
+            if (n > 0)
+                buf_add(out, s, (size_t)n);
+            else
+                buf_text(out, "\xEF\xBF\xBD");
+            s += abs(n);
+            continue;
+        }
+        const char *found = memchr("\"\\\b\f\n\r\t", c, 7);
+        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+        if (found) {
+            escape[1] = "\"\\bfnrt"[strcspn("\"\\\b\f\n\r\t", (char[]){(char)c, 0})];
+            buf_add(out, escape, 2);
+        } else {
+            buf_add(out, escape, 6);
+        }
+        s++;
+    }
+    buf_char(out, '"');
+}
+
+static void put_digits(struct buf *out, double x, int least, int most)
+{
+    char text[40];
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t before = c ? uselocale(c) : (locale_t)0;
+    for (int digits = least; digits <= most; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, x);
+        if (strtod(text, NULL) == x)
+            break;
+    }
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    }
+    buf_text(out, text);
+}
+
+void json_put_real(struct buf *out, double x)
+{
+    if (!isfinite(x))
+        buf_text(out, "null");
+    else
+        /* 15 digits hold for every decimal of up to 15 that is not subnormal. */
+        put_digits(out, x, x != 0 && fabs(x) < DBL_MIN ? 1 : 15, 17);
+}
+
+void json_put_logprob(struct buf *out, double x)
+{
+    if (!isfinite(x))
+        buf_text(out, "null");
+    else
+        put_digits(out, x, 9, 9);
+}
+
+void json_put_int(struct buf *out, int64_t x)
+{
+    buf_print(out, "%" PRId64, x);
+}
