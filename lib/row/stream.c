@@ -1,0 +1,262 @@
+/* stream.c: see stream.h. */
+#include "row/stream.h"
+#include "base/fail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum { STREAM_PACKED = 128 << 10 }; /* bytes of packed input read at a time */
+
+enum pack { PACK_UNKNOWN, PACK_NONE, PACK_GZIP, PACK_ZSTD };
+
+struct stream {
+    int fd;
+    const char *name;
+    const struct stream_wait *wait;
+    bool regular;
+    int64_t size, taken; /* of the file as it lies there */
+    enum pack pack;
+    z_stream gzip;
+    ZSTD_DStream *zstd;
+    bool inside;     /* inside a gzip member or zstd frame */
+    bool ended;      /* the file has no more bytes */
+    size_t from, to; /* bytes of raw not used yet */
+    unsigned char raw[STREAM_PACKED];
+};
+
+struct stream *stream_open(const char *path, const struct stream_wait *wait)
+{
+    struct stream *s = malloc(sizeof *s);
+    struct stat st;
+    bool is_stdin = strcmp(path, "-") == 0;
+    if (!s) {
+        fail_memory();
+        return NULL;
+    }
+    memset(s, 0, offsetof(struct stream, raw));
+    s->name = is_stdin ? "stdin" : path;
+    s->wait = wait;
+    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (s->fd < 0 || fstat(s->fd, &st) < 0) {
+        fail(FAIL_MEDIA, "%s: %s", s->name, strerror(errno));
+        stream_close(s);
+        return NULL;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        fail(FAIL_MEDIA, "%s: %s", s->name, strerror(EISDIR));
+        stream_close(s);
+        return NULL;
+    }
+    s->regular = S_ISREG(st.st_mode);
+    s->size = s->regular ? st.st_size : -1;
+    return s;
+}
+
+void stream_close(struct stream *s)
+{
+    if (!s)
+        return;
+    if (s->pack == PACK_GZIP)
+        inflateEnd(&s->gzip);
+    ZSTD_freeDStream(s->zstd);
+    if (s->fd > STDERR_FILENO)
+        close(s->fd);
+    free(s);
+}
+
+const char *stream_name(const struct stream *s)
+{
+    return s->name;
+}
+
+void stream_progress(const struct stream *s, int64_t *read, int64_t *all)
+{
+    *read = s->taken;
+    *all = s->size;
+}
+
+bool stream_must_wait(const struct stream *s)
+{
+    if (s->regular || s->ended || s->from < s->to)
+        return false;
+    struct pollfd fd = {.fd = s->fd, .events = POLLIN};
+    return poll(&fd, 1, 0) == 0;
+}
+
+/* 0 once there is something to read (or an end, or an error). */
+static int wait_for_input(struct stream *s)
+{
+    if (!stream_must_wait(s))
+        return 0;
+    struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN},
+                            {.fd = s->wait->wake_fd, .events = POLLIN}};
+    int rc;
+    s->wait->waiting(s->wait->context, true);
+    do rc = poll(fds, 2, -1);
+    while (rc < 0 && errno == EINTR);
+    s->wait->waiting(s->wait->context, false);
+    return rc > 0 && fds[1].revents ? STREAM_STOPPED : 0;
+}
+
+/* Bytes as they lie in the file. */
+static int64_t read_raw(struct stream *s, void *to, size_t n)
+{
+    if (s->ended)
+        return STREAM_END;
+    for (;;) {
+        if (wait_for_input(s) == STREAM_STOPPED)
+            return STREAM_STOPPED;
+        ssize_t got = read(s->fd, to, n);
+        if (got > 0)
+            s->taken += got;
+        if (got == 0)
+            s->ended = true;
+        if (got >= 0)
+            return got;
+        if (errno != EINTR && errno != EAGAIN)
+            return fail(FAIL_MEDIA, "%s: %s", s->name, strerror(errno));
+    }
+}
+
+/* More packed bytes into raw. As stream_read(). */
+static int64_t refill(struct stream *s)
+{
+    if (s->from > 0) {
+        memmove(s->raw, s->raw + s->from, s->to - s->from);
+        s->to -= s->from;
+        s->from = 0;
+    }
+    int64_t n = read_raw(s, s->raw + s->to, sizeof s->raw - s->to);
+    s->to += n > 0 ? (size_t)n : 0;
+    return n;
+}
+
+static const unsigned char gzip_magic[] = {0x1F, 0x8B};
+static const unsigned char zstd_magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+
+static bool begins(const struct stream *s, const unsigned char *magic, size_t n)
+{
+    return s->to - s->from >= n && memcmp(s->raw + s->from, magic, n) == 0;
+}
+
+/* Look at the first bytes. A pipe may bring them one by one. */
+static int64_t find_pack(struct stream *s)
+{
+    while (s->to < sizeof zstd_magic && !s->ended) {
+        bool maybe = memcmp(s->raw, gzip_magic, s->to < 2 ? s->to : 2) == 0 ||
+                     memcmp(s->raw, zstd_magic, s->to) == 0;
+        if (s->to > 0 && !maybe)
+            break; /* plain: hand on what is there without waiting for more */
+        int64_t n = refill(s);
+        if (n < 0)
+            return n;
+    }
+    s->pack = PACK_NONE;
+    if (begins(s, gzip_magic, sizeof gzip_magic)) {
+        if (inflateInit2(&s->gzip, 15 + 16) != Z_OK)
+            return fail_memory();
+        s->pack = PACK_GZIP;
+    } else if (begins(s, zstd_magic, sizeof zstd_magic)) {
+        if (!(s->zstd = ZSTD_createDStream()))
+            return fail_memory();
+        s->pack = PACK_ZSTD;
+    }
+    return 0;
+}
+
+static int64_t read_plain(struct stream *s, char *to, size_t n)
+{
+    size_t have = s->to - s->from;
+    if (have == 0)
+        return read_raw(s, to, n);
+    n = n < have ? n : have;
+    memcpy(to, s->raw + s->from, n);
+    s->from += n;
+    return (int64_t)n;
+}
+
+/* Have packed bytes at hand, or find the end. 1, or as stream_read(). */
+static int64_t need_packed(struct stream *s)
+{
+    if (s->from < s->to)
+        return 1;
+    int64_t n = refill(s);
+    if (n == STREAM_END && s->inside)
+        return fail(FAIL_MEDIA, "%s: the %s data is cut off", s->name,
+                    s->pack == PACK_GZIP ? "gzip" : "zstd");
+    return n < 0 ? n : n > 0;
+}
+
+static int64_t read_gzip(struct stream *s, char *to, size_t n)
+{
+    z_stream *z = &s->gzip;
+    unsigned room = n < 1u << 30 ? (unsigned)n : 1u << 30;
+    for (;;) {
+        int64_t have = need_packed(s);
+        if (have <= 0)
+            return have;
+        if (!s->inside && s->raw[s->from] == 0) {
+            s->from++; /* zeros may pad the file behind a member */
+            continue;
+        }
+        s->inside = true;
+        z->next_in = s->raw + s->from;
+        z->avail_in = (unsigned)(s->to - s->from);
+        z->next_out = (unsigned char *)to;
+        z->avail_out = room;
+        int rc = inflate(z, Z_NO_FLUSH);
+        s->from = s->to - z->avail_in;
+        if (rc == Z_STREAM_END) {
+            s->inside = false;
+            inflateReset(z); /* another member may follow */
+        } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
+            return fail(FAIL_MEDIA, "%s: broken gzip data: %s", s->name,
+                        z->msg ? z->msg : "invalid");
+        }
+        if (z->avail_out < room)
+            return (int64_t)(room - z->avail_out);
+    }
+}
+
+static int64_t read_zstd(struct stream *s, char *to, size_t n)
+{
+    for (;;) {
+        /* What is still inside the decoder comes out first, without more input. */
+        ZSTD_outBuffer out = {to, n, 0};
+        ZSTD_inBuffer in = {s->raw + s->from, s->to - s->from, 0};
+        if (in.size > 0 || s->inside) {
+            size_t rc = ZSTD_decompressStream(s->zstd, &out, &in);
+            if (ZSTD_isError(rc))
+                return fail(FAIL_MEDIA, "%s: broken zstd data: %s", s->name,
+                            ZSTD_getErrorName(rc));
+            s->from += in.pos;
+            s->inside = rc != 0;
+            if (out.pos > 0)
+                return (int64_t)out.pos;
+        }
+        int64_t have = need_packed(s);
+        if (have <= 0)
+            return have;
+    }
+}
+
+int64_t stream_read(struct stream *s, char *to, size_t n)
+{
+    if (s->pack == PACK_UNKNOWN) {
+        int64_t rc = find_pack(s);
+        if (rc < 0)
+            return rc;
+    }
+    switch (s->pack) {
+    case PACK_GZIP: return read_gzip(s, to, n);
+    case PACK_ZSTD: return read_zstd(s, to, n);
+    default: return read_plain(s, to, n);
+    }
+}
