@@ -8,11 +8,11 @@
 
 static const struct family families[] = {
     {"qwen2_5_vl", "Qwen2_5_VLForConditionalGeneration", ROPE_SECTIONS, true, false,
-     config_vision_qwen2_5_vl, &vision_qwen2_5_vl},
-    {"qwen3_vl", "Qwen3VLForConditionalGeneration", ROPE_INTERLEAVED, false, true,
+     false, config_vision_qwen2_5_vl, &vision_qwen2_5_vl},
+    {"qwen3_vl", "Qwen3VLForConditionalGeneration", ROPE_INTERLEAVED, false, true, true,
      config_vision_qwen3_vl, &vision_qwen3_vl},
-    {"qwen2", "Qwen2ForCausalLM", ROPE_PLAIN, true, false, NULL, NULL},
-    {"qwen3", "Qwen3ForCausalLM", ROPE_PLAIN, false, true, NULL, NULL},
+    {"qwen2", "Qwen2ForCausalLM", ROPE_PLAIN, true, false, false, NULL, NULL},
+    {"qwen3", "Qwen3ForCausalLM", ROPE_PLAIN, false, true, false, NULL, NULL},
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };

@@ -9,6 +9,7 @@ struct family {
     const char *architecture; /* config.json's architectures[0] */
     enum rope_layout rope;
     bool qkv_bias, qk_norm;
+    bool nested; /* published names begin with model.language_model., model.visual. */
     /* Read vision_config; NULL for a text model. */
     int (*vision_config)(struct vision_tower *vt, const struct keys *k,
                          const struct text_config *tc);

@@ -67,9 +67,26 @@ static void *adopt(struct vlm *m, const struct tensor *t)
     return a->data;
 }
 
+/* For vlm_tensors(). The patch embedding is stored as the convolution that it is. */
+static int list_named(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
+                      const char *name)
+{
+    const struct vision_tower *vt = &m->config.vision;
+    const char *end = strstr(name, "patch_embed.proj.weight");
+    const int64_t convolution[] = {shape[0], 3, vt->frames, vt->patch, vt->patch};
+    *a = arr_none();
+    if (end)
+        m->each(m->each_context, name, 5, convolution);
+    else
+        m->each(m->each_context, name, rank, shape);
+    return 0;
+}
+
 static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
                       const char *name)
 {
+    if (m->each)
+        return list_named(m, a, rank, shape, name);
     char want[128], have[128];
     const struct tensor *t = weights_find(m->weights, name);
     shape_text(want, rank, shape);
@@ -148,6 +165,8 @@ static const char *prefix_of(const struct vlm *m, const char *const *prefixes,
                              const char *name)
 {
     char full[NAME_MAX_BYTES];
+    if (m->each) /* the second one is the published form of a nested model */
+        return prefixes[m->family->nested];
     for (int i = 0; prefixes[i]; i++) {
         snprintf(full, sizeof full, "%s%s", prefixes[i], name);
         if (weights_find(m->weights, full))
@@ -196,7 +215,7 @@ static int bind_text(struct vlm *m)
         return -1;
     m->text.head = m->text.embed;
     if (!tc->tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
-                              prefix_of(m, head, "lm_head.weight")) < 0)
+                              m->each ? "" : prefix_of(m, head, "lm_head.weight")) < 0)
         return -1;
     m->text.layers = calloc((size_t)tc->layers, sizeof *m->text.layers);
     if (!m->text.layers)
@@ -255,6 +274,22 @@ struct vlm *vlm_open(const char *dir, const char *device, int threads)
         return NULL;
     }
     return m;
+}
+
+int vlm_tensors(const struct model_config *mc, vlm_each *each, void *context)
+{
+    struct vlm *m = calloc(1, sizeof *m);
+    if (!m)
+        return fail_memory();
+    m->config = *mc;
+    m->family = family_of(mc);
+    m->each = each;
+    m->each_context = context;
+    int status = bind_text(m);
+    if (status == 0 && m->family->vision)
+        status = bind_vision(m);
+    vlm_close(m);
+    return status;
 }
 
 void vlm_close(struct vlm *m)

@@ -48,6 +48,9 @@ struct vision_weights {
     struct vision_merger merger, *deepstack;
 };
 
+/* Told of each tensor that a family needs, by its published name. */
+typedef void vlm_each(void *context, const char *name, int rank, const int64_t *shape);
+
 struct vlm {
     const struct kernels *k;
     struct dev *dev;
@@ -60,11 +63,17 @@ struct vlm {
     int adopted_count;
     const char *dir;           /* for messages while loading */
     const char *vision_prefix; /* what tensor names begin with */
+    vlm_each *each;            /* vlm_tensors(): names are listed, nothing is bound */
+    void *each_context;
 };
 
 /* Load a directory on a device with this many threads. NULL (class model). */
 struct vlm *vlm_open(const char *dir, const char *device, int threads);
 void vlm_close(struct vlm *m);
+
+/* All tensors of a model with this config, in the order in which they are bound. The names
+ * come from the same calls that bind them. 0 or -1 (memory). */
+int vlm_tensors(const struct model_config *mc, vlm_each *each, void *context);
 
 /* -- For the families' own binding ----------------------------------------------------
  */
