@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { NAME_MAX_BYTES = 256 };
 
@@ -248,9 +249,11 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     m->weights = weights_open(dir);
     if (!m->weights)
         return -1;
+    if (!device || strcmp(device, "auto") == 0)
+        device = "cpu"; /* the only kind there is */
     m->k = kernels_open(device, &why);
     if (!m->k)
-        return fail(FAIL_MODEL, "device \"%s\": %s", device, why);
+        return fail(FAIL_REFUSED, "device \"%s\": %s", device, why);
     m->dev = m->k->open(threads);
     if (!m->dev)
         return fail_memory();

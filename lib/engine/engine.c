@@ -1,0 +1,281 @@
+/* engine.c: see engine.h. Threads that ask queue their requests here; one thread
+ * computes. */
+#include "engine/engine.h"
+#include "base/fail.h"
+#include "engine/schedule.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH_DEFAULT = 16, BATCH_MAX = 4096 };
+
+struct engine {
+    struct vlm *m;
+    struct schedule schedule;
+    char hash[33];
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t lock; /* guards what follows, and done of every request */
+    pthread_cond_t work;  /* the queue has something, or closing */
+    struct request *queue;
+    bool closing;
+};
+
+static void end_request(void *context, struct request *r)
+{
+    struct engine *e = context;
+    pthread_mutex_lock(&e->lock);
+    r->done = true;
+    pthread_cond_signal(&r->wake);
+    pthread_mutex_unlock(&e->lock);
+}
+
+/* Cut abandoned requests from the queue. The lock is held. */
+static void drop_abandoned(struct engine *e)
+{
+    for (struct request **at = &e->queue; *at;) {
+        struct request *r = *at;
+        const struct engine_generation *g = r->generation;
+        if (r->kind != REQUEST_GENERATE || !g->abandon ||
+            !g->abandon(g->abandon_context)) {
+            at = &r->next;
+            continue;
+        }
+        *at = r->next;
+        fail(FAIL_REFUSED, "interrupted");
+        request_fail(r);
+        r->done = true;
+        pthread_cond_signal(&r->wake);
+    }
+}
+
+/* Admit from the head of the queue while there is room. The lock is held, but not while a
+ * request is taken in (its pictures are computed then). */
+static void admit(struct engine *e)
+{
+    while (e->queue) {
+        struct request *r = e->queue; /* stays the head: others only append */
+        struct request *behind;
+        pthread_mutex_unlock(&e->lock);
+        bool room = schedule_room(&e->schedule, r);
+        pthread_mutex_lock(&e->lock);
+        if (!room)
+            return;
+        behind = r->next;
+        e->queue = behind;
+        pthread_mutex_unlock(&e->lock);
+        if (schedule_admit(&e->schedule, r) < 0)
+            end_request(e, r);
+        pthread_mutex_lock(&e->lock);
+    }
+}
+
+static void *serve(void *context)
+{
+    struct engine *e = context;
+    pthread_mutex_lock(&e->lock);
+    for (;;) {
+        while (!e->closing && !e->queue && !e->schedule.active)
+            pthread_cond_wait(&e->work, &e->lock);
+        if (e->closing)
+            break;
+        drop_abandoned(e);
+        admit(e);
+        pthread_mutex_unlock(&e->lock);
+        schedule_step(&e->schedule, end_request, e);
+        pthread_mutex_lock(&e->lock);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return NULL;
+}
+
+/* Queue a request and wait for its end. 0, or -1 with its failure as this thread's. */
+static int ask(struct engine *e, struct request *r)
+{
+    pthread_cond_init(&r->wake, NULL);
+    pthread_mutex_lock(&e->lock);
+    struct request **end = &e->queue;
+    while (*end) end = &(*end)->next;
+    *end = r;
+    pthread_cond_signal(&e->work);
+    while (!r->done) pthread_cond_wait(&r->wake, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+    pthread_cond_destroy(&r->wake);
+    return r->failed ? fail_again(&r->failure) : 0;
+}
+
+static int processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+        return CPU_COUNT(&set);
+    return 1;
+}
+
+/* The options in force: defaults filled in. 0, or -1 (class refused). */
+static int options_check(struct engine_options *o, const struct model_config *mc)
+{
+    if (o->threads < 0 || o->ctx < 0 || o->max_batch < 0 || o->max_batch > BATCH_MAX)
+        return fail(FAIL_REFUSED, "threads %d, context %d or batch %d is out of range",
+                    o->threads, o->ctx, o->max_batch);
+    if (o->ctx > mc->text.context)
+        return fail(FAIL_REFUSED, "a context of %d is beyond the model's %d", o->ctx,
+                    mc->text.context);
+    if (o->threads == 0)
+        o->threads = processors();
+    if (o->max_batch == 0)
+        o->max_batch = BATCH_DEFAULT;
+    if (o->ctx == 0)
+        o->ctx = mc->text.context;
+    return 0;
+}
+
+static int start(struct engine *e, const char *dir, const struct engine_options *options)
+{
+    struct engine_options o = *options;
+    struct model_config mc;
+    if (config_read(&mc, dir) < 0 || options_check(&o, &mc) < 0)
+        return -1;
+    if (!(e->m = vlm_open(dir, o.device, o.threads)))
+        return -1;
+    if (weights_hash(e->m->weights, dir, e->hash) < 0 ||
+        schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0)
+        return -1;
+    int error = pthread_create(&e->thread, NULL, serve, e);
+    if (error)
+        return fail(FAIL_INTERNAL, "no thread: %s", strerror(error));
+    e->running = true;
+    return 0;
+}
+
+struct engine *engine_open(const char *dir, const struct engine_options *options)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e) {
+        fail_memory();
+        return NULL;
+    }
+    pthread_mutex_init(&e->lock, NULL);
+    pthread_cond_init(&e->work, NULL);
+    if (start(e, dir, options) < 0) {
+        engine_close(e);
+        return NULL;
+    }
+    return e;
+}
+
+void engine_close(struct engine *e)
+{
+    if (!e)
+        return;
+    if (e->running) {
+        pthread_mutex_lock(&e->lock);
+        e->closing = true;
+        pthread_cond_signal(&e->work);
+        pthread_mutex_unlock(&e->lock);
+        pthread_join(e->thread, NULL);
+    }
+    schedule_close(&e->schedule);
+    vlm_close(e->m);
+    pthread_cond_destroy(&e->work);
+    pthread_mutex_destroy(&e->lock);
+    free(e);
+}
+
+const struct model_config *engine_config(const struct engine *e)
+{
+    return &e->m->config;
+}
+
+const char *engine_hash(const struct engine *e)
+{
+    return e->hash;
+}
+
+const char *engine_kernels(const struct engine *e)
+{
+    return e->m->k->name;
+}
+
+int engine_ctx(const struct engine *e)
+{
+    return e->schedule.ctx;
+}
+
+/* Does a prompt fit model and context? 0 or -1. */
+static int prompt_check(const struct engine *e, const struct engine_prompt *prompt)
+{
+    if (prompt->len > e->schedule.ctx)
+        return fail(FAIL_TOO_LONG, "prompt of %d tokens does not fit the context of %d",
+                    prompt->len, e->schedule.ctx);
+    return positions_check(&e->m->config, prompt);
+}
+
+void sample_free(struct sample *s)
+{
+    ids_free(&s->ids);
+    free(s->logprobs);
+    free(s->top);
+    *s = (struct sample){.end_id = -1};
+}
+
+int engine_generate(struct engine *e, const struct engine_generation *g,
+                    struct sample *samples)
+{
+    struct request r = {.kind = REQUEST_GENERATE,
+                        .prompt = g->prompt,
+                        .generation = g,
+                        .samples = samples};
+    for (int i = 0; i < g->n; i++) samples[i] = (struct sample){.end_id = -1};
+    if (g->n < 1)
+        return fail(FAIL_TYPE, "n %d is below 1", g->n);
+    if (sampler_check(g->sampling, e->m->config.text.vocab) < 0 ||
+        prompt_check(e, g->prompt) < 0)
+        return -1;
+    if (ask(e, &r) == 0)
+        return 0;
+    for (int i = 0; i < g->n; i++) sample_free(&samples[i]);
+    return -1;
+}
+
+static int continuation_check(const struct engine *e, const struct engine_prompt *prompt,
+                              const struct engine_continuation *c)
+{
+    int vocab = e->m->config.text.vocab, ctx = e->schedule.ctx;
+    if (c->len < 0 || c->len > ctx - prompt->len)
+        return fail(FAIL_TOO_LONG,
+                    "prompt of %d tokens with a continuation of %d does not fit the "
+                    "context of %d",
+                    prompt->len, c->len, ctx);
+    for (int i = 0; i < c->len; i++)
+        if (c->ids[i] < 0 || c->ids[i] >= vocab)
+            return fail(FAIL_MODEL, "token id %d is not in the vocabulary of %d",
+                        c->ids[i], vocab);
+    return 0;
+}
+
+int engine_score(struct engine *e, const struct engine_prompt *prompt,
+                 const struct engine_continuation *continuations, int count,
+                 float *const *logprobs)
+{
+    struct request r = {.kind = REQUEST_SCORE,
+                        .prompt = prompt,
+                        .continuations = continuations,
+                        .count = count,
+                        .logprobs = logprobs};
+    if (prompt_check(e, prompt) < 0)
+        return -1;
+    for (int i = 0; i < count; i++)
+        if (continuation_check(e, prompt, &continuations[i]) < 0)
+            return -1;
+    return ask(e, &r);
+}
+
+int engine_trace(struct engine *e, const struct engine_prompt *prompt,
+                 engine_probe *probe, void *context)
+{
+    struct request r = {
+        .kind = REQUEST_TRACE, .prompt = prompt, .probe = {probe, context}};
+    return prompt_check(e, prompt) < 0 ? -1 : ask(e, &r);
+}

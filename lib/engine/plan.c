@@ -1,0 +1,46 @@
+/* plan.c: what a model will need (engine_plan in engine.h). Headers are read, no weights.
+ */
+#include "base/fail.h"
+#include "engine/engine.h"
+#include "engine/text.h"
+#include "engine/vision.h"
+
+/* The picture that the figures for activations are for, in pixels. */
+enum { PLAN_WIDTH = 1024, PLAN_HEIGHT = 768, PLAN_BATCH = 16 };
+
+static int64_t elements(const struct weights *w)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < weights_count(w); i++) {
+        const struct tensor *t = weights_at(w, i);
+        int64_t n = 1;
+        for (int j = 0; j < t->rank; j++) n *= t->shape[j];
+        sum += n;
+    }
+    return sum;
+}
+
+int engine_plan(const char *dir, const struct engine_options *options,
+                struct engine_memory *memory)
+{
+    struct model_config mc;
+    if (config_read(&mc, dir) < 0)
+        return -1;
+    struct weights *w = weights_open(dir);
+    if (!w)
+        return -1;
+    int batch = options->max_batch ? options->max_batch : PLAN_BATCH;
+    int ctx = options->ctx ? options->ctx : mc.text.context;
+    *memory = (struct engine_memory){.weights = weights_bytes(w),
+                                     .parameters = elements(w),
+                                     .kv_per_token = kv_position_bytes(&mc.text)};
+    memory->scratch =
+        text_scratch(&mc.text, TEXT_CHUNK + batch, batch, kv_pages_for(ctx));
+    if (mc.vision.depth > 0) {
+        int64_t patch = mc.vision.patch;
+        int64_t patches = (PLAN_WIDTH / patch) * (PLAN_HEIGHT / patch);
+        memory->scratch += vision_scratch(&mc.vision, patches);
+    }
+    weights_close(w);
+    return 0;
+}

@@ -1,0 +1,89 @@
+/* schedule.h: which rows are computed next, and what becomes of their logits. All of it
+ * runs on the engine's thread.
+ *
+ * A request is admitted, first come first served, when one sequence ("lane") and its
+ * pages are free; further lanes follow while there are free ones, earlier requests first.
+ * A lane reserves all pages that it may come to need, so whatever runs comes to its end,
+ * and no request waits for another for ever. Each step is one pass: the next token of
+ * every sample, and up to TEXT_CHUNK rows of prompts and continuations.
+ */
+#ifndef SCHEDULE_H
+#define SCHEDULE_H
+#include "engine/request.h"
+
+/* For whom a row's logits are. */
+struct wanted {
+    struct request *request;
+    struct lane *lane; /* NULL: the end of the request's prompt */
+    int token;         /* scoring: which of the continuation */
+};
+
+struct schedule {
+    const struct vlm *m;
+    int ctx, max_batch;
+    struct kv kv;
+    struct text text;
+    struct pass pass;
+    struct sampler_work work;
+    struct wanted *wanted;  /* [TEXT_CHUNK + max_batch], as the pass's wants */
+    float *row;             /* [vocab]: logits of one row */
+    int slots;              /* lanes in use or promised, at most max_batch */
+    int rows_left;          /* of this step, for prompts and continuations */
+    struct request *active; /* in the order of admission */
+};
+
+/* ctx 0: the model's own. Both are lowered to what memory can hold. 0 or -1. */
+int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batch);
+void schedule_close(struct schedule *s);
+
+/* Is there room to take a request in now? */
+bool schedule_room(const struct schedule *s, const struct request *r);
+
+/* Take a request in, for which there is room. 0, or -1: it failed (request_fail() is
+ * done) and is not taken. */
+int schedule_admit(struct schedule *s, struct request *r);
+
+/* One pass for all active requests. Those that ended (done or failed) are cut from the
+ * active list and handed to ended. */
+void schedule_step(struct schedule *s, void (*ended)(void *context, struct request *r),
+                   void *context);
+
+/* -- Between schedule.c and the kinds of requests ---------------------------------------
+ */
+
+/* A lane with its own pages behind the prompt, or NULL if none is free now. *failed: for
+ * want of memory. */
+struct lane *schedule_lane(struct schedule *s, struct request *r, int index,
+                           bool *failed);
+void schedule_lane_end(struct schedule *s, struct lane *l);
+
+/* Let a lane's pages cover so many tokens behind the prompt, and give it a place in the
+ * pass: its sequence, or -1. */
+int schedule_lane_pages(struct schedule *s, struct lane *l, int fed);
+
+/* Put a lane's row into the pass: its token number fed. 0 or -1. */
+int schedule_lane_row(struct schedule *s, struct lane *l, int sequence, int32_t id,
+                      int fed);
+
+/* Put the next row of a request's prompt into the pass. 0 or -1. */
+int schedule_prompt_row(struct schedule *s, struct request *r, int sequence);
+
+/* 0, or -1 (class model) if any logit is not finite. */
+int schedule_finite(const float *logits, int n);
+
+/* Ask for the last row's logits. 0 or -1. */
+int schedule_want(struct schedule *s, struct request *r, struct lane *l, int token);
+
+/* generate.c. Each 0, or -1: the request fails. */
+int generate_start(struct schedule *s, struct request *r); /* lanes as there is room */
+int generate_rows(struct schedule *s, struct request *r);  /* the next token of each */
+int generate_logits(struct schedule *s, struct lane *l, struct arr logits, int row);
+
+/* score.c */
+int score_start(struct schedule *s, struct request *r); /* the first token of each */
+int score_rows(struct schedule *s, struct request *r);
+int score_logprob(struct schedule *s, const struct wanted *w, float logprob);
+
+/* trace.c: all of a prompt in one pass. */
+int trace_run(struct schedule *s, struct request *r);
+#endif
