@@ -24,7 +24,8 @@ static int sample_room(struct sample *s, const struct sampling *p)
         s->logprobs = list;
     }
     if (p->top > 0) {
-        struct alternative *list = realloc(s->top, 2 * n * (size_t)p->top * sizeof *list);
+        struct token_chance *list =
+            realloc(s->top, 2 * n * (size_t)p->top * sizeof *list);
         if (!list)
             return fail_memory();
         s->top = list;

@@ -260,7 +260,7 @@ int32_t sampler_next(struct sampler *s, const float *logits, int sample, int pos
 }
 
 void sampler_top(const float *logits, int vocab, float scale, float lse, int count,
-                 struct alternative *top)
+                 struct token_chance *top)
 {
     int n = 0;
     for (int i = 0; i < vocab; i++) {
@@ -268,7 +268,7 @@ void sampler_top(const float *logits, int vocab, float scale, float lse, int cou
             continue;
         int at = n < count ? n++ : n - 1;
         for (; at > 0 && top[at - 1].logprob < logits[i]; at--) top[at] = top[at - 1];
-        top[at] = (struct alternative){i, logits[i]};
+        top[at] = (struct token_chance){i, logits[i]};
     }
     for (int i = 0; i < n; i++) top[i].logprob = top[i].logprob * scale - lse;
 }

@@ -48,5 +48,5 @@ float sampler_scale(const struct sampling *sampling);
 /* The count largest logits as log-probabilities, logit * scale - lse, best first, the
  * lower id first among equals. */
 void sampler_top(const float *logits, int vocab, float scale, float lse, int count,
-                 struct alternative *top);
+                 struct token_chance *top);
 #endif

@@ -71,8 +71,8 @@ struct vlm {
 struct vlm *vlm_open(const char *dir, const char *device, int threads);
 void vlm_close(struct vlm *m);
 
-/* All tensors of a model with this config, in the order in which they are bound. The names
- * come from the same calls that bind them. 0 or -1 (memory). */
+/* All tensors of a model with this config, in the order in which they are bound. The
+ * names come from the same calls that bind them. 0 or -1 (memory). */
 int vlm_tensors(const struct model_config *mc, vlm_each *each, void *context);
 
 /* -- For the families' own binding ----------------------------------------------------
