@@ -18,7 +18,11 @@ static unsigned value(unsigned char c)
     case '+': return 62;
     case '/': return 63;
     case '=': return END;
-    case ' ': case '\t': case '\n': case '\f': case '\r': return BLANK;
+    case ' ':
+    case '\t':
+    case '\n':
+    case '\f':
+    case '\r': return BLANK;
     default: return WRONG;
     }
 }

@@ -5,7 +5,8 @@
 #include "base/span.h"
 
 /* Append what text says to out, by the rules of the WHATWG Infra standard's "forgiving
- * base64 decode": blanks are skipped, "=" at the end may be missing. 0, or -1 if the text is no
- * base64 (out is then incomplete) or out turned bad; this call leaves no fail_text(). */
+ * base64 decode": blanks are skipped, "=" at the end may be missing. 0, or -1 if the text
+ * is no base64 (out is then incomplete) or out turned bad; this call leaves no
+ * fail_text(). */
 int base64_decode(struct buf *out, struct span text);
 #endif

@@ -1,6 +1,7 @@
 /* bmp.c: BMP files (OS/2 1 and Windows headers), by our own reader: it is smaller than
  * what would be needed to keep stb_image's from reading palette entries that the file
- * does not have and from taking missing pixels for zeros, and it knows run-length codes. */
+ * does not have and from taking missing pixels for zeros, and it knows run-length codes.
+ */
 #include "media/bmp.h"
 #include "base/fail.h"
 #include "media/bytes.h"
@@ -10,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_HEADER = 14, RGB = 0, RLE8 = 1, RLE4 = 2, BITFIELDS = 3, ALPHA_BITFIELDS = 6 };
+enum {
+    FILE_HEADER = 14,
+    RGB = 0,
+    RLE8 = 1,
+    RLE4 = 2,
+    BITFIELDS = 3,
+    ALPHA_BITFIELDS = 6
+};
 
 struct header {
     int64_t height, width;
@@ -70,8 +78,7 @@ static bool mask_is_fit(uint32_t mask)
 static const char *read_masks(struct header *h, const uint8_t *data, size_t n)
 {
     size_t at = FILE_HEADER + 40; /* inside a long header, or behind a short one */
-    static const uint32_t usual[2][3] = {{0x7C00, 0x3E0, 0x1F},
-                                         {0xFF0000, 0xFF00, 0xFF}};
+    static const uint32_t usual[2][3] = {{0x7C00, 0x3E0, 0x1F}, {0xFF0000, 0xFF00, 0xFF}};
     bool given = h->compression == BITFIELDS || h->compression == ALPHA_BITFIELDS;
     if (given && n < at + 12)
         return "truncated";
@@ -83,7 +90,7 @@ static const char *read_masks(struct header *h, const uint8_t *data, size_t n)
     return NULL;
 }
 
-/* Entries that the file lacks are gray, as in Pillow. */
+/* Entries that the file lacks stay black, as in Pillow. */
 static const char *read_palette(struct header *h, const uint8_t *data, size_t n,
                                 uint32_t head)
 {
@@ -96,9 +103,8 @@ static const char *read_palette(struct header *h, const uint8_t *data, size_t n,
         entries = (h->pixels_at - at) / bytes;
     if (n - at < entries * bytes)
         return "truncated";
-    for (size_t i = 0; i < 256; i++)
-        for (size_t c = 0; c < 3; c++)
-            h->palette[i][c] = i < entries ? data[at + i * bytes + 2 - c] : (uint8_t)i;
+    for (size_t i = 0; i < entries; i++)
+        for (size_t c = 0; c < 3; c++) h->palette[i][c] = data[at + i * bytes + 2 - c];
     return NULL;
 }
 

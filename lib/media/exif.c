@@ -29,10 +29,12 @@ static uint32_t entry_value(const struct tiff *t, size_t at)
 {
     if (get32(t, at + 4) != 1)
         return 0;
-    switch (get16(t, at + 2)) { /* the types of TIFF 6.0: */
+    switch (get16(t, at + 2)) {     /* the types of TIFF 6.0: */
     case 1: return t->data[at + 8]; /* BYTE */
-    case 3: case 8: return get16(t, at + 8); /* SHORT, SSHORT */
-    case 4: case 9: return get32(t, at + 8); /* LONG, SLONG */
+    case 3:
+    case 8: return get16(t, at + 8); /* SHORT, SSHORT */
+    case 4:
+    case 9: return get32(t, at + 8); /* LONG, SLONG */
     }
     return 0;
 }

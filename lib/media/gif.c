@@ -1,6 +1,7 @@
 /* gif.c: the first frame of GIF files (GIF89a specification, CompuServe 1990). The blocks
- * are walked here; stb_image gets a file rebuilt from the first frame alone: no animation,
- * no transparency (Pillow's convert("RGB") shows the colour beneath it), a full palette. */
+ * are walked here; stb_image gets a file rebuilt from the first frame alone: no
+ * animation, no transparency (Pillow's convert("RGB") shows the colour beneath it), a
+ * full palette. */
 #include "base/buf.h"
 #include "base/fail.h"
 #include "media/bytes.h"
@@ -11,20 +12,19 @@
 #include <string.h>
 
 struct header {
-    int64_t height, width;               /* of the canvas */
-    int64_t top, left, rows, columns;    /* of the first frame on it */
-    const uint8_t *palette;              /* entries x 3; NULL: gray */
+    int64_t height, width;            /* of the canvas */
+    int64_t top, left, rows, columns; /* of the first frame on it */
+    const uint8_t *palette;           /* entries x 3; NULL: gray */
     size_t entries;
     bool interlaced;
-    int transparent;                     /* palette index, -1: none */
-    size_t data_at, data_end;            /* the frame's LZW data with its block lengths */
+    int transparent;          /* palette index, -1: none */
+    size_t data_at, data_end; /* the frame's LZW data with its block lengths */
 };
 
 /* Where the sub-blocks at at end (behind their terminator), or 0 if they are cut off. */
 static size_t skip_blocks(const struct picture *file, size_t at)
 {
-    while (at < file->n && file->data[at])
-        at += (size_t)file->data[at] + 1;
+    while (at < file->n && file->data[at]) at += (size_t)file->data[at] + 1;
     return at < file->n ? at + 1 : 0;
 }
 
@@ -97,13 +97,14 @@ static const char *read_header(struct header *h, const struct picture *file)
     return why;
 }
 
-/* Entry i of the full palette: what the file does not have is gray, as in Pillow. */
+/* Entry i of the full palette: black beyond the file's, gray where it has none at all, as
+ * in Pillow. */
 static void colour(uint8_t rgb[3], const struct header *h, size_t i)
 {
     if (i < h->entries)
         memcpy(rgb, h->palette + 3 * i, 3);
     else
-        memset(rgb, (int)i, 3);
+        memset(rgb, h->entries ? 0 : (int)i, 3);
 }
 
 /* A GIF of the frame alone with a palette of 256. */
@@ -123,7 +124,8 @@ static void rebuild(struct buf *out, const struct header *h, const struct pictur
     buf_char(out, 0x3B);
 }
 
-/* Put the frame on the canvas. 0, or -1 where a pixel was never coded (its alpha is 0). */
+/* Put the frame on the canvas. 0, or -1 where a pixel was never coded (its alpha is 0).
+ */
 static int place(struct image *im, const uint8_t *rgba, const struct header *h)
 {
     for (int64_t y = 0; y < h->rows; y++) {

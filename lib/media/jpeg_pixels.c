@@ -41,7 +41,9 @@ static void on_message(j_common_ptr jpeg, int level)
     if (level >= 0)
         return;
     switch (jpeg->err->msg_code) {
-    case JWRN_EXTRANEOUS_DATA: case JWRN_JFIF_MAJOR: case JWRN_ADOBE_XFORM: return;
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_ADOBE_XFORM: return;
     default: on_error(jpeg);
     }
 }

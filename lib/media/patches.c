@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
-/* What becomes of each byte of each channel. The arithmetic, in float32 and in this order,
- * is that of the reference's fused scaling, so that the results are equal bits. */
+/* What becomes of each byte of each channel. The arithmetic, in float32 and in this
+ * order, is that of the reference's fused scaling, so that the results are equal bits. */
 struct scale {
     float of[3][256];
 };

@@ -57,8 +57,10 @@ static bool is(const struct chunk *c, const char *type)
 static const char *read_ihdr(struct header *h, const struct chunk *c)
 {
     static const uint8_t depths[7] = {/* bit d set: colour type allows depth d */
-                                      [0] = 1 | 2 | 4 | 8 | 16, [2] = 8 | 16,
-                                      [3] = 1 | 2 | 4 | 8,      [4] = 8 | 16,
+                                      [0] = 1 | 2 | 4 | 8 | 16,
+                                      [2] = 8 | 16,
+                                      [3] = 1 | 2 | 4 | 8,
+                                      [4] = 8 | 16,
                                       [6] = 8 | 16};
     if (!is(c, "IHDR") || c->n != 13)
         return "it does not begin with its header";
@@ -112,13 +114,13 @@ static uint8_t over_white(uint32_t v, uint32_t alpha)
 }
 
 /* The palette with its transparency laid over white. Entries that the file lacks are
- * gray, as in Pillow. */
+ * black, as in Pillow. */
 static void fill_palette(uint8_t palette[768], const struct header *h)
 {
     size_t entries = h->palette.n / 3 < 256 ? h->palette.n / 3 : 256;
     for (size_t i = 0; i < 256; i++)
         for (size_t c = 0; c < 3; c++) {
-            uint32_t v = i < entries ? h->palette.data[3 * i + c] : (uint32_t)i;
+            uint32_t v = i < entries ? h->palette.data[3 * i + c] : 0;
             palette[3 * i + c] = over_white(v, i < h->alpha.n ? h->alpha.data[i] : 255);
         }
 }

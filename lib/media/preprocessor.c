@@ -61,8 +61,8 @@ static int get_rgb(float out[3], const json_t *object, const char *key, bool abo
     for (size_t c = 0; good && c < 3; c++) {
         const json_t *value = json_array_get(values, c);
         out[c] = (float)json_number_value(value);
-        good = json_is_number(value) && fabsf(out[c]) < 1000 &&
-               (!above_0 || out[c] > 1e-6f);
+        good =
+            json_is_number(value) && fabsf(out[c]) < 1000 && (!above_0 || out[c] > 1e-6f);
     }
     return good ? 0 : fail(FAIL_MODEL, "\"%s\" is not three fit numbers", key);
 }

@@ -31,8 +31,8 @@ void resize_axis_free(struct resize_axis *a);
 struct resize_passes {
     /* rows rows of a->in pixels to rows of a->out pixels, strides in bytes. After a row
      * of from come RESIZE_SLACK readable bytes more. */
-    void (*across)(uint8_t *to, size_t to_stride, const uint8_t *from,
-                   size_t from_stride, int rows, const struct resize_axis *a);
+    void (*across)(uint8_t *to, size_t to_stride, const uint8_t *from, size_t from_stride,
+                   int rows, const struct resize_axis *a);
     /* One output row y of n bytes from the input rows it needs: row first[y] + i is
      * rows[i]. */
     void (*down)(uint8_t *to, const uint8_t *const *rows, int n,

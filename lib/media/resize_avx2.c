@@ -1,7 +1,7 @@
 /* resize_avx2.c: the passes of resize.h for AVX2. Samples become 16 bits wide; vpmaddwd
- * multiplies two taps of eight sums at once with the low and with the high halves of their
- * coefficients; high * 2^12 + low puts the exact 32-bit sum of the plain version together
- * again (both wrap alike, and neither can: |sum| < 2^31). */
+ * multiplies two taps of eight sums at once with the low and with the high halves of
+ * their coefficients; high * 2^12 + low puts the exact 32-bit sum of the plain version
+ * together again (both wrap alike, and neither can: |sum| < 2^31). */
 #include "media/resize.h"
 
 #include <string.h>
@@ -91,8 +91,7 @@ AVX2 static inline void across_pixel(uint8_t *to, size_t to_stride, const uint8_
         __m256i kh = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(h4), halves);
         for (int r = 0; r < rows; r++) {
             const uint8_t *p = from + (size_t)r * from_stride + 12 * (size_t)g;
-            __m256i px = _mm256_broadcastsi128_si256(
-                _mm_loadu_si128((const __m128i *)p));
+            __m256i px = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
             px = _mm256_shuffle_epi8(px, spread);
             low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(px, kl));
             high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(px, kh));

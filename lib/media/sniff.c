@@ -12,7 +12,10 @@ struct mark {
     const char *reason;
 };
 
-#define MARK(at, bytes, reason) {at, sizeof bytes - 1, bytes, reason}
+#define MARK(at, bytes, reason)                                                          \
+    {                                                                                    \
+        at, sizeof bytes - 1, bytes, reason                                              \
+    }
 
 static bool has(const uint8_t *data, size_t n, size_t at, const char *bytes, size_t len)
 {
@@ -69,7 +72,10 @@ static const struct mark marks[] = {
     MARK(0, "\x1F\x8B", "a gzip file, not a picture"),
     MARK(0, "\x28\xB5\x2F\xFD", "a zstd file, not a picture"),
     MARK(257, "ustar", "a tar archive, not a picture"),
-    MARK(0, "\x7F" "ELF", "a program, not a picture"),
+    MARK(0,
+         "\x7F"
+         "ELF",
+         "a program, not a picture"),
 };
 
 /* Does text (n bytes, any case) begin with word? */
@@ -85,8 +91,7 @@ static const char *markup(const char *text, size_t n)
     size_t look = n < 1024 ? n : 1024;
     if (has((const uint8_t *)text, n, 0, "\xEF\xBB\xBF", 3))
         text += 3, look -= 3;
-    while (look > 0 && (*text == ' ' || (*text >= '\t' && *text <= '\r')))
-        text++, look--;
+    while (look > 0 && (*text == ' ' || (*text >= '\t' && *text <= '\r'))) text++, look--;
     if (look == 0 || *text != '<')
         return NULL;
     if (begins(text, look, "<!doctype html") || begins(text, look, "<html") ||

@@ -35,7 +35,7 @@ void source_name(char *name, size_t size, struct span ref)
     }
     size_t n = ref.n < size - 1 ? ref.n : size - 1;
     while (n > 0 && n < ref.n && ((unsigned char)ref.s[n] & 0xC0) == 0x80)
-        n--; /* not in the middle of a character */
+        n--;                       /* not in the middle of a character */
     for (size_t i = 0; i < n; i++) /* a name must not drive the reader's terminal */
         name[i] = (unsigned char)ref.s[i] < ' ' || ref.s[i] == 0x7F ? '?' : ref.s[i];
     name[n] = '\0';
@@ -142,8 +142,7 @@ static int read_file(struct buf *out, const char *path, const char *name)
     else if (!S_ISREG(st.st_mode))
         status = fail(FAIL_MEDIA, "%s: %s", name, kind_of(st.st_mode));
     else if (st.st_size > SOURCE_BYTES_MAX)
-        status =
-            fail(FAIL_TOO_LARGE, "%s: over %d MB", name, SOURCE_BYTES_MAX >> 20);
+        status = fail(FAIL_TOO_LARGE, "%s: over %d MB", name, SOURCE_BYTES_MAX >> 20);
     else
         status = read_all(out, fd, (size_t)st.st_size, name);
     close(fd);

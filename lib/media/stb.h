@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* Decode a PNG or GIF of height x width (else an error) to channels (1..4) bytes a pixel.
- * For a GIF this is its first frame. The pixels, stb_free() them; or NULL with a phrase in
- * *why. */
+ * For a GIF this is its first frame. The pixels, stb_free() them; or NULL with a phrase
+ * in *why. */
 uint8_t *stb_decode(const uint8_t *data, size_t n, int height, int width, int channels,
                     const char **why);
 

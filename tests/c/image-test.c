@@ -145,10 +145,10 @@ static void truncated_pictures_are_errors(void)
     /* (A GIF is read to its first frame's end: what is cut behind that does not show.
      * plain.gif has one byte there, its trailer; see below.) */
     static const char *const names[] = {
-        "plain.jpg",   "progressive.jpg", "cmyk.jpg",    "restart.jpg",  "plain.png",
-        "palette.png", "interlaced.png",  "gray16.png",  "rgb.bmp",      "palette.bmp",
-        "rle8.bmp",    "rgb565.bmp",      "lossy.webp",  "lossless.webp", "alpha_lossy.webp",
-        "animated.webp"};
+        "plain.jpg",  "progressive.jpg", "cmyk.jpg",         "restart.jpg",
+        "plain.png",  "palette.png",     "interlaced.png",   "gray16.png",
+        "rgb.bmp",    "palette.bmp",     "rle8.bmp",         "rgb565.bmp",
+        "lossy.webp", "lossless.webp",   "alpha_lossy.webp", "animated.webp"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) check_truncation(names[i]);
 }
 
@@ -249,9 +249,15 @@ static void what_is_no_picture_is_named(void)
         OTHER("\1\2\3\4\5\6\7", "not a picture"),
         OTHER("II*\0\x08\0\0\0", "TIFF is not supported"),
         OTHER("MM\0*\0\0\0\x08", "TIFF is not supported"),
-        OTHER("\0\0\0\x1C" "ftypavif\0\0\0\0", "AVIF is not supported"),
-        OTHER("\0\0\0\x18" "ftypheic\0\0\0\0", "HEIC is not supported"),
-        OTHER("\0\0\0\x18" "ftypisom\0\0\0\0", "an MP4 video, not a picture"),
+        OTHER("\0\0\0\x1C"
+              "ftypavif\0\0\0\0",
+              "AVIF is not supported"),
+        OTHER("\0\0\0\x18"
+              "ftypheic\0\0\0\0",
+              "HEIC is not supported"),
+        OTHER("\0\0\0\x18"
+              "ftypisom\0\0\0\0",
+              "an MP4 video, not a picture"),
         OTHER("\xFF\x0A\xFA", "JPEG XL is not supported"),
         OTHER("8BPS\0\1", "a Photoshop document is not supported"),
         OTHER("%PDF-1.4", "a PDF document, not a picture"),
@@ -345,13 +351,15 @@ static void jpeg_kinds_that_are_not_read_are_named(void)
     NEED(sof > 0, "no frame header");
     f.data[sof + 4] = 12;
     f.data[sof + 1] = 0xC1;
-    check_refused(f.data, f.n, FAIL_MEDIA, "x.jpg: JPEG: 12 bits a sample are not supported");
+    check_refused(f.data, f.n, FAIL_MEDIA,
+                  "x.jpg: JPEG: 12 bits a sample are not supported");
     f.data[sof + 4] = 8;
     f.data[sof + 1] = 0xC3;
     check_refused(f.data, f.n, FAIL_MEDIA, "x.jpg: JPEG: lossless JPEG is not supported");
     f.data[sof + 1] = 0xC0;
     f.data[sof + 9] = 2;
-    check_refused(f.data, f.n, FAIL_MEDIA, "x.jpg: JPEG: not 1, 3 or 4 colour components");
+    check_refused(f.data, f.n, FAIL_MEDIA,
+                  "x.jpg: JPEG: not 1, 3 or 4 colour components");
     f.data[sof + 9] = 3;
     memset(f.data + sof + 5, 0, 2); /* height 0: to come later, which nobody writes */
     check_refused(f.data, f.n, FAIL_MEDIA, "x.jpg: a picture without pixels (29 x 0)");
@@ -364,7 +372,8 @@ static void jpeg_kinds_that_are_not_read_are_named(void)
 /* Gray PNGs of any shape, made here: stored blocks of zlib. */
 static void thin_pictures_decode(void)
 {
-    static const int sizes[][2] = {{1, 1}, {1, 200}, {200, 1}, {1, 5000}, {5000, 1}, {3, 2}};
+    static const int sizes[][2] = {{1, 1},    {1, 200},  {200, 1},
+                                   {1, 5000}, {5000, 1}, {3, 2}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         uint32_t height = (uint32_t)sizes[i][0], width = (uint32_t)sizes[i][1];
         uint8_t *raw = malloc(height * (width + 1)), out[40000];

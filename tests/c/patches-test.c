@@ -86,8 +86,8 @@ static int distance(const struct image *im, const struct golden_tensor *t, doubl
     return most;
 }
 
-static void check_resize(const struct image *in, const char *file, const char *config_name,
-                         int height, int width)
+static void check_resize(const struct image *in, const char *file,
+                         const char *config_name, int height, int width)
 {
     struct golden_tensor t;
     struct image out, plain;
@@ -169,7 +169,8 @@ static void check_config(json_t *want, const struct image *in, const char *file,
 
 static void resize_and_patches_equal_the_reference(void)
 {
-    char *text = golden_file(golden_path("goldens/preprocess/cases.jsonl"), NULL), name[200];
+    char *text = golden_file(golden_path("goldens/preprocess/cases.jsonl"), NULL),
+         name[200];
     const char *at = text;
     NEED(text != NULL, "no cases");
     int rows = 0;
@@ -229,8 +230,8 @@ static void fast_resize_equals_plain_resize(void)
 
 static void ratios_up_to_200_fit(void)
 {
-    struct patch_config pc = {.patch = 14, .merge = 2, .min_pixels = 3136,
-                              .max_pixels = 12845056};
+    struct patch_config pc = {
+        .patch = 14, .merge = 2, .min_pixels = 3136, .max_pixels = 12845056};
     int h, w;
     for (int turn = 0; turn < 2; turn++)
         for (int ratio = 199; ratio <= 201; ratio++) {
@@ -316,8 +317,8 @@ static void bad_configs_are_refused_by_name(void)
     struct patch_config pc;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         folder(path, "bad", bad[i][0]);
-        CHECK(patch_config_read(&pc, path) == -1 && fail_kind() == FAIL_MODEL, "%s passed",
-              bad[i][0]);
+        CHECK(patch_config_read(&pc, path) == -1 && fail_kind() == FAIL_MODEL,
+              "%s passed", bad[i][0]);
         CHECK(strstr(fail_text(), bad[i][1]) && strstr(fail_text(), "config.json"), "%s",
               fail_text());
     }
