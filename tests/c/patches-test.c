@@ -245,6 +245,74 @@ static void ratios_up_to_200_fit(void)
     CHECK(patches_fit(&pc, 0, 5, &h, &w) == -1, "a zero side fits");
 }
 
+/* Decode, fit, resize and cut one picture; the patches' count, or -1. */
+static int64_t patches_of(float **out, const char *path, const struct patch_config *pc)
+{
+    struct image im, fitted = {0};
+    size_t n = 0;
+    char *data = golden_file(path, &n);
+    int h, w, status = data ? image_decode(&im, data, n, path, 1 << 28) : -1;
+    int64_t count = -1;
+    free(data);
+    if (status == 0 && patches_fit(pc, im.height, im.width, &h, &w) == 0 &&
+        image_resize(&fitted, &im, h, w) == 0) {
+        *out = malloc((size_t)h * (size_t)w * 3 * (size_t)pc->frames * sizeof **out);
+        count = patches_cut(*out, &fitted, pc);
+    }
+    if (status == 0)
+        image_free(&im);
+    image_free(&fitted);
+    return count;
+}
+
+/* From a file's bytes to the pixel values that the reference fed to its model: by the
+ * table of tolerances 2 levels of 255, at most 1 % of the samples. */
+static void check_model_case(const char *model, const char *name,
+                             const char *const files[])
+{
+    char path[200];
+    struct patch_config pc;
+    struct golden_tensor want;
+    int64_t at = 0, different = 0;
+    float most = 0;
+    snprintf(path, sizeof path, "goldens/models/%s", model);
+    const char *dir = golden_path(path);
+    snprintf(path, sizeof path, "goldens/cases/%s/%s.safetensors", model, name);
+    const char *tensors = golden_path(path);
+    if (!dir || !tensors || !golden_path("goldens/media/img_a.png"))
+        return; /* only in the larger set */
+    NEED(patch_config_read(&pc, dir) == 0, "%s", fail_text());
+    NEED(golden_tensor_read(&want, tensors, "pixel_values"), "%s", path);
+    float limit = 2.01f / 255 / fminf(pc.std[0], fminf(pc.std[1], pc.std[2]));
+    for (int i = 0; files[i]; i++) {
+        float *patches = NULL;
+        snprintf(path, sizeof path, "goldens/media/%s", files[i]);
+        int64_t n = patches_of(&patches, golden_path(path), &pc) * want.shape[1];
+        CHECK(n > 0 && at + n <= want.count, "%s: %s", files[i], fail_text());
+        for (int64_t k = 0; k < n && at < want.count; k++, at++) {
+            float d = fabsf(patches[k] - want.f32[at]);
+            most = fmaxf(most, d);
+            different += d > 2e-6f;
+        }
+        free(patches);
+    }
+    CHECK(at == want.count, "%lld of %lld values", (long long)at, (long long)want.count);
+    CHECK(most <= limit && different * 100 <= want.count, "%s: %g off, %lld of %lld",
+          name, (double)most, (long long)different, (long long)want.count);
+    golden_tensor_free(&want);
+}
+
+static void media_become_the_models_pixel_values(void)
+{
+    static const char *const models[] = {"qwen2_5_vl", "qwen3_vl"};
+    for (size_t i = 0; i < 2; i++) {
+        check_model_case(models[i], "one_image", (const char *[]){"img_a.png", NULL});
+        check_model_case(models[i], "two_images",
+                         (const char *[]){"img_b.png", "img_c.png", NULL});
+        check_model_case(models[i], "multi_turn", (const char *[]){"img_d.jpg", NULL});
+    }
+}
+
 static void model_folders_are_read(void)
 {
     static const struct {
@@ -333,6 +401,7 @@ int main(void)
     CASE(ratios_up_to_200_fit);
     CASE(resize_and_patches_equal_the_reference);
     CASE(fast_resize_equals_plain_resize);
+    CASE(media_become_the_models_pixel_values);
     CASE(model_folders_are_read);
     CASE(every_spelling_of_the_limits_is_read);
     CASE(bad_configs_are_refused_by_name);
