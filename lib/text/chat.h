@@ -20,6 +20,9 @@ struct chat_message {
     enum chat_role role;
     const struct chat_part *parts;
     int count;
+    /* An assistant's reasoning where it is given apart from its content (qwen3 writes it
+     * into a think block); s NULL: none. */
+    struct span reasoning;
 };
 
 enum chat_think { CHAT_THINK_DEFAULT, CHAT_THINK_ON, CHAT_THINK_OFF };
@@ -33,8 +36,10 @@ struct chat_options {
 struct chat; /* one model's chat format */
 
 /* Recognise the format of a model directory: chat_template.jinja, chat_template.json or
- * tokenizer_config.json's chat_template, by SHA-256, else by its marks (the default
- * system text is read from the template's own literal). force is a --chat name or NULL.
+ * tokenizer_config.json's chat_template, the first that is there, by SHA-256, else by its
+ * marks (the default system text is read from the template's own literal). force is a
+ * --chat name or NULL: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, or chatml, which
+ * writes each message as it comes and adds nothing.
  * NULL (class model): unknown template (names --chat), unknown name, or damaged file.
  * A directory without any template is an error unless force is given. */
 struct chat *chat_open(const char *dir, const char *force);
@@ -50,7 +55,10 @@ struct chat_prompt {
     struct buf text; /* the whole prompt, what the template would give */
 };
 
-/* Render messages. 0, or -1 (class type) where the template itself refuses (says why). */
+/* Render messages. Text parts are joined; media in a format without vision are refused.
+ * What the model's template leaves out is left out: qwen3_vl drops system messages but
+ * the first, and media in that one. 0, or -1 (class type) where the template itself
+ * refuses (says why). *out is empty after a failure. */
 int chat_render(const struct chat *chat, const struct chat_message *messages, int count,
                 const struct chat_options *options, struct chat_prompt *out);
 void chat_prompt_free(struct chat_prompt *p);
