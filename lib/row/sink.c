@@ -130,6 +130,9 @@ static void cut(struct sink *s)
 
 int sink_close(struct sink *s, bool finished)
 {
+    if (s->closed)
+        return s->error ? -1 : 0;
+    s->closed = true;
     if (s->out.fd >= 0)
         sink_commit(s);
     if (s->error)
@@ -142,7 +145,7 @@ int sink_close(struct sink *s, bool finished)
     if (s->old >= 0) {
         close(s->old);
         if (finished && !s->error) {
-            unlink(s->old_journal_path); /* first: without it FILE.old means nothing */
+            unlink(s->old_journal_path); /* first: without it FILE.redo means nothing */
             unlink(s->old_path);
         }
     }

@@ -1,8 +1,8 @@
 /* sink.h: where rows go: standard output, or a file with its journal; and the file of
  * --errors. Any thread may call; rows are written in the order of the calls.
  *
- * Redoing failed rows (--retry-errors) writes FILE anew, beside FILE.old and
- * FILE.old.journal, from which the good rows are copied; these go when it is finished.
+ * Redoing failed rows (--retry-errors) writes FILE anew, beside FILE.redo and
+ * FILE.redo.journal, from which the good rows are copied; these go when it is finished.
  */
 #ifndef SINK_H
 #define SINK_H
@@ -24,11 +24,12 @@ struct sink {
     char *journal_path, *old_path, *old_journal_path; /* owned */
     int journal, old;                                 /* descriptors, -1 if not open */
     struct journal_state before;                      /* what earlier runs did */
-    struct journal_state redo;                        /* ... the rows of FILE.old */
+    struct journal_state redo;                        /* ... the rows of FILE.redo */
     struct buf pending;        /* journal lines of rows not yet on the disk */
     int64_t safe, errors_safe; /* ends that the journal vouches for */
     atomic_int error;          /* errno of the first failure */
     const char *error_name;    /* ... and what it was about */
+    bool closed;
     pthread_mutex_t lock, commit;
 };
 
@@ -49,6 +50,7 @@ void sink_put(struct sink *s, const struct row *row, bool dropped);
 void sink_flush(struct sink *s);  /* what is buffered goes out */
 void sink_commit(struct sink *s); /* ... and to the disk, and then into the journal */
 
-/* Commit and close. finished: no row is left to do. 0, or -1 with error set. */
+/* Commit and close (once; later calls do nothing). finished: no row is left to do. 0, or
+ * -1 with error set. */
 int sink_close(struct sink *s, bool finished);
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -122,7 +123,7 @@ static int open_errors(struct sink *s)
 }
 
 /* Move FILE and its journal out of the way, for a run that redoes the failed rows. The
- * journal goes first: FILE.old.journal alone tells the next run to go on here. */
+ * journal goes first: FILE.redo.journal alone tells the next run to go on here. */
 static int move_old(struct sink *s)
 {
     if (rename(s->journal_path, s->old_journal_path) < 0 && errno != ENOENT)
@@ -219,8 +220,8 @@ static int open_journaled(struct sink *s, const struct journal_head *head)
     bool fresh = !s->plan.resume && !s->plan.force;
     int64_t size;
     s->journal_path = path_with(path, ".journal");
-    s->old_path = path_with(path, ".old");
-    s->old_journal_path = path_with(path, ".old.journal");
+    s->old_path = path_with(path, ".redo");
+    s->old_journal_path = path_with(path, ".redo.journal");
     if (!s->journal_path || !s->old_path || !s->old_journal_path)
         return -1;
     s->out.fd = open_file(path, fresh ? O_EXCL : 0, &size);

@@ -1,0 +1,193 @@
+/* map.c: cli_map(): rows in flight on several threads, written in input order.
+ *
+ * The calling thread reads rows into a ring of slots; workers take the oldest that waits;
+ * whoever finishes the row whose turn it is writes it and those behind it.
+ */
+#include "row/cli_own.h"
+
+#include <stdlib.h>
+
+enum slot_state { SLOT_FREE, SLOT_READY, SLOT_BUSY, SLOT_DONE, SLOT_ABANDONED };
+
+struct slot {
+    enum slot_state state;
+    int64_t turn; /* the row's place in the input of this run */
+    struct row row;
+};
+
+struct map {
+    struct cli *cli;
+    int (*work)(void *context, struct row *row);
+    void *context;
+    struct slot *slots;
+    int count;
+    int64_t turns; /* given out so far */
+    int64_t next;  /* the turn to be written next */
+    bool writing;  /* somebody is */
+    bool cut;      /* a row before was left undone: what follows is not written */
+    bool over;     /* no more rows come */
+    pthread_mutex_t lock;
+    pthread_cond_t ready, freed;
+};
+
+/* A slot to be written now, or NULL. */
+static struct slot *find_written(struct map *m)
+{
+    for (int i = 0; i < m->count; i++) {
+        struct slot *s = &m->slots[i];
+        if (s->state >= SLOT_DONE && (m->cli->own->unordered || s->turn == m->next))
+            return s;
+    }
+    return NULL;
+}
+
+/* Write what is due. Called and returns with the lock held. */
+static void write_due(struct map *m)
+{
+    struct cli_private *own = m->cli->own;
+    struct slot *s;
+    if (m->writing)
+        return;
+    m->writing = true;
+    while ((s = find_written(m))) {
+        if (s->state == SLOT_ABANDONED) {
+            own->abandoned = true;
+            m->cut = !own->unordered; /* a resumed run keeps input order */
+        }
+        if (s->state == SLOT_ABANDONED || m->cut) {
+            row_free(&s->row);
+        } else {
+            pthread_mutex_unlock(&m->lock);
+            rows_deliver(m->cli, &s->row, false);
+            pthread_mutex_lock(&m->lock);
+        }
+        s->state = SLOT_FREE;
+        m->next++;
+        pthread_cond_signal(&m->freed);
+    }
+    m->writing = false;
+}
+
+/* The slot that waits longest for a worker, or NULL. */
+static struct slot *find_ready(struct map *m)
+{
+    struct slot *oldest = NULL;
+    for (int i = 0; i < m->count; i++) {
+        struct slot *s = &m->slots[i];
+        if (s->state == SLOT_READY && (!oldest || s->turn < oldest->turn))
+            oldest = s;
+    }
+    return oldest;
+}
+
+static enum slot_state do_work(struct map *m, struct row *row)
+{
+    if (m->cli->own->stop != STOP_NOT)
+        return SLOT_ABANDONED;
+    int rc = m->work(m->context, row);
+    if (rc == CLI_ABANDON)
+        return SLOT_ABANDONED;
+    if (rc < 0)
+        row_fail(row);
+    return SLOT_DONE;
+}
+
+static void *worker(void *context)
+{
+    struct map *m = context;
+    pthread_mutex_lock(&m->lock);
+    for (;;) {
+        struct slot *s = find_ready(m);
+        if (!s) {
+            if (m->over)
+                break;
+            pthread_cond_wait(&m->ready, &m->lock);
+            continue;
+        }
+        s->state = SLOT_BUSY;
+        pthread_mutex_unlock(&m->lock);
+        enum slot_state state = do_work(m, &s->row);
+        pthread_mutex_lock(&m->lock);
+        s->state = state;
+        write_due(m);
+    }
+    pthread_mutex_unlock(&m->lock);
+    return NULL;
+}
+
+/* An empty slot for the row to come; waits for one. */
+static struct slot *wait_free(struct map *m)
+{
+    for (;;) {
+        for (int i = 0; i < m->count; i++)
+            if (m->slots[i].state == SLOT_FREE)
+                return &m->slots[i];
+        pthread_cond_wait(&m->freed, &m->lock);
+    }
+}
+
+/* Read all rows into slots. */
+static void feed_slots(struct map *m)
+{
+    int rc = 1;
+    while (rc != 0) {
+        pthread_mutex_lock(&m->lock);
+        struct slot *s = wait_free(m);
+        pthread_mutex_unlock(&m->lock);
+        rc = rows_take(m->cli, &s->row); /* workers leave a free slot alone */
+        pthread_mutex_lock(&m->lock);
+        if (rc != 0) {
+            s->turn = m->turns++;
+            s->state = rc == 1 ? SLOT_READY : SLOT_DONE;
+            if (rc == 1)
+                pthread_cond_signal(&m->ready);
+            else
+                write_due(m);
+        }
+        pthread_mutex_unlock(&m->lock);
+    }
+}
+
+/* One after the other, on this thread. */
+static void map_here(struct map *m)
+{
+    struct row row;
+    while (rows_next(m->cli, &row)) {
+        if (do_work(m, &row) == SLOT_DONE) {
+            rows_write(m->cli, &row);
+        } else {
+            m->cli->own->abandoned = true;
+            row_free(&row);
+            break;
+        }
+    }
+}
+
+void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row *row),
+             void *context)
+{
+    struct map m = {.cli = cli, .work = work, .context = context, .count = 2 * workers};
+    pthread_t *threads = workers > 1 ? calloc((size_t)workers, sizeof *threads) : NULL;
+    int started = 0;
+    m.slots = threads ? calloc((size_t)m.count, sizeof *m.slots) : NULL;
+    pthread_mutex_init(&m.lock, NULL);
+    pthread_cond_init(&m.ready, NULL);
+    pthread_cond_init(&m.freed, NULL);
+    while (m.slots && started < workers &&
+           pthread_create(&threads[started], NULL, worker, &m) == 0)
+        started++;
+    if (started > 0)
+        feed_slots(&m);
+    else
+        map_here(&m); /* also where no thread can be had */
+    pthread_mutex_lock(&m.lock);
+    m.over = true;
+    pthread_cond_broadcast(&m.ready);
+    pthread_mutex_unlock(&m.lock);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    pthread_mutex_destroy(&m.lock);
+    pthread_cond_destroy(&m.ready);
+    pthread_cond_destroy(&m.freed);
+    free(m.slots);
+    free(threads);
+}

@@ -1,0 +1,253 @@
+/* rows.c: from input to work to output, one row at a time. See cli.h. */
+#include "row/cli_own.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { ROWS_PERCENT_FROM = 100 }; /* rows before --max-errors P% is judged */
+
+/* The options hash: of the program, what changes row bytes, and cli_identity(). */
+static void seal_identity(struct cli_private *own, const char *program)
+{
+    struct buf all = {0};
+    XXH128_canonical_t bytes;
+    buf_text(&all, program);
+    buf_char(&all, '\n');
+    options_identity(&own->options, &all);
+    if (own->plan.path && own->plan.errors)
+        buf_text(&all, "errors apart\n");
+    buf_add(&all, own->identity.data, own->identity.len);
+    XXH128_canonicalFromHash(&bytes, XXH3_128bits(all.data, all.len));
+    for (int i = 0; i < 16; i++) {
+        static const char hex[] = "0123456789abcdef";
+        own->hash[2 * i] = hex[bytes.digest[i] >> 4];
+        own->hash[2 * i + 1] = hex[bytes.digest[i] & 15];
+    }
+    buf_free(&all);
+}
+
+/* Open the output, before the first row. 0 or -1: the run stops. */
+static int begin(struct cli *cli)
+{
+    struct cli_private *own = cli->own;
+    if (own->begun)
+        return 0;
+    own->begun = true;
+    seal_identity(own, cli->page->name);
+    struct journal_head head = {cli->page->name, CAPMILL_VERSION, own->hash};
+    if (sink_open(&own->sink, &own->plan, &head) < 0) {
+        say(&own->say, "%s", fail_text());
+        cli_stop(cli, STOP_SETUP);
+        return -1;
+    }
+    own->started = true;
+    if (own->sink.before.rows > 0)
+        cli_note(cli, "%s: going on behind %" PRId64 " rows", own->plan.path,
+                 own->sink.before.rows);
+    if (own->sink.error) {
+        cli_stop(cli, STOP_OUTPUT);
+        return -1;
+    }
+    return 0;
+}
+
+/* "photos.jsonl:12 (id=cat)" */
+static void put_place(struct buf *out, const struct row *row)
+{
+    if (row->own->media) {
+        buf_text(out, row->file);
+        return;
+    }
+    buf_print(out, "%s:%" PRId64, row->file, row->line);
+    if (!row->has_id)
+        return;
+    struct buf id = {0};
+    struct span key = {row->id.data, row->id.len};
+    if (json_text(key, &id) < 0)
+        buf_add(&id, key.s, key.n);
+    buf_text(out, " (id=");
+    buf_add(out, id.data, id.len < 80 ? id.len : 80);
+    buf_text(out, id.len < 80 ? ")" : "...)");
+    buf_free(&id);
+}
+
+static void report(struct cli *cli, const struct row *row)
+{
+    struct buf place = {0};
+    const char *why = row->why.text;
+    put_place(&place, row);
+    const char *text = buf_string(&place);
+    size_t n = place.len;
+    if (!text || (row->own->media && strncmp(why, text, n) == 0))
+        say(&cli->own->say, "%s", why); /* it names the file itself */
+    else
+        say(&cli->own->say, "%s: %s", text, why);
+    buf_free(&place);
+}
+
+/* Make a row of what the feed brought. 1, or 0: memory is out and the run stops. */
+static int make_row(struct cli *cli, struct row *row, struct feed_item *item)
+{
+    struct cli_private *own = cli->own;
+    struct failure why;
+    fail_save(&why);
+    if (row_begin(row, cli->page->name, own->id_key, item->line.block, item->line.text) <
+        0) {
+        say(&own->say, "%s:%" PRId64 ": %s", item->media ? "" : item->file,
+            item->line.number, fail_text());
+        cli_stop(cli, STOP_OUTPUT);
+        return 0;
+    }
+    row->file = item->file;
+    row->line = item->line.number;
+    row->number = own->read++;
+    row->own->media = item->media;
+    if (item->bad) {
+        fail_again(&why);
+        row_fail(row);
+    }
+    struct key key = key_of(row->has_id, row->id.data, row->id.len);
+    row->occurrence = key_counts_add(&own->counts, key);
+    if (row->occurrence < 0) {
+        say(&own->say, "%s", fail_text());
+        cli_stop(cli, STOP_OUTPUT);
+        row_free(row);
+        return 0;
+    }
+    return 1;
+}
+
+int rows_take(struct cli *cli, struct row *row)
+{
+    struct cli_private *own = cli->own;
+    struct feed_item item = {0};
+    if (begin(cli) < 0)
+        return 0;
+    while (own->stop == STOP_NOT && !own->ended) {
+        if (own->limit >= 0 && own->chosen >= own->limit) {
+            own->ended = true;
+            break;
+        }
+        int rc = feed_next(&own->feed, &item);
+        if (rc == STREAM_FAILED) {
+            say(&own->say, "%s", fail_text());
+            own->lost = true;
+            continue;
+        }
+        if (rc == STREAM_END)
+            own->ended = true;
+        if (rc != 1 || !make_row(cli, row, &item))
+            break;
+        if (row->number % own->shards != own->shard) {
+            row_free(row);
+            continue;
+        }
+        own->chosen++;
+        rc = sink_done(&own->sink, row);
+        if (rc == 1) {
+            row_free(row);
+            continue;
+        }
+        if (rc < 0) {
+            say(&own->say, "%s", fail_text());
+            cli_stop(cli, STOP_OUTPUT);
+            row_free(row);
+            break;
+        }
+        own->worked++;
+        return rc == 2 || row->bad || row->passed_error ? 2 : 1;
+    }
+    own->waiting = true; /* no more input: what is done goes out at once */
+    return 0;
+}
+
+/* Are there more failed rows than --max-errors allows? */
+static bool too_many(const struct cli_private *own, bool last)
+{
+    long long failed = own->failed + own->sink.before.failed;
+    long long rows = own->rows + own->sink.before.rows;
+    if (own->max_errors >= 0 && failed > own->max_errors)
+        return true;
+    return own->max_percent >= 0 && rows > 0 && (last || rows >= ROWS_PERCENT_FROM) &&
+           100.0 * (double)failed > own->max_percent * (double)rows;
+}
+
+/* Append what made this row to its _run list. */
+static void stamp(struct cli *cli, struct row *row)
+{
+    struct cli_private *own = cli->own;
+    struct span before = json_get(row->text, "_run");
+    struct buf run = {0};
+    const char *close = NULL;
+    if (json_type(before) == JSON_ARRAY) {
+        struct span first;
+        size_t at = 0;
+        close = before.s + before.n - 1;
+        buf_add(&run, before.s, before.n - 1);
+        buf_text(&run, json_each(before, &at, &first) ? "," : "");
+    } else {
+        buf_char(&run, '[');
+    }
+    buf_text(&run, "{\"program\":");
+    json_put_text(&run, span_of(cli->page->name));
+    buf_print(&run, ",\"version\":\"%s\",\"options\":\"%s\"", CAPMILL_VERSION, own->hash);
+    buf_add(&run, own->models.data, own->models.len);
+    const struct option_value *seed = options_value(&own->options, "seed");
+    if (seed)
+        buf_print(&run, ",\"seed\":%s", seed->count ? seed->texts[seed->count - 1] : "0");
+    buf_text(&run, close ? "}" : "}]");
+    buf_text(&run, close ? "]" : "");
+    if (buf_ok(&run) < 0 || row_set(row, "_run", (struct span){run.data, run.len}) < 0)
+        row_fail(row);
+    buf_free(&run);
+}
+
+void rows_deliver(struct cli *cli, struct row *row, bool dropped)
+{
+    struct cli_private *own = cli->own;
+    enum stop why = own->stop;
+    if (why != STOP_NOT && why != STOP_SIGNAL) {
+        own->abandoned = true;
+        row_free(row);
+        return;
+    }
+    bool copied = row->own->copied.s != NULL || row->own->dropped;
+    if (copied) {
+        row->bad = false;
+        dropped = row->own->dropped;
+    }
+    if (own->stamp && !row->bad && !row->passed_error && !copied && !dropped)
+        stamp(cli, row);
+    own->rows++;
+    if (row->bad) {
+        own->failed++;
+        report(cli, row);
+    }
+    sink_put(&own->sink, row, dropped && !row->bad);
+    row_free(row);
+    if (own->waiting)
+        sink_flush(&own->sink);
+    if (own->sink.error)
+        cli_stop(cli, own->sink.error == EPIPE ? STOP_PIPE : STOP_OUTPUT);
+    else if (too_many(own, false))
+        cli_stop(cli, STOP_ERRORS);
+}
+
+bool rows_next(struct cli *cli, struct row *row)
+{
+    int rc;
+    while ((rc = rows_take(cli, row)) == 2) rows_deliver(cli, row, false);
+    return rc == 1;
+}
+
+void rows_write(struct cli *cli, struct row *row)
+{
+    rows_deliver(cli, row, false);
+}
+
+void rows_drop(struct cli *cli, struct row *row)
+{
+    rows_deliver(cli, row, true);
+}
