@@ -102,7 +102,7 @@ static int write_reply(struct job *job, struct row *row, const struct request *r
     if (!own && row_has(row, "prompt") && row_text(row, "prompt", &prompt) < 0)
         return -1;
     return captions_set_gen(row, job->model, request, &job->model_options, job->seed,
-                            job->conversation.system, own ? NULL : prompt.s);
+                            job->conversation.system, own ? (struct span){0} : prompt);
 }
 
 static int caption_row(void *context, struct row *row)
@@ -120,7 +120,7 @@ static int caption_row(void *context, struct row *row)
             status = plan_row(job, row, &request);
     }
     if (status == 0 && job->dry_run)
-        status = row_replace(row, (struct span){0});
+        status = CLI_DROP;
     else if (status == 0 &&
              (status = model_generate(job->model, &request, &reply)) == 0) {
         status = write_reply(job, row, &request, &reply);
@@ -148,6 +148,8 @@ static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
     job->request.max_input_pixels = cli_int(cli, "max-input-pixels", 0, 1, INT64_MAX);
     job->seed = cli_int(cli, "seed", 0, 0, INT64_MAX);
     job->text = cli_has(cli, "text");
+    if (job->text)
+        cli_text_output(cli);
     job->dry_run = cli_has(cli, "dry-run");
     job->explain = cli_has(cli, "explain");
     bool given = cli_has(cli, "prompt") || cli_has(cli, "prompt-file");
@@ -190,12 +192,11 @@ int main(int argc, char *argv[])
     cli_note(&cli, "%s", model_notes(job.model));
     cli_map(&cli, model_workers(job.model), caption_row, &job);
     if (job.dry_run)
-        cli_note_always(
-            &cli,
-            "%ld rows, %ld pictures: %ld requests, %ld prompt tokens, at most "
-            "%ld new tokens",
-            job.rows, job.pictures, job.rows, job.prompt_tokens,
-            job.rows * job.request.n * job.request.max_tokens);
+        cli_say(&cli, NULL,
+                "%ld rows, %ld pictures: %ld requests, %ld prompt tokens, at most "
+                "%ld new tokens",
+                job.rows, job.pictures, job.rows, job.prompt_tokens,
+                job.rows * job.request.n * job.request.max_tokens);
     model_close(job.model);
     int status = cli_end(&cli);
     buf_free(&prompt);

@@ -13,7 +13,7 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     run --separate-stderr -0 model-info pocket
     [[ "$output" == *qwen3_vl*2169184* ]]
     run --separate-stderr -0 model-info --json pocket pocket-judge
-    [ "$(jq -c '[.family,.parameters,.text.layers,.vision.layers,.chat]' <<<"${lines[0]}")" = '["qwen3_vl",2169184,5,4,"qwen3_vl"]' ]
+    [ "$(jq -c '[.family,.parameters,.text.layers,.vision.layers,.chat]' <<<"${lines[0]}")" = '["qwen3_vl",2169184,5,4,"chatml"]' ]
     [ "$(jq -c '[.family,.parameters,.vision]' <<<"${lines[1]}")" = '["qwen3",876928,null]' ]
     [ "$(jq -c '.memory.kv / .memory.kv_tokens' <<<"${lines[0]}")" = 2560 ]
     run --separate-stderr -2 model-info /nonexistent/x

@@ -73,7 +73,8 @@ struct sample {
     struct ids ids;
     float *logprobs; /* [ids.n] with sampling.logprobs, else NULL; with FINISH_STOP one
                         more: the end token's */
-    struct token_chance *top; /* [ids.n][sampling.top] best first, or NULL */
+    struct token_chance *top; /* [ids.n][sampling.top] best first, or NULL; one more as
+                               logprobs */
     int32_t end_id;           /* the end token, FINISH_STOP; else -1 */
     enum finish finish;
 };

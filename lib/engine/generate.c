@@ -64,15 +64,15 @@ static int draw(struct schedule *s, struct lane *l, const float *logits, float l
     int32_t id = sampler_next(&l->sampler, logits, l->index, at);
     if (p->logprobs)
         sample->logprobs[at] = logits[id] * scale - lse;
+    if (p->top > 0)
+        sampler_top(logits, vocab, scale, lse, p->top,
+                    sample->top + (size_t)at * (size_t)p->top);
     if (!p->ignore_eos && is_stop(&s->m->config, id)) {
         sample->finish = FINISH_STOP;
         sample->end_id = id;
         l->finished = true;
         return 0;
     }
-    if (p->top > 0)
-        sampler_top(logits, vocab, scale, lse, p->top,
-                    sample->top + (size_t)at * (size_t)p->top);
     if (ids_add(&sample->ids, id) < 0)
         return fail_memory();
     l->token = id;

@@ -41,8 +41,9 @@ static void *block_grow(void *p, size_t n)
 #define STBI_MALLOC(n) block_new(n)
 #define STBI_REALLOC(p, n) block_grow(p, n)
 #define STBI_FREE(p) block_free(p)
-#define STBI_ASSERT(x) ((void)0) /* on what the file says, not only on its own mistakes  \
-                                  */
+#define STBI_ASSERT(x)                                                                   \
+    ((void)0) /* on what the file says, not only on its own mistakes                     \
+               */
 #define STBI_ONLY_PNG
 #define STBI_ONLY_GIF
 #define STBI_NO_STDIO

@@ -113,7 +113,7 @@ static void put_int(struct buf *b, const char *key, int64_t x)
 
 int captions_set_gen(struct row *row, const struct model *model,
                      const struct request *request, const struct model_options *options,
-                     int64_t seed, const char *system, const char *prompt)
+                     int64_t seed, const char *system, struct span prompt)
 {
     struct buf b = {0};
     buf_print(&b, "{\"model\":\"%s\"", model_hash(model));
@@ -128,7 +128,11 @@ int captions_set_gen(struct row *row, const struct model *model,
     put_int(&b, "max_tokens", request->max_tokens);
     put_text_or_null(&b, "chat", model_chat_name(model));
     put_text_or_null(&b, "system", system);
-    put_text_or_null(&b, "prompt", prompt);
+    put_key(&b, "prompt");
+    if (prompt.s)
+        json_put_text(&b, prompt);
+    else
+        buf_text(&b, "null");
     int64_t min_pixels, max_pixels;
     model_pixels(model, &min_pixels, &max_pixels);
     put_int(&b, "min_pixels", min_pixels);

@@ -10,8 +10,9 @@ int captions_set(struct row *row, const struct reply *reply,
                  const struct request *request);
 
 /* Set `gen`: all that is needed to rebuild the prompt and the distribution exactly.
- * system and prompt may be NULL (a row with messages). version: the policy's, 0 here. */
+ * system may be NULL; prompt.s is NULL for a row with messages. version: the policy's, 0
+ * here. */
 int captions_set_gen(struct row *row, const struct model *model,
                      const struct request *request, const struct model_options *options,
-                     int64_t seed, const char *system, const char *prompt);
+                     int64_t seed, const char *system, struct span prompt);
 #endif

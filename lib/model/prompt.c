@@ -88,7 +88,8 @@ static struct chat_message *chat_messages(const struct request *r)
     for (int t = 0; t < r->count; t++) {
         const struct turn *turn = &r->turns[t];
         static const enum chat_role roles[] = {CHAT_SYSTEM, CHAT_USER, CHAT_ASSISTANT};
-        messages[t] = (struct chat_message){roles[turn->role], part, turn->count};
+        messages[t] = (struct chat_message){
+            .role = roles[turn->role], .parts = part, .count = turn->count};
         for (int i = 0; i < turn->count; i++, part++) {
             part->kind = turn->parts[i].picture ? CHAT_IMAGE : CHAT_TEXT;
             if (part->kind == CHAT_TEXT)

@@ -94,6 +94,13 @@ int cli_quit(struct cli *cli);
 /* A usage mistake: prints "NAME: text" and a hint at --help. Returns -1. */
 int cli_bad_usage(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* A message on stderr about a row (as its failure would be told), or about the run where
+ * row is NULL. For what the user asked to be told (--explain). Any thread. */
+void cli_say(struct cli *cli, const struct row *row, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Standard output carries text and no rows (--text): failed rows go to --errors FILE, or
+ * are told on stderr alone. Before the first row. */
+void cli_text_output(struct cli *cli);
 /* A remark on stderr, with -v only. Any thread. */
 void cli_note(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -121,7 +128,10 @@ void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (fil
  * error row. At most 2 * workers rows are in flight, so memory does not grow with input.
  * Output is flushed whenever no complete input line is waiting. On SIGINT/SIGTERM no new
  * row starts; rows in flight whose work() returns CLI_ABANDON are left undone. */
-enum { CLI_ABANDON = -2 };
+enum {
+    CLI_ABANDON = -2, /* leave the row undone */
+    CLI_DROP = 1,     /* done, and nothing to write for it */
+};
 void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row *row),
              void *context);
 /* Has a signal asked the run to stop? For long work inside one row. Any thread. */

@@ -38,7 +38,7 @@ struct cli_private {
     int64_t shard, shards, limit; /* limit -1: none */
     int64_t max_errors;           /* -1: none */
     double max_percent;           /* < 0: none */
-    bool unordered, stamp, progress;
+    bool unordered, text_output, stamp, progress;
     struct sink_plan plan;
 
     /* The main thread's */

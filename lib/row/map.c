@@ -7,7 +7,14 @@
 
 #include <stdlib.h>
 
-enum slot_state { SLOT_FREE, SLOT_READY, SLOT_BUSY, SLOT_DONE, SLOT_ABANDONED };
+enum slot_state {
+    SLOT_FREE,
+    SLOT_READY,
+    SLOT_BUSY,
+    SLOT_DONE,
+    SLOT_DROPPED, /* done, nothing to write */
+    SLOT_ABANDONED,
+};
 
 struct slot {
     enum slot_state state;
@@ -58,7 +65,7 @@ static void write_due(struct map *m)
             row_free(&s->row);
         } else {
             pthread_mutex_unlock(&m->lock);
-            rows_deliver(m->cli, &s->row, false);
+            rows_deliver(m->cli, &s->row, s->state == SLOT_DROPPED);
             pthread_mutex_lock(&m->lock);
         }
         s->state = SLOT_FREE;
@@ -89,7 +96,7 @@ static enum slot_state do_work(struct map *m, struct row *row)
         return SLOT_ABANDONED;
     if (rc < 0)
         row_fail(row);
-    return SLOT_DONE;
+    return rc == CLI_DROP ? SLOT_DROPPED : SLOT_DONE;
 }
 
 static void *worker(void *context)
@@ -153,8 +160,9 @@ static void map_here(struct map *m)
 {
     struct row row;
     while (rows_next(m->cli, &row)) {
-        if (do_work(m, &row) == SLOT_DONE) {
-            rows_write(m->cli, &row);
+        enum slot_state state = do_work(m, &row);
+        if (state != SLOT_ABANDONED) {
+            rows_deliver(m->cli, &row, state == SLOT_DROPPED);
         } else {
             m->cli->own->abandoned = true;
             row_free(&row);

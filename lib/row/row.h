@@ -48,6 +48,10 @@ void *row_alloc(struct row *row, size_t bytes);
  */
 int row_set(struct row *row, const char *key, struct span json);
 
+/* Write text (copied) in the row's place, as it is: for a program whose output is no
+ * rows. A row that fails afterwards is an error row all the same. 0 or -1 (memory). */
+int row_replace(struct row *row, struct span text);
+
 /* Mark the row as failed with the reason in fail_text(). Returns -1. The writer gives it
  * an `error` object {stage, class, message, attempts?} and drops its edits. */
 int row_fail(struct row *row);

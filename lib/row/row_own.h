@@ -14,10 +14,11 @@ struct row_private {
     struct row_block *blocks; /* row_alloc() */
     struct row_edit *edits;
     int edit_count, edit_cap;
-    bool no_object;     /* the text is no JSON object */
-    bool media;         /* made from an argument; file is its path */
-    struct span copied; /* s != NULL: the finished line, as an earlier run wrote it */
-    bool dropped;       /* ... or nothing at all: it had been left out */
+    struct span replaced; /* row_replace(): written in the row's place */
+    bool no_object;       /* the text is no JSON object */
+    bool media;           /* made from an argument; file is its path */
+    struct span copied;   /* s != NULL: the finished line, as an earlier run wrote it */
+    bool dropped;         /* ... or nothing at all: it had been left out */
 };
 
 /* Make *row from a line. Takes over block (malloc'd; text lies in it) in any case. Checks

@@ -15,7 +15,8 @@ static char *keep(struct row *row, const char *s, size_t n)
 {
     char *copy = row_alloc(row, n + 1);
     if (copy) {
-        memcpy(copy, s, n);
+        if (n > 0)
+            memcpy(copy, s, n);
         copy[n] = '\0';
     }
     return copy;
@@ -45,6 +46,15 @@ int row_set(struct row *row, const char *key, struct span json)
     if (!(name = keep(row, key, strlen(key))))
         return -1;
     own->edits[own->edit_count++] = (struct row_edit){name, copy, json.n};
+    return 0;
+}
+
+int row_replace(struct row *row, struct span text)
+{
+    char *copy = keep(row, text.s, text.n);
+    if (!copy)
+        return -1;
+    row->own->replaced = (struct span){copy, text.n};
     return 0;
 }
 
@@ -148,6 +158,10 @@ int row_emit(const struct row *row, put_piece *put, void *context)
     }
     if (row->bad)
         return emit_bad(row, put, context);
+    if (own->replaced.s) {
+        put(context, own->replaced);
+        return 0;
+    }
     if (own->edit_count == 0) {
         put(context, row->text);
         return 0;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -73,10 +74,9 @@ static void put_place(struct buf *out, const struct row *row)
     buf_free(&id);
 }
 
-static void report(struct cli *cli, const struct row *row)
+static void report(struct cli *cli, const struct row *row, const char *why)
 {
     struct buf place = {0};
-    const char *why = row->why.text;
     put_place(&place, row);
     const char *text = buf_string(&place);
     size_t n = place.len;
@@ -85,6 +85,26 @@ static void report(struct cli *cli, const struct row *row)
     else
         say(&cli->own->say, "%s: %s", text, why);
     buf_free(&place);
+}
+
+void cli_say(struct cli *cli, const struct row *row, const char *format, ...)
+{
+    char *why = NULL;
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&why, format, args);
+    va_end(args);
+    if (n >= 0 && row)
+        report(cli, row, why);
+    else if (n >= 0)
+        say(&cli->own->say, "%s", why);
+    if (n >= 0)
+        free(why);
+}
+
+void cli_text_output(struct cli *cli)
+{
+    cli->own->text_output = true;
 }
 
 /* Make a row of what the feed brought. 1, or 0: memory is out and the run stops. */
@@ -223,9 +243,13 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
     own->rows++;
     if (row->bad) {
         own->failed++;
-        report(cli, row);
+        report(cli, row, row->why.text);
     }
-    sink_put(&own->sink, row, dropped && !row->bad);
+    if (own->text_output && !own->plan.errors)
+        dropped = dropped || row->bad || row->passed_error;
+    else
+        dropped = dropped && !row->bad;
+    sink_put(&own->sink, row, dropped);
     row_free(row);
     if (own->waiting)
         sink_flush(&own->sink);
