@@ -108,16 +108,16 @@ int main(int argc, char *argv[])
     struct job job = {0};
     if (cli_start(&cli, &page, argc, argv) != 0)
         return cli.status;
-    const char *special = cli_text(&cli, "special", NULL);
+    const char *special = cli_text(&cli, "special", "");
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     int threads = (int)cli_int(&cli, "threads", processors < 1 ? 1 : processors, 1, 1024);
     bool decode = cli_has(&cli, "decode");
     job.skip_special = cli_has(&cli, "skip-special");
     if (cli_has(&cli, "special"))
-        job.mode = special ? TOKEN_KEEP : TOKEN_SPECIAL;
+        job.mode = *special ? TOKEN_KEEP : TOKEN_SPECIAL;
     if (!cli_has(&cli, "model"))
         cli_bad_usage(&cli, "no model: give -m MODEL");
-    else if (special && strcmp(special, "keep") != 0)
+    else if (*special && strcmp(special, "keep") != 0)
         cli_bad_usage(&cli, "--special=%s: only --special or --special=keep", special);
     else if (decode && cli_has(&cli, "special"))
         cli_bad_usage(&cli, "--special is for encoding; with -d see --skip-special");

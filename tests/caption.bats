@@ -16,13 +16,12 @@ setup() { load common; }
 @test "the pocket captioner says true things of every sample, as its table of figures has it" {
     caption -m pocket --temperature 0 --root "$WORLD" "$WORLD/test.jsonl" > out.jsonl
     [ "$(wc -l < out.jsonl)" = 96 ]
-    # greedy on these 96 pictures: precision 1.000, recall 0.323 (mean over pictures)
-    jq -s 'map((.facts) as $f | [.caption | match("[^ .][^.]*\\."; "g").string] as $s
-               | {p: (($s | map(select(IN($f[])))|length) / ($s|length)),
-                  r: (($f | map(select(IN($s[])))|length) / ($f|length))})
-           | [(map(.p)|add/length), (map(.r)|add/length)]' -c out.jsonl > figures
+    # greedy on these 96 pictures: precision 1.000, recall 0.323, over all sentences and facts
+    jq -s -c 'map((.facts) as $f | [.caption | match("[^ .][^.]*\\."; "g").string] as $s
+               | {true: ($s | map(select(IN($f[]))) | length), said: ($s | length), facts: ($f | length)})
+           | [(map(.true) | add) / (map(.said) | add), (map(.true) | add) / (map(.facts) | add)]' out.jsonl > figures
     cat figures
-    jq -e '.[0] > 0.9995 and (.[1] - 0.323 | fabs) < 0.0006' figures
+    jq -e '.[0] > 0.9995 and (.[1] - 0.323 | fabs) < 0.0005' figures
 }
 
 @test "--text prints the caption alone" {
@@ -97,10 +96,10 @@ EOF
 }
 
 @test "a text that runs in a circle ends as repetition, --no-loop-stop lets it run" {
-    caption -m pocket --temperature 0 --ignore-eos --max-tokens 600 "$SAMPLES/images/0000.png" > a
-    caption -m pocket --temperature 0 --ignore-eos --max-tokens 600 --no-loop-stop "$SAMPLES/images/0000.png" > b
+    caption -m pocket --temperature 0 --ignore-eos --max-tokens 1200 "$SAMPLES/images/0000.png" > a
+    caption -m pocket --temperature 0 --ignore-eos --max-tokens 1200 --no-loop-stop "$SAMPLES/images/0000.png" > b
     jq -e '.captions[0].finish == "length"' b
-    jq -e '.captions[0] | .finish == "repetition" and .tokens < 600' a
+    jq -e '.captions[0] | .finish == "repetition" and .tokens < 1200' a
 }
 
 @test "special tokens in a row's text are characters, not control" {
@@ -140,7 +139,7 @@ EOF
 @test "no model, unknown model, bad values: status 2 and what to do" {
     run --separate-stderr -2 caption "$SAMPLES/images/0000.png"
     [[ "$stderr" == *"-m pocket"* ]]
-    run --separate-stderr -2 caption -m nosuch x
+    run --separate-stderr -2 caption -m nosuch "$SAMPLES/images/0000.png"
     [[ "$stderr" == "caption: nosuch: "* ]]
     run --separate-stderr -2 caption -m pocket --temperature warm x
     [[ "$stderr" == *"--temperature"* ]]

@@ -15,7 +15,7 @@ setup() { load common; }
 
 @test "ids that are no token ids are error rows" {
     printf '%s\n' '{"ids":[1,"x"]}' '{"ids":[-1]}' '{"ids":[1.5]}' '{"ids":3}' '{"ids":[99999999]}' > rows
-    run -1 model-tokenize -m pocket -d rows
+    run --separate-stderr -1 model-tokenize -m pocket -d rows
     [ "$(jq -c '[.error.class, .text]' <<<"$output" | tr '\n' ' ')" = '["type",null] ["type",null] ["type",null] ["type",null] [null,""] ' ]
 }
 

@@ -159,6 +159,16 @@ static json_t *load_shape(const char *like)
     return shape;
 }
 
+/* Another number of text layers; each deepstack feature needs one to go to. */
+static void set_layers(json_t *config, json_t *text, int layers)
+{
+    json_t *deepstack = json_object_get(json_object_get(config, "vision_config"),
+                                        "deepstack_visual_indexes");
+    json_object_set_new(text, "num_hidden_layers", json_integer(layers));
+    while (json_array_size(deepstack) > (size_t)layers)
+        json_array_remove(deepstack, json_array_size(deepstack) - 1);
+}
+
 /* Everything into an empty folder. */
 static int fill(const char *dir, json_t *shape, const char *from,
                 const struct init_options *options)
@@ -173,7 +183,7 @@ static int fill(const char *dir, json_t *shape, const char *from,
         goto out;
     set_ids(config, generation, t);
     if (options->layers)
-        json_object_set_new(text, "num_hidden_layers", json_integer(options->layers));
+        set_layers(config, text, options->layers);
     json_object_set_new(config, "dtype",
                         json_string(options->fp32 ? "float32" : "bfloat16"));
     if (copy_tokenizer(dir, from) < 0 || write_json(dir, "config.json", config) < 0 ||

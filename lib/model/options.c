@@ -107,5 +107,6 @@ void request_options_read(struct request *request, struct cli *cli)
     r->loop_stop = !cli_has(cli, "no-loop-stop");
     r->want_logprobs = cli_has(cli, "logprobs");
     r->want_ids = r->want_logprobs || cli_has(cli, "ids");
-    r->top_logprobs = (int)cli_int(cli, "logprobs", 0, 0, 100);
+    if (*cli_text(cli, "logprobs", ""))
+        r->top_logprobs = (int)cli_int(cli, "logprobs", 0, 0, 100);
 }

@@ -29,7 +29,7 @@ enum cli_kind {
     CLI_INT,   /* --name N, range checked when read */
     CLI_REAL,  /* --name X */
     CLI_TEXT,  /* --name TEXT */
-    CLI_MAYBE, /* --name or --name=TEXT */
+    CLI_MAYBE, /* --name (the value is "") or --name=TEXT */
     CLI_LIST,  /* may be given several times: --name TEXT --name TEXT */
 };
 
