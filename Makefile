@@ -8,6 +8,7 @@ BUILD ?= build$(if $(SAN),/san)
 BIN ?= $(if $(SAN),$(BUILD)/bin,bin)
 
 VERSION := $(shell cat VERSION)
+comma := ,
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 OPT = -O2
 ifdef SAN
@@ -18,9 +19,11 @@ OPT = -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
 # -ffp-contract=off: the compiler may not fuse a product and a sum behind our back; where
 # we want fused arithmetic we write it. It is part of "equal bits".
-CFLAGS = -std=c11 -g $(OPT) $(WARN) -fopenmp -pthread -ffp-contract=off
+CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
-LDLIBS := -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lm
+# libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
+OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
+LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lm
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
@@ -43,7 +46,7 @@ $(BUILD)/lib/%.o: lib/%.c
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -DCAPMILL_VERSION='"$(VERSION)"' -c -o $@ $<
 $(BUILD)/kernels/%.o: kernels/%.c
 	@mkdir -p $(@D)
-	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -O3 $(ISA_FLAGS) -Ikernels -c -o $@ $<
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fopenmp -O3 $(ISA_FLAGS) -Ikernels -c -o $@ $<
 # Files named *_avx2.c alone are compiled for AVX2; they are called only where it is there.
 $(BUILD)/kernels/cpu/%_avx2.o: ISA_FLAGS = -mavx2 -mfma -mf16c
 
@@ -55,7 +58,8 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
-	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring bench,$@),-O3 -mavx2 -mfma -fopenmp) \
+	    -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 

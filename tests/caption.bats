@@ -141,11 +141,11 @@ EOF
     [[ "$stderr" == *"-m pocket"* ]]
     run --separate-stderr -2 caption -m nosuch "$SAMPLES/images/0000.png"
     [[ "$stderr" == "caption: nosuch: "* ]]
-    run --separate-stderr -2 caption -m pocket --temperature warm x
+    run --separate-stderr -2 caption -m pocket --temperature warm "$SAMPLES"
     [[ "$stderr" == *"--temperature"* ]]
-    run --separate-stderr -2 caption -m pocket --top-p 1.5 x
-    run --separate-stderr -2 caption -m pocket -n 0 x
-    run --separate-stderr -2 caption -m http://127.0.0.1:1/v1#x x
+    run --separate-stderr -2 caption -m pocket --top-p 1.5 "$SAMPLES"
+    run --separate-stderr -2 caption -m pocket -n 0 "$SAMPLES"
+    run --separate-stderr -2 caption -m http://127.0.0.1:1/v1#x "$SAMPLES"
     [[ "$stderr" == *endpoint* ]]
     run --separate-stderr -2 caption --no-such-option
 }
