@@ -3,8 +3,6 @@
  * scratch once for all of them. */
 #include "attend.h"
 
-#include <omp.h>
-
 struct heads {
     struct arr y, q, k, v;
     int64_t dim;
@@ -43,28 +41,29 @@ static int64_t products(struct arr start, int64_t width)
     return sum;
 }
 
+/* Thread `me` of `all` counts the pieces through and takes each all-th one. */
+static void pieces(const struct heads *a, float *scratch, struct arr start, int me,
+                   int all)
+{
+    int64_t n = 0;
+    for (int64_t s = 0; s + 1 < start.shape[0]; s++) {
+        int64_t from = *row_i32(start, s), to = *row_i32(start, s + 1);
+        assert(from >= 0 && from <= to && to <= a->q.shape[0]);
+        for (int64_t h = 0; h < a->q.shape[1]; h++)
+            for (int64_t r = from; r < to; r += ATTEND_QUERIES)
+                if (n++ % all == me)
+                    piece(a, scratch, h, r,
+                          r + ATTEND_QUERIES < to ? r + ATTEND_QUERIES : to, from, to);
+    }
+}
+
 void CPU_OP(attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                        struct arr v, struct arr start, float scale)
 {
-    int64_t rows = q.shape[0], heads = q.shape[1], dim = q.shape[2];
-    struct heads a = {y, q, k, v, dim, scale};
-    assert(q.rank == 3 && dim <= CPU_HEAD_MAX && y.shape[0] == rows);
-    assert(k.shape[0] == rows && k.shape[1] == heads && v.shape[0] == rows);
-    int threads = cpu_threads(d, products(start, heads * dim), CPU_PRODUCTS);
-    (void)rows;
-#pragma omp parallel num_threads(threads)
-    {
-        /* Every thread counts the pieces through and takes each threads-th one. */
-        int64_t n = 0, me = omp_get_thread_num(), all = omp_get_num_threads();
-        for (int64_t s = 0; s + 1 < start.shape[0]; s++) {
-            int64_t from = *row_i32(start, s), to = *row_i32(start, s + 1);
-            assert(from >= 0 && from <= to && to <= rows);
-            for (int64_t h = 0; h < heads; h++)
-                for (int64_t r = from; r < to; r += ATTEND_QUERIES)
-                    if (n++ % all == me)
-                        piece(&a, cpu_scratch(d, (int)me), h, r,
-                              r + ATTEND_QUERIES < to ? r + ATTEND_QUERIES : to, from,
-                              to);
-        }
-    }
+    struct heads a = {y, q, k, v, q.shape[2], scale};
+    assert(q.rank == 3 && a.dim <= CPU_HEAD_MAX && y.shape[0] == q.shape[0]);
+    assert(k.shape[0] == q.shape[0] && k.shape[1] == q.shape[1]);
+    assert(v.shape[0] == q.shape[0] && arr_row_size(v) == arr_row_size(q));
+    int all = cpu_threads(d, products(start, arr_row_size(q)), CPU_PRODUCTS);
+    CPU_EACH(d, t, all, all, 2, pieces(&a, cpu_scratch(d), start, (int)t, all));
 }

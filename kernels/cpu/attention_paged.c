@@ -3,8 +3,6 @@
  * read this head, up to ATTEND_QUERIES queries share each page. */
 #include "attend.h"
 
-#include <omp.h>
-
 struct paged {
     struct arr y, q, k, v;
     struct kv_view view;
@@ -46,6 +44,22 @@ static void piece(const struct paged *a, float *sums, int64_t head, int64_t firs
                   dim);
 }
 
+/* Thread `me` of `all` counts the pieces through and takes each all-th one. */
+static void pieces(const struct paged *a, float *scratch, int me, int all)
+{
+    int64_t n = 0, rows = a->q.shape[0], most = ATTEND_QUERIES / a->group, count;
+    for (int64_t r = 0; r < rows; r += count) {
+        int32_t seq = *row_i32(a->view.seq, r);
+        assert(seq >= 0 && seq < a->view.table.shape[0] && *row_i32(a->view.len, r) > 0);
+        for (count = 1; count < most && r + count < rows; count++)
+            if (*row_i32(a->view.seq, r + count) != seq)
+                break;
+        for (int64_t h = 0; h < a->k.shape[1]; h++)
+            if (n++ % all == me)
+                piece(a, scratch, h, r, count);
+    }
+}
+
 void CPU_OP(attention_paged)(struct dev *d, struct arr y, struct arr q, struct arr k,
                              struct arr v, struct kv_view view, float scale)
 {
@@ -55,22 +69,9 @@ void CPU_OP(attention_paged)(struct dev *d, struct arr y, struct arr q, struct a
     assert(heads % kv_heads == 0 && a.group <= ATTEND_QUERIES && dim <= CPU_HEAD_MAX);
     assert(k.shape[2] == dim && k.shape[3] == KV_PAGE && v.shape[3] == dim);
     assert(y.shape[0] == rows && view.seq.shape[0] == rows && view.len.shape[0] == rows);
-    int64_t most = ATTEND_QUERIES / a.group, products = 0;
+    int64_t products = 0;
     for (int64_t r = 0; r < rows; r++)
         products += 2 * heads * dim * *row_i32(view.len, r);
-#pragma omp parallel num_threads(cpu_threads(d, products, CPU_PRODUCTS))
-    {
-        /* Every thread counts the pieces through and takes each threads-th one. */
-        int64_t n = 0, me = omp_get_thread_num(), all = omp_get_num_threads(), count;
-        for (int64_t r = 0; r < rows; r += count) {
-            int32_t seq = *row_i32(view.seq, r);
-            assert(seq >= 0 && seq < view.table.shape[0] && *row_i32(view.len, r) > 0);
-            for (count = 1; count < most && r + count < rows; count++)
-                if (*row_i32(view.seq, r + count) != seq)
-                    break;
-            for (int64_t h = 0; h < kv_heads; h++)
-                if (n++ % all == me)
-                    piece(&a, cpu_scratch(d, (int)me), h, r, count);
-        }
-    }
+    int all = cpu_threads(d, products, CPU_PRODUCTS);
+    CPU_EACH(d, t, all, all, 2, pieces(&a, cpu_scratch(d), (int)t, all));
 }

@@ -11,6 +11,7 @@
 #include "kernels.h"
 
 #include <assert.h>
+#include <omp.h>
 #include <string.h>
 
 #ifdef CPU_AVX2
@@ -34,17 +35,29 @@ struct dev {
     float *shared; /* owned: CPU_SHARED bytes, 64-byte aligned */
 };
 
-/* How many threads so much work is worth: all or one. A parallel region costs some 5 us.
- */
+/* How many threads so much work is worth: all or one. */
 static inline int cpu_threads(const struct dev *d, int64_t work, int64_t least)
 {
     return work >= least ? d->threads : 1;
 }
 
-/* Thread t's scratch memory. */
-static inline void *cpu_scratch(const struct dev *d, int t)
+/* Call `call` for each i in [0, n), on all threads if the work is worth it. Not a region
+ * of one thread otherwise: that costs 0.3 us, more than a small model's operations do. */
+#define CPU_EACH(d, i, n, work, least, call)                                             \
+    do {                                                                                 \
+        if (cpu_threads(d, work, least) == 1) {                                          \
+            for (int64_t i = 0; i < (n); i++) call;                                      \
+        } else {                                                                         \
+            _Pragma("omp parallel for num_threads((d)->threads)") for (int64_t i = 0;    \
+                                                                       i < (n); i++)     \
+                call;                                                                    \
+        }                                                                                \
+    } while (0)
+
+/* The calling thread's scratch memory. */
+static inline void *cpu_scratch(const struct dev *d)
 {
-    return d->scratch + (size_t)t * CPU_SCRATCH;
+    return d->scratch + (size_t)omp_get_thread_num() * CPU_SCRATCH;
 }
 
 /* Index r of dimension 0 of an f32 or i32 array. */
@@ -110,13 +123,14 @@ static inline void floats_of(float *restrict to, const char *restrict from,
     }
 }
 
-/* A vector [n] of any float type as floats, at scratch + at. */
-static inline const float *floats_in(float *scratch, struct arr a, int64_t at)
+/* A vector [n] of any float type as floats, in the shared scratch from element `at` on.
+ */
+static inline const float *floats_in(const struct dev *d, struct arr a, int64_t at)
 {
     assert(a.rank == 1 && arr_contiguous(a));
-    assert((at + a.shape[0]) * (int64_t)sizeof *scratch <= CPU_SCRATCH);
-    floats_of(scratch + at, a.data, a.type, a.shape[0]);
-    return scratch + at;
+    assert((at + a.shape[0]) * (int64_t)sizeof(float) <= CPU_SHARED);
+    floats_of(d->shared + at, a.data, a.type, a.shape[0]);
+    return d->shared + at;
 }
 
 /* The one final reduction of CPU_LANES running sums. */

@@ -13,6 +13,6 @@ void CPU_OP(gelu)(struct dev *d, struct arr y, struct arr x, enum gelu_kind kind
 {
     int64_t rows = x.shape[0], n = arr_row_size(x);
     assert(y.shape[0] == rows && arr_row_size(y) == n);
-#pragma omp parallel for num_threads(cpu_threads(d, rows *n, CPU_WORK))
-    for (int64_t r = 0; r < rows; r++) gelu_row(row_f32(y, r), row_f32(x, r), n, kind);
+    CPU_EACH(d, r, rows, rows * n, CPU_WORK,
+             gelu_row(row_f32(y, r), row_f32(x, r), n, kind));
 }

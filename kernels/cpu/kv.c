@@ -1,6 +1,16 @@
 /* kv.c: writing and copying pages of keys and values (kernels.h). */
 #include "cpu.h"
 
+/* One new position: k and v [heads, dim] into its page. */
+static void write_row(float *k_page, float *v_page, const float *k, const float *v,
+                      int64_t heads, int64_t dim, int32_t place)
+{
+    for (int64_t i = 0; i < heads * dim; i++) k_page[i * KV_PAGE + place] = k[i];
+    for (int64_t h = 0; h < heads; h++)
+        memcpy(v_page + (h * KV_PAGE + place) * dim, v + h * dim,
+               (size_t)dim * sizeof *v);
+}
+
 void CPU_OP(kv_write)(struct dev *d, struct arr k_pages, struct arr v_pages, struct arr k,
                       struct arr v, struct arr slot)
 {
@@ -8,18 +18,12 @@ void CPU_OP(kv_write)(struct dev *d, struct arr k_pages, struct arr v_pages, str
     assert(k.rank == 3 && v.rank == 3 && v.shape[0] == rows && slot.shape[0] == rows);
     assert(k_pages.shape[1] == heads && k_pages.shape[2] == dim);
     assert(k_pages.shape[3] == KV_PAGE && v_pages.shape[2] == KV_PAGE);
-#pragma omp parallel for num_threads(cpu_threads(d, rows *heads *dim, CPU_WORK))
-    for (int64_t r = 0; r < rows; r++) {
-        int32_t page = *row_i32(slot, r) / KV_PAGE, place = *row_i32(slot, r) % KV_PAGE;
-        assert(page >= 0 && page < k_pages.shape[0] && place >= 0);
-        for (int64_t h = 0; h < heads; h++) {
-            const float *key = row_f32(k, r) + h * dim, *value = row_f32(v, r) + h * dim;
-            float *keys = row_f32(k_pages, page) + h * dim * KV_PAGE;
-            float *values = row_f32(v_pages, page) + h * dim * KV_PAGE;
-            for (int64_t i = 0; i < dim; i++) keys[i * KV_PAGE + place] = key[i];
-            memcpy(values + place * dim, value, (size_t)dim * sizeof *value);
-        }
-    }
+    for (int64_t r = 0; r < rows; r++)
+        assert(*row_i32(slot, r) >= 0 && *row_i32(slot, r) / KV_PAGE < k_pages.shape[0]);
+    CPU_EACH(d, r, rows, rows * heads * dim, CPU_WORK,
+             write_row(row_f32(k_pages, *row_i32(slot, r) / KV_PAGE),
+                       row_f32(v_pages, *row_i32(slot, r) / KV_PAGE), row_f32(k, r),
+                       row_f32(v, r), heads, dim, *row_i32(slot, r) % KV_PAGE));
 }
 
 void CPU_OP(kv_copy)(struct dev *d, struct arr k_pages, struct arr v_pages, int from,

@@ -3,7 +3,6 @@
 #include "cpu.h"
 
 #include <math.h>
-#include <omp.h>
 
 static void layernorm_row(float *to, const float *from, const float *w, const float *b,
                           int64_t dim, float eps)
@@ -29,13 +28,7 @@ void CPU_OP(layernorm)(struct dev *d, struct arr y, struct arr x, struct arr w,
     int64_t rows = x.shape[0], dim = arr_row_size(x);
     assert(w.shape[0] == dim && b.shape[0] == dim && y.shape[0] == rows);
     assert(arr_row_size(y) == dim);
-#pragma omp parallel num_threads(cpu_threads(d, rows *dim, CPU_WORK))
-    {
-        float *scratch = cpu_scratch(d, omp_get_thread_num());
-        const float *weight = floats_in(scratch, w, 0);
-        const float *offset = floats_in(scratch, b, dim);
-#pragma omp for
-        for (int64_t r = 0; r < rows; r++)
-            layernorm_row(row_f32(y, r), row_f32(x, r), weight, offset, dim, eps);
-    }
+    const float *weight = floats_in(d, w, 0), *offset = floats_in(d, b, dim);
+    CPU_EACH(d, r, rows, rows * dim, CPU_WORK,
+             layernorm_row(row_f32(y, r), row_f32(x, r), weight, offset, dim, eps));
 }

@@ -36,7 +36,6 @@ void CPU_OP(logsumexp)(struct dev *d, struct arr out, struct arr x, float scale)
 {
     int64_t rows = x.shape[0], n = arr_row_size(x);
     assert(out.shape[0] == rows && scale > 0);
-#pragma omp parallel for num_threads(cpu_threads(d, rows *n, CPU_WORK))
-    for (int64_t r = 0; r < rows; r++)
-        *row_f32(out, r) = logsumexp_row(row_f32(x, r), n, scale);
+    CPU_EACH(d, r, rows, rows * n, CPU_WORK,
+             *row_f32(out, r) = logsumexp_row(row_f32(x, r), n, scale));
 }

@@ -5,8 +5,6 @@
  */
 #include "cpu.h"
 
-#include <omp.h>
-
 enum { ROWS = 8 }; /* rows of w turned into floats at a time */
 
 static float dot(const float *restrict x, const float *restrict w, int64_t n)
@@ -19,28 +17,34 @@ static float dot(const float *restrict x, const float *restrict w, int64_t n)
     return lanes_sum(lane);
 }
 
-void CPU_OP(matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
-                    struct arr bias, enum matmul_mode mode)
+/* Columns [first, last) of y. */
+static void columns(float *rows, struct arr y, struct arr x, struct arr w,
+                    struct arr bias, enum matmul_mode mode, int64_t first, int64_t last)
+{
+    int64_t depth = w.shape[1];
+    float b;
+    for (int64_t j = first; j < last; j++)
+        floats_of(rows + (j - first) * depth, row_any(w, j), w.type, depth);
+    for (int64_t i = 0; i < x.shape[0]; i++) {
+        float *out = row_f32(y, i);
+        for (int64_t j = first; j < last; j++) {
+            float sum = dot(row_f32(x, i), rows + (j - first) * depth, depth);
+            if (bias.data) {
+                floats_of(&b, row_any(bias, j), bias.type, 1);
+                sum += b;
+            }
+            out[j] = mode == MATMUL_ADD ? out[j] + sum : sum;
+        }
+    }
+}
+
+void matmul_plain(struct dev *d, struct arr y, struct arr x, struct arr w,
+                  struct arr bias, enum matmul_mode mode)
 {
     int64_t m = x.shape[0], n = w.shape[0], depth = w.shape[1];
     assert(x.shape[1] == depth && y.shape[0] == m && y.shape[1] == n);
     assert(depth * ROWS * (int64_t)sizeof(float) <= CPU_SCRATCH);
-#pragma omp parallel for num_threads(cpu_threads(d, m *n *depth, CPU_PRODUCTS))
-    for (int64_t first = 0; first < n; first += ROWS) {
-        float *rows = cpu_scratch(d, omp_get_thread_num()), b;
-        int64_t last = first + ROWS < n ? first + ROWS : n;
-        for (int64_t j = first; j < last; j++)
-            floats_of(rows + (j - first) * depth, row_any(w, j), w.type, depth);
-        for (int64_t i = 0; i < m; i++) {
-            float *out = row_f32(y, i);
-            for (int64_t j = first; j < last; j++) {
-                float sum = dot(row_f32(x, i), rows + (j - first) * depth, depth);
-                if (bias.data) {
-                    floats_of(&b, row_any(bias, j), bias.type, 1);
-                    sum += b;
-                }
-                out[j] = mode == MATMUL_ADD ? out[j] + sum : sum;
-            }
-        }
-    }
+    CPU_EACH(d, t, (n + ROWS - 1) / ROWS, m * n * depth, CPU_PRODUCTS,
+             columns(cpu_scratch(d), y, x, w, bias, mode, t * ROWS,
+                     (t + 1) * ROWS < n ? (t + 1) * ROWS : n));
 }

@@ -60,15 +60,14 @@ ALWAYS_INLINE void columns(const struct product *p, int64_t j, enum arr_type typ
         tile(p, i, 1, j, count, type, bias);
 }
 
-static void matmul_narrow(struct dev *d, const struct product *p)
+static void columns_typed(const struct product *p, int64_t j)
 {
-#pragma omp parallel for num_threads(cpu_threads(d, p->m * p->n * p->depth, CPU_PRODUCTS))
-    for (int64_t j = 0; j < p->n; j += TILE_COLUMNS) switch (p->w.type) {
-        case ARR_F32: columns(p, j, ARR_F32); break;
-        case ARR_BF16: columns(p, j, ARR_BF16); break;
-        case ARR_F16: columns(p, j, ARR_F16); break;
-        case ARR_I32: assert(!"a float array");
-        }
+    switch (p->w.type) {
+    case ARR_F32: columns(p, j, ARR_F32); break;
+    case ARR_BF16: columns(p, j, ARR_BF16); break;
+    case ARR_F16: columns(p, j, ARR_F16); break;
+    case ARR_I32: assert(!"a float array");
+    }
 }
 
 void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
@@ -77,7 +76,8 @@ void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     struct product p = {y, x, w, bias, mode, x.shape[0], w.shape[0], w.shape[1]};
     assert(x.shape[1] == p.depth && y.shape[0] == p.m && y.shape[1] == p.n);
     if (p.m <= NARROW_ROWS)
-        matmul_narrow(d, &p);
+        CPU_EACH(d, t, (p.n + TILE_COLUMNS - 1) / TILE_COLUMNS, p.m * p.n * p.depth,
+                 CPU_PRODUCTS, columns_typed(&p, t * TILE_COLUMNS));
     else
         matmul_wide_avx2(d, &p);
 }

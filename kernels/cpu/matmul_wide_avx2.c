@@ -9,8 +9,6 @@
  */
 #include "matmul_avx2.h"
 
-#include <omp.h>
-
 enum {
     CHUNK = 192, /* rows of x packed at a time */
     PANEL = 32,  /* rows of w in a panel */
@@ -143,7 +141,7 @@ void matmul_wide_avx2(struct dev *d, const struct product *p)
     int64_t chunk = chunk_rows(p);
 #pragma omp parallel num_threads(cpu_threads(d, p->m * p->n * p->depth, CPU_PRODUCTS))
     {
-        struct panel *panel = cpu_scratch(d, omp_get_thread_num());
+        struct panel *panel = cpu_scratch(d);
         for (int64_t i = 0; i < p->m; i += chunk) {
             int64_t rows = p->m - i < chunk ? p->m - i : chunk;
 #pragma omp for

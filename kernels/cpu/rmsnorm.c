@@ -4,7 +4,6 @@
 #include "cpu.h"
 
 #include <math.h>
-#include <omp.h>
 
 static void rmsnorm_vector(float *to, const float *from, const float *w, int64_t dim,
                            float eps)
@@ -24,13 +23,8 @@ void CPU_OP(rmsnorm)(struct dev *d, struct arr y, struct arr x, struct arr w, fl
     int64_t vectors = x.shape[0] * heads;
     assert(w.shape[0] == dim && y.shape[0] == x.shape[0] &&
            arr_row_size(y) == heads * dim);
-#pragma omp parallel num_threads(cpu_threads(d, vectors *dim, CPU_WORK))
-    {
-        const float *weight = floats_in(cpu_scratch(d, omp_get_thread_num()), w, 0);
-#pragma omp for
-        for (int64_t i = 0; i < vectors; i++) {
-            int64_t row = i / heads, at = i % heads * dim;
-            rmsnorm_vector(row_f32(y, row) + at, row_f32(x, row) + at, weight, dim, eps);
-        }
-    }
+    const float *weight = floats_in(d, w, 0);
+    CPU_EACH(d, i, vectors, vectors * dim, CPU_WORK,
+             rmsnorm_vector(row_f32(y, i / heads) + i % heads * dim,
+                            row_f32(x, i / heads) + i % heads * dim, weight, dim, eps));
 }
