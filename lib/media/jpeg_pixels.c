@@ -87,6 +87,20 @@ static void decode(struct decoder *d, uint8_t *out, const uint8_t *data, size_t 
     jpeg_finish_decompress(jpeg); /* reads to the end: a missing EOI shows here */
 }
 
+/* Everything that may end in give_up. 0, or -1; *d is the caller's, so that its content
+ * is certain after a jump. */
+static int try_decode(struct decoder *d, uint8_t *out, const uint8_t *data, size_t n,
+                      int height, int width, int components)
+{
+    if (setjmp(d->give_up) != 0)
+        return -1;
+    jpeg_create_decompress(&d->jpeg);
+    d->progress.progress_monitor = on_progress;
+    d->jpeg.progress = &d->progress;
+    decode(d, out, data, n, height, width, components);
+    return 0;
+}
+
 int jpeg_pixels(uint8_t *out, const uint8_t *data, size_t n, int height, int width,
                 int components, char why[256])
 {
@@ -99,16 +113,7 @@ int jpeg_pixels(uint8_t *out, const uint8_t *data, size_t n, int height, int wid
     d.errors.error_exit = on_error;
     d.errors.emit_message = on_message;
     d.errors.output_message = on_output;
-    int status = -1;
-    if (setjmp(d.give_up) == 0) {
-        jpeg_create_decompress(&d.jpeg);
-        d.progress.progress_monitor = on_progress;
-        d.jpeg.progress = &d.progress;
-        decode(&d, out, data, n, height, width, components);
-        status = 0;
-    } else {
-        status = -1; /* set again: after longjmp its old value is not certain */
-    }
+    int status = try_decode(&d, out, data, n, height, width, components);
     jpeg_destroy_decompress(&d.jpeg);
     return status;
 }

@@ -20,7 +20,7 @@ int patch_config_read(struct patch_config *pc, const char *dir);
 /* The size a height x width picture is resized to: both sides multiples of patch * merge,
  * within the limits, aspect ratio kept as far as that allows ("smart_resize",
  * transformers qwen2_vl/image_processing_qwen2_vl.py; Python's round half to even).
- * 0, or -1 (class media): a side ratio over 200. */
+ * 0, or -1 (class media): a side ratio over 200 (the caller adds the picture's name). */
 int patches_fit(const struct patch_config *pc, int height, int width, int *fit_height,
                 int *fit_width);
 

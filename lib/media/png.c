@@ -28,7 +28,8 @@ struct header {
     int orientation, xmp;        /* 0: none */
 };
 
-/* The chunk at *at, *at moving behind it. NULL, or what is wrong. */
+/* The chunk at *at, *at moving behind it. NULL, or what is wrong (but for its checksum).
+ */
 static const char *next_chunk(struct chunk *c, const struct picture *file, size_t *at)
 {
     size_t left = file->n - *at;
@@ -42,10 +43,17 @@ static const char *next_chunk(struct chunk *c, const struct picture *file, size_
         return "truncated";
     c->type = p + 4;
     c->data = p + 8;
-    if (crc32(0, c->type, (uInt)(c->n + 4)) != bytes_be32(c->data + c->n))
-        return "damaged: a chunk's checksum is wrong";
     *at += c->n + 12;
     return NULL;
+}
+
+/* The same, with its checksum. */
+static const char *next_checked(struct chunk *c, const struct picture *file, size_t *at)
+{
+    const char *why = next_chunk(c, file, at);
+    if (!why && crc32(0, c->type, (uInt)(c->n + 4)) != bytes_be32(c->data + c->n))
+        why = "damaged: a chunk's checksum is wrong";
+    return why;
 }
 
 static bool is(const struct chunk *c, const char *type)
@@ -81,11 +89,11 @@ static const char *read_chunks(struct header *h, const struct picture *file)
 {
     struct chunk c;
     size_t at = SIGNATURE_BYTES;
-    const char *why = next_chunk(&c, file, &at);
+    const char *why = next_checked(&c, file, &at);
     *h = (struct header){0};
     if (why || (why = read_ihdr(h, &c)))
         return why;
-    while (!(why = next_chunk(&c, file, &at)) && !is(&c, "IEND")) {
+    while (!(why = next_checked(&c, file, &at)) && !is(&c, "IEND")) {
         if (is(&c, "IDAT"))
             h->compressed += c.n;
         else if (is(&c, "PLTE") && h->palette.n == 0)

@@ -121,8 +121,8 @@ struct band {
     int done;     /* input rows resized so far */
 };
 
-/* Input rows are resized this many at a time: they share the coefficients' loads. */
-enum { BATCH = 4 };
+/* Input rows are resized this many at a time: the fast pass makes two at once. */
+enum { BATCH = 2 };
 
 static int band_new(struct band *b, const struct resize_axis *down, size_t row_bytes)
 {

@@ -71,63 +71,65 @@ AVX2 static void down_avx2(uint8_t *to, const uint8_t *const *rows, int n,
         down32(to, rows, end - 32, a->taps[y], a->low + at, a->high + at);
 }
 
-/* One output pixel of up to four rows. A half of a register takes two of four taps: their
- * r, g, b as (r0 r1 g0 g1 b0 b1 . .), made from 12 bytes by one shuffle. */
-AVX2 static inline void across_pixel(uint8_t *to, size_t to_stride, const uint8_t *from,
-                                     size_t from_stride, int rows, int groups,
-                                     const int16_t *k_low, const int16_t *k_high)
+/* 16 bytes of each of two rows, one in either half. */
+AVX2 static inline __m256i load2(const uint8_t *a, const uint8_t *b)
 {
-    const __m256i spread = _mm256_setr_epi8(
-        0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, /* taps 0 and 1 */
-        6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1 /* 2 and 3 */);
-    /* The two pairs of a group of four coefficients, each over its half. */
-    const __m256i halves = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-    __m256i low[4], high[4];
-    for (int r = 0; r < 4; r++) low[r] = high[r] = _mm256_setzero_si256();
-    for (int g = 0; g < groups; g++) {
-        __m128i l4 = _mm_loadl_epi64((const __m128i *)(k_low + 4 * g));
-        __m128i h4 = _mm_loadl_epi64((const __m128i *)(k_high + 4 * g));
-        __m256i kl = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(l4), halves);
-        __m256i kh = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(h4), halves);
-        for (int r = 0; r < rows; r++) {
-            const uint8_t *p = from + (size_t)r * from_stride + 12 * (size_t)g;
-            __m256i px = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)p));
-            px = _mm256_shuffle_epi8(px, spread);
-            low[r] = _mm256_add_epi32(low[r], _mm256_madd_epi16(px, kl));
-            high[r] = _mm256_add_epi32(high[r], _mm256_madd_epi16(px, kh));
-        }
+    __m128i low = _mm_loadu_si128((const __m128i *)a);
+    __m128i high = _mm_loadu_si128((const __m128i *)b);
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+/* One output pixel of two rows a and b, one in either half. 12 bytes hold four taps' r,
+ * g, b: two shuffles make (r0 r1 g0 g1 b0 b1 . .) and the same of taps 2 and 3. */
+AVX2 static inline void across_pixel(uint8_t *to_a, uint8_t *to_b, const uint8_t *a,
+                                     const uint8_t *b, int taps, const int16_t *k_low,
+                                     const int16_t *k_high)
+{
+    const __m256i first = _mm256_setr_epi8(
+        0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1, /* row a */
+        0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+    const __m256i second = _mm256_setr_epi8(
+        6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1, /* row a */
+        6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (int t = 0; t < taps; t += 4, a += 12, b += 12) {
+        __m256i pixels = load2(a, b);
+        __m256i p01 = _mm256_shuffle_epi8(pixels, first);
+        __m256i p23 = _mm256_shuffle_epi8(pixels, second);
+        __m256i l01 = _mm256_set1_epi32(pair(k_low + t));
+        __m256i l23 = _mm256_set1_epi32(pair(k_low + t + 2));
+        __m256i h01 = _mm256_set1_epi32(pair(k_high + t));
+        __m256i h23 = _mm256_set1_epi32(pair(k_high + t + 2));
+        low = _mm256_add_epi32(low, _mm256_add_epi32(_mm256_madd_epi16(p01, l01),
+                                                     _mm256_madd_epi16(p23, l23)));
+        high = _mm256_add_epi32(high, _mm256_add_epi32(_mm256_madd_epi16(p01, h01),
+                                                       _mm256_madd_epi16(p23, h23)));
     }
-    for (int r = 0; r < rows; r++) {
-        __m128i l = _mm_add_epi32(_mm256_castsi256_si128(low[r]),
-                                  _mm256_extracti128_si256(low[r], 1));
-        __m128i h = _mm_add_epi32(_mm256_castsi256_si128(high[r]),
-                                  _mm256_extracti128_si256(high[r], 1));
-        __m128i sum = _mm_add_epi32(_mm_slli_epi32(h, RESIZE_LOW_BITS), l);
-        sum = _mm_add_epi32(sum, _mm_set1_epi32(1 << (RESIZE_BITS - 1)));
-        sum = _mm_srai_epi32(sum, RESIZE_BITS);
-        sum = _mm_packus_epi16(_mm_packs_epi32(sum, sum), sum);
-        /* Four bytes, of which the fourth is the next pixel's to overwrite; behind a
-         * row of the band there is slack for the last one. */
-        int32_t rgb = _mm_cvtsi128_si32(sum);
-        memcpy(to + (size_t)r * to_stride, &rgb, 4);
-    }
+    __m256i sum = finish(low, high);
+    sum = _mm256_packus_epi16(_mm256_packs_epi32(sum, sum), sum);
+    /* Four bytes each, of which the fourth is the next pixel's to overwrite; behind a row
+     * of the band there is slack for the last one. */
+    int32_t rgb_a = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
+    int32_t rgb_b = _mm_cvtsi128_si32(_mm256_extracti128_si256(sum, 1));
+    memcpy(to_a, &rgb_a, 4);
+    memcpy(to_b, &rgb_b, 4);
 }
 
 AVX2 static void across_avx2(uint8_t *to, size_t to_stride, const uint8_t *from,
                              size_t from_stride, int rows, const struct resize_axis *a)
 {
-    for (; rows > 0; rows -= 4, to += 4 * to_stride, from += 4 * from_stride)
+    for (int y = 0; y < rows; y += 2) {
+        size_t other = y + 1 < rows ? 1 : 0; /* an odd last row is made twice */
+        const uint8_t *from_b = from + other * from_stride;
+        uint8_t *to_b = to + other * to_stride;
         for (int x = 0; x < a->out; x++) {
-            size_t at = (size_t)x * (size_t)a->width;
-            const uint8_t *p = from + 3 * (size_t)a->first[x];
-            int groups = (a->taps[x] + 3) / 4;
-            if (rows >= 4) /* a count that the compiler knows: it unrolls */
-                across_pixel(to + 3 * x, to_stride, p, from_stride, 4, groups,
-                             a->low + at, a->high + at);
-            else
-                across_pixel(to + 3 * x, to_stride, p, from_stride, rows, groups,
-                             a->low + at, a->high + at);
+            size_t at = (size_t)x * (size_t)a->width, p = 3 * (size_t)a->first[x];
+            across_pixel(to + 3 * x, to_b + 3 * x, from + p, from_b + p, a->taps[x],
+                         a->low + at, a->high + at);
         }
+        to += 2 * to_stride;
+        from += 2 * from_stride;
+    }
 }
 
 const struct resize_passes resize_avx2 = {across_avx2, down_avx2};

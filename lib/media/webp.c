@@ -5,6 +5,7 @@
 #include "media/decode.h"
 #include "media/exif.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -51,11 +52,12 @@ static const char *decode_frame(struct image *im, const WebPIterator *frame)
 static int check_size(const struct picture *file)
 {
     WebPBitstreamFeatures features;
-    if (file->n < 30)
+    bool extended = file->n >= 16 && memcmp(file->data + 12, "VP8X", 4) == 0;
+    if (file->n < (extended ? 30 : 16))
         return picture_bad(file, "WebP", "truncated");
     if (WebPGetFeatures(file->data, file->n, &features) != VP8_STATUS_OK)
         return picture_bad(file, "WebP", "truncated or damaged header");
-    if (memcmp(file->data + 12, "VP8X", 4) == 0)
+    if (extended)
         return picture_size(file, (int64_t)bytes_le24(file->data + 27) + 1,
                             (int64_t)bytes_le24(file->data + 24) + 1);
     return picture_size(file, features.height, features.width);

@@ -56,6 +56,11 @@ cut = j.index(b"\xff\xda")
 keep("stray.jpg", j[:cut] + b"\x11\x22\x33" + j[cut:], Image.open("plain.jpg").convert("RGB"))
 keep("tail.jpg", j + b"something behind the end")
 
+# What Pillow cannot write comes from libjpeg itself and lies here: YCCK, arithmetic coding,
+# odd sampling factors
+for name in ("ycck.jpg", "arithmetic.jpg", "j440.jpg", "j421.jpg"):
+    keep(name, open(name, "rb").read())
+
 # PNG
 def chunk(t, d):
     return struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d))
