@@ -1,4 +1,5 @@
-/* chat-test.c: prompts against the published templates and the reference models' cases. */
+/* chat-test.c: prompts against the published templates and the reference models' cases.
+ */
 #include "base/fail.h"
 #include "check.h"
 #include "golden.h"
@@ -20,8 +21,8 @@ static struct span text_of(json_t *value)
     return (struct span){json_string_value(value), json_string_length(value)};
 }
 
-/* A part of a list content, by the keys that the templates look at; what they give nothing
- * for is left out. */
+/* A part of a list content, by the keys that the templates look at; what they give
+ * nothing for is left out. */
 static int read_part(json_t *value, struct chat_part *part)
 {
     const char *type = json_string_value(json_object_get(value, "type"));
@@ -55,8 +56,8 @@ static void read_talk(struct talk *talk, json_t *messages)
         size_t k;
         if (json_is_string(content))
             talk->part[i][to->count++] = (struct chat_part){CHAT_TEXT, text_of(content)};
-        json_array_foreach(content, k, item)
-            to->count += read_part(item, &talk->part[i][to->count]);
+        json_array_foreach(content, k, item) to->count +=
+            read_part(item, &talk->part[i][to->count]);
     }
 }
 
@@ -93,7 +94,8 @@ static void check_published(const char *name)
         if (strcmp(json_string_value(json_object_get(row, "template")), name) != 0)
             continue;
         struct chat_options o = {
-            .generation_prompt = json_is_true(json_object_get(row, "add_generation_prompt")),
+            .generation_prompt =
+                json_is_true(json_object_get(row, "add_generation_prompt")),
             .vision_id = json_is_true(json_object_get(row, "add_vision_id"))};
         json_t *think = json_object_get(row, "enable_thinking");
         o.think = json_is_true(think)    ? CHAT_THINK_ON
@@ -101,7 +103,8 @@ static void check_published(const char *name)
                                          : CHAT_THINK_DEFAULT;
         struct chat_prompt p = {0};
         read_talk(&talk, json_object_get(row, "messages"));
-        CHECK(chat_render(chat, talk.message, talk.count, &o, &p) == 0, "%s", fail_text());
+        CHECK(chat_render(chat, talk.message, talk.count, &o, &p) == 0, "%s",
+              fail_text());
         if (!json_object_get(row, "error")) /* a list of texts: joined here */
             check_text(&p, json_object_get(row, "text"), name);
         chat_prompt_free(&p);
@@ -112,11 +115,26 @@ static void check_published(const char *name)
     free(file);
 }
 
-static void published_qwen2(void) { check_published("qwen2"); }
-static void published_qwen2_5(void) { check_published("qwen2_5"); }
-static void published_qwen3(void) { check_published("qwen3"); }
-static void published_qwen2_5_vl(void) { check_published("qwen2_5_vl"); }
-static void published_qwen3_vl(void) { check_published("qwen3_vl"); }
+static void published_qwen2(void)
+{
+    check_published("qwen2");
+}
+static void published_qwen2_5(void)
+{
+    check_published("qwen2_5");
+}
+static void published_qwen3(void)
+{
+    check_published("qwen3");
+}
+static void published_qwen2_5_vl(void)
+{
+    check_published("qwen2_5_vl");
+}
+static void published_qwen3_vl(void)
+{
+    check_published("qwen3_vl");
+}
 
 /* Ids with each run of one pad as one pad: what stands before pictures are counted. */
 static bool same_but_pads(const struct ids *ids, json_t *want, int32_t pad)
@@ -125,7 +143,8 @@ static bool same_but_pads(const struct ids *ids, json_t *want, int32_t pad)
     for (size_t i = 0; i < ids->n; i++) {
         if (ids->id[i] != json_integer_value(json_array_get(want, k)))
             return false;
-        for (k++; ids->id[i] == pad && json_integer_value(json_array_get(want, k)) == pad;)
+        for (k++;
+             ids->id[i] == pad && json_integer_value(json_array_get(want, k)) == pad;)
             k++;
     }
     return k == json_array_size(want);
@@ -149,14 +168,16 @@ static void check_model(const char *model, const char *name)
     for (json_t *row; chat && t && (row = golden_row(&at)); json_decref(row)) {
         json_t *args = json_object_get(row, "template_args");
         struct chat_options o = {
-            .generation_prompt = json_is_true(json_object_get(row, "add_generation_prompt")),
+            .generation_prompt =
+                json_is_true(json_object_get(row, "add_generation_prompt")),
             .vision_id = json_is_true(json_object_get(args, "add_vision_id"))};
         if (json_is_false(json_object_get(args, "enable_thinking")))
             o.think = CHAT_THINK_OFF;
         struct chat_prompt p = {0};
         struct ids ids = {0};
         read_talk(&talk, json_object_get(row, "messages"));
-        CHECK(chat_render(chat, talk.message, talk.count, &o, &p) == 0, "%s", fail_text());
+        CHECK(chat_render(chat, talk.message, talk.count, &o, &p) == 0, "%s",
+              fail_text());
         check_text(&p, json_object_get(row, "prompt"), name);
         CHECK(tokenizer_encode(t, p.parts, p.count, &ids) == 0, "%s", fail_text());
         if (!json_object_get(row, "video"))
