@@ -58,19 +58,54 @@ static int text_of(struct span value, struct buf *scratch, struct span *text)
     return 0;
 }
 
-/* The file being read. */
-struct reader {
-    struct tokenizer *t;
-    struct span file;
-    struct span model, added;
-    struct buf text, bytes; /* scratch */
-};
-
 static bool is_text(struct span value, const char *text)
 {
     size_t n = strlen(text);
     return json_type(value) == JSON_STRING && value.n == n + 2 &&
            memcmp(value.s + 1, text, n) == 0;
+}
+
+/* Members of the file's object and of its model, found in one walk over each: they are
+ * large. */
+enum file_member { NORMALIZER, PRE_TOKENIZER, MODEL, DECODER, ADDED, FILE_MEMBERS };
+static const char *const file_names[] = {"normalizer", "pre_tokenizer", "model",
+                                         "decoder", "added_tokens"};
+enum model_member {
+    TYPE,
+    VOCAB,
+    MERGES,
+    IGNORE_MERGES,
+    DROPOUT,
+    PREFIX,
+    SUFFIX,
+    MODEL_MEMBERS
+};
+static const char *const model_names[] = {"type",
+                                          "vocab",
+                                          "merges",
+                                          "ignore_merges",
+                                          "dropout",
+                                          "continuing_subword_prefix",
+                                          "end_of_word_suffix"};
+
+/* The file being read. */
+struct reader {
+    struct tokenizer *t;
+    size_t size; /* of the file, bytes */
+    struct span file[FILE_MEMBERS], model[MODEL_MEMBERS];
+    struct buf text, bytes; /* scratch */
+};
+
+/* value[i] = object's member names[i], the last one if it is there twice. */
+static void find_members(struct span object, const char *const names[], size_t count,
+                         struct span value[])
+{
+    struct span key, member;
+    size_t at = 0;
+    while (json_member(object, &at, &key, &member))
+        for (size_t i = 0; i < count; i++)
+            if (is_text(key, names[i]))
+                value[i] = member;
 }
 
 static bool type_is(struct span object, const char *type)
@@ -90,14 +125,18 @@ static bool is_off(struct span value)
     return is_nothing(value) || json_type(value) == JSON_FALSE || is_text(value, "");
 }
 
-/* Is object's flag true? -1 (class model) if it is no flag. */
-static int flag_of(struct span object, const char *key, bool *on)
+/* Is a flag true? -1 (class model) if it is no flag. */
+static int flag_is(struct span value, const char *name, bool *on)
 {
-    struct span value = json_get(object, key);
     *on = json_type(value) == JSON_TRUE;
     if (*on || json_type(value) == JSON_FALSE || is_nothing(value))
         return 0;
-    return fail(FAIL_MODEL, "\"%s\" is neither true nor false", key);
+    return fail(FAIL_MODEL, "\"%s\" is neither true nor false", name);
+}
+
+static int flag_of(struct span object, const char *name, bool *on)
+{
+    return flag_is(json_get(object, name), name, on);
 }
 
 /* An id: no id can be as large as the file, so nothing is ever sized by a wild number. */
@@ -107,7 +146,7 @@ static int read_id(const struct reader *r, struct span value, int32_t *id)
     if (json_int(value, &n) < 0)
         return fail(FAIL_MODEL, "a token id that is no integer: %.*s",
                     (int)(value.n < 40 ? value.n : 40), value.s ? value.s : "");
-    if (n < 0 || n >= INT32_MAX / 4 || (size_t)n >= r->file.n)
+    if (n < 0 || n >= INT32_MAX / 4 || (size_t)n >= r->size)
         return fail(FAIL_MODEL, "token id %lld is out of range", (long long)n);
     *id = (int32_t)n;
     return 0;
@@ -115,7 +154,7 @@ static int read_id(const struct reader *r, struct span value, int32_t *id)
 
 static int read_normalizer(struct reader *r)
 {
-    struct span n = json_get(r->file, "normalizer"), step;
+    struct span n = r->file[NORMALIZER], step;
     size_t at = 0;
     if (is_nothing(n))
         return 0;
@@ -148,7 +187,7 @@ static int read_byte_level(struct span step)
 /* A Split by a regular expression, then ByteLevel: the form of Qwen's files. */
 static int read_pre_tokenizer(struct reader *r)
 {
-    struct span p = json_get(r->file, "pre_tokenizer"), split, level, more;
+    struct span p = r->file[PRE_TOKENIZER], split, level, more;
     struct span steps = json_get(p, "pretokenizers");
     size_t at = 0;
     bool invert;
@@ -180,7 +219,7 @@ struct entry {
 /* List the vocabulary's members; *most becomes the largest id where that is larger. */
 static int list_vocab(struct reader *r, struct buf *entries, int32_t *most)
 {
-    struct span vocab = json_get(r->model, "vocab"), key, value;
+    struct span vocab = r->model[VOCAB], key, value;
     size_t at = 0;
     if (json_type(vocab) != JSON_OBJECT)
         return fail(FAIL_MODEL, "model: \"vocab\" is no object");
@@ -266,7 +305,7 @@ static int read_merge(struct reader *r, struct span value, struct buf *other,
 
 static int read_merges(struct reader *r)
 {
-    struct span merges = json_get(r->model, "merges"), value;
+    struct span merges = r->model[MERGES], value;
     struct buf list = {0}, other = {0};
     size_t at = 0, count = 0;
     int32_t ids[3];
@@ -347,7 +386,7 @@ static int read_added(struct reader *r, size_t count)
     a->token = calloc(count + 1, sizeof *a->token);
     if (!a->token)
         return fail_memory();
-    for (; a->count < count && json_each(r->added, &at, &token); a->count++)
+    for (; a->count < count && json_each(r->file[ADDED], &at, &token); a->count++)
         if (add_token(r, token, &a->token[a->count]) < 0)
             return -1;
     return added_prepare(a);
@@ -355,20 +394,18 @@ static int read_added(struct reader *r, size_t count)
 
 static int check_model(const struct reader *r)
 {
-    static const char *const off[] = {"dropout", "continuing_subword_prefix",
-                                      "end_of_word_suffix"};
-    struct span type = json_get(r->model, "type");
-    if (json_type(r->model) != JSON_OBJECT)
+    struct span type = r->model[TYPE];
+    if (json_type(r->file[MODEL]) != JSON_OBJECT)
         return fail(FAIL_MODEL, "no \"model\"");
     if (!is_nothing(type) && !is_text(type, "BPE"))
         return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s",
                     (int)(type.n < 40 ? type.n : 40), type.s);
-    for (size_t i = 0; i < sizeof off / sizeof *off; i++)
-        if (!is_off(json_get(r->model, off[i])))
-            return fail(FAIL_MODEL, "model: \"%s\" is not supported", off[i]);
-    if (!type_is(json_get(r->file, "decoder"), "ByteLevel"))
+    for (int i = DROPOUT; i <= SUFFIX; i++)
+        if (!is_off(r->model[i]))
+            return fail(FAIL_MODEL, "model: \"%s\" is not supported", model_names[i]);
+    if (!type_is(r->file[DECODER], "ByteLevel"))
         return fail(FAIL_MODEL, "decoder: only ByteLevel is supported");
-    return flag_of(r->model, "ignore_merges", &r->t->whole_first);
+    return flag_is(r->model[IGNORE_MERGES], "ignore_merges", &r->t->whole_first);
 }
 
 static int read_tokens(struct reader *r)
@@ -378,17 +415,17 @@ static int read_tokens(struct reader *r)
     int32_t most = -1, id;
     size_t at = 0, count = 0;
     int result = -1;
-    if (!is_nothing(r->added) && json_type(r->added) != JSON_ARRAY)
+    if (!is_nothing(r->file[ADDED]) && json_type(r->file[ADDED]) != JSON_ARRAY)
         return fail(FAIL_MODEL, "\"added_tokens\" is no array");
     if (list_vocab(r, &entries, &most) < 0)
         goto out;
-    for (; json_each(r->added, &at, &token); count++) {
+    for (; json_each(r->file[ADDED], &at, &token); count++) {
         if (read_id(r, json_get(token, "id"), &id) < 0)
             goto out;
         most = id > most ? id : most;
     }
     /* A token's bytes are at most the bytes it takes in the file. */
-    if (vocab_start(&r->t->vocab, (size_t)most + 1, r->file.n) < 0 ||
+    if (vocab_start(&r->t->vocab, (size_t)most + 1, r->size) < 0 ||
         read_vocab(r, &entries) < 0 || read_merges(r) < 0 || read_added(r, count) < 0)
         goto out;
     result = 0;
@@ -399,14 +436,14 @@ out:
 
 int tokenizer_read(struct tokenizer *t, struct span file)
 {
-    struct reader r = {.t = t, .file = file};
+    struct reader r = {.t = t, .size = file.n};
     int result = -1;
     if (json_check(file) < 0)
         return fail(FAIL_MODEL, "%s", fail_text());
     if (json_type(file) != JSON_OBJECT)
         return fail(FAIL_MODEL, "not a JSON object");
-    r.model = json_get(file, "model");
-    r.added = json_get(file, "added_tokens");
+    find_members(file, file_names, FILE_MEMBERS, r.file);
+    find_members(r.file[MODEL], model_names, MODEL_MEMBERS, r.model);
     if (check_model(&r) == 0 && read_normalizer(&r) == 0 && read_pre_tokenizer(&r) == 0)
         result = read_tokens(&r);
     buf_free(&r.text);

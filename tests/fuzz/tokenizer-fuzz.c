@@ -1,8 +1,8 @@
 /* tokenizer-fuzz.c: any bytes as a text: decode(encode(text)) is the text's NFC, and how
  * it is cut into parts does not matter; any bytes as a tokenizer.json: refused or read.
  */
+#include "../c/golden.h"
 #include "base/fail.h"
-#include "golden.h"
 #include "text/nfc.h"
 #include "text/tokenizer_parts.h"
 
