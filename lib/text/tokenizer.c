@@ -122,7 +122,7 @@ int tokenizer_encode(const struct tokenizer *t, const struct token_part *parts,
     e.bounds = count;
     e.text = count > 1 ? (struct span){e.joined.data, total} : parts[0].text;
     if (buf_ok(&e.joined) == 0)
-        result = encode_text(&e);
+        result = total > 0 ? encode_text(&e) : 0;
     free(e.bound);
     buf_free(&e.joined);
     buf_free(&e.scratch);

@@ -54,19 +54,24 @@ void vocab_free(struct vocab *v)
     *v = (struct vocab){0};
 }
 
-int32_t vocab_find(const struct vocab *v, struct span bytes)
+/* The id of bytes, or -1; *place is its slot, or the free one where it would go. */
+static int32_t probe(const struct vocab *v, struct span bytes, uint64_t hash,
+                     uint32_t *place)
 {
-    uint64_t hash = XXH3_64bits(bytes.s, bytes.n);
-    for (uint32_t i = (uint32_t)hash;; i++) {
-        struct vocab_slot slot = v->slot[i & v->slot_mask];
+    for (uint32_t i = (uint32_t)hash & v->slot_mask;; i = (i + 1) & v->slot_mask) {
+        struct vocab_slot slot = v->slot[i];
+        *place = i;
         if (slot.id < 0)
             return -1;
-        if (slot.hash == (uint32_t)(hash >> 32)) {
-            const struct vocab_token *t = &v->token[slot.id];
-            if (t->n == bytes.n && memcmp(v->bytes + t->at, bytes.s, bytes.n) == 0)
-                return slot.id;
-        }
+        if (slot.hash == (uint32_t)(hash >> 32) && vocab_is(v, slot.id, bytes))
+            return slot.id;
     }
+}
+
+int32_t vocab_find(const struct vocab *v, struct span bytes)
+{
+    uint32_t place;
+    return probe(v, bytes, XXH3_64bits(bytes.s, bytes.n), &place);
 }
 
 int vocab_add(struct vocab *v, int32_t id, struct span bytes, uint8_t flags)
@@ -77,13 +82,13 @@ int vocab_add(struct vocab *v, int32_t id, struct span bytes, uint8_t flags)
     if (t->flags & TOKEN_PRESENT)
         return fail(FAIL_MODEL, "token id %ld is there twice", (long)id);
     if (!(flags & TOKEN_ADDED)) {
-        if (vocab_find(v, bytes) >= 0)
-            return fail(FAIL_MODEL, "tokens %ld and %ld are the same",
-                        (long)vocab_find(v, bytes), (long)id);
         uint64_t hash = XXH3_64bits(bytes.s, bytes.n);
-        uint32_t i = (uint32_t)hash & v->slot_mask;
-        while (v->slot[i].id >= 0) i = (i + 1) & v->slot_mask;
-        v->slot[i] = (struct vocab_slot){(uint32_t)(hash >> 32), id};
+        uint32_t place;
+        int32_t same = probe(v, bytes, hash, &place);
+        if (same >= 0)
+            return fail(FAIL_MODEL, "tokens %ld and %ld are the same", (long)same,
+                        (long)id);
+        v->slot[place] = (struct vocab_slot){(uint32_t)(hash >> 32), id};
         if (bytes.n == 1)
             v->byte[(unsigned char)bytes.s[0]] = id;
     }

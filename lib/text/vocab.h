@@ -5,6 +5,7 @@
 #include "base/span.h"
 #include <stdatomic.h>
 #include <stdint.h>
+#include <string.h>
 
 enum token_flag {
     TOKEN_PRESENT = 1,   /* the id is in use */
@@ -83,5 +84,12 @@ static inline struct span vocab_bytes(const struct vocab *v, int32_t id)
 {
     const struct vocab_token *t = &v->token[id];
     return (struct span){v->bytes + t->at, t->n};
+}
+
+/* Are bytes those of token id, an id below size? */
+static inline bool vocab_is(const struct vocab *v, int32_t id, struct span bytes)
+{
+    const struct vocab_token *t = &v->token[id];
+    return t->n == bytes.n && memcmp(v->bytes + t->at, bytes.s, bytes.n) == 0;
 }
 #endif
