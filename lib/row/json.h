@@ -52,9 +52,11 @@ bool json_member(struct span object, size_t *at, struct span *key, struct span *
  * 0, or -1 (class type) if value is no string. */
 int json_text(struct span value, struct buf *out);
 
-/* A number as a double / as an integer. 0, or -1 (class type) if value is no number, or
- * no integer (3.0 and 1e2 are; 3.5 and 2^63 are not). Never depends on the locale. */
-int json_real(struct span value, double *out);
+/* A number as a double / as an integer. 0, or -1 (class type) if value is no number, is
+ * beyond what a double holds (1e400), or is no integer (3.0 and 1e2 are; 3.5 and 2^63 are
+ * not). Never depends on the locale. (Not json_real(): jansson has a function of that
+ * name, and programs are linked with both.) */
+int json_double(struct span value, double *out);
 int json_int(struct span value, int64_t *out);
 
 /* Append text as a JSON string, quotes included; control bytes escaped, invalid UTF-8 as

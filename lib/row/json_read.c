@@ -215,7 +215,7 @@ static struct span trimmed(struct span value)
     return (struct span){s, (size_t)(end - s)};
 }
 
-int json_real(struct span value, double *out)
+int json_double(struct span value, double *out)
 {
     char small[64], *text = small;
     if (json_type(value) != JSON_NUMBER)

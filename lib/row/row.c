@@ -157,7 +157,7 @@ int row_real(struct row *row, const char *path, double *x)
         return -1;
     if (json_type(value) != JSON_NUMBER)
         return wrong_type(path, value, "a number");
-    return json_real(value, x) < 0 ? fail_in("\"%s\"", path) : 0;
+    return json_double(value, x) < 0 ? fail_in("\"%s\"", path) : 0;
 }
 
 int row_int(struct row *row, const char *path, int64_t *x)

@@ -216,7 +216,8 @@ static void stamp(struct cli *cli, struct row *row)
     buf_add(&run, own->models.data, own->models.len);
     const struct option_value *seed = options_value(&own->options, "seed");
     if (seed)
-        buf_print(&run, ",\"seed\":%s", seed->count ? seed->texts[seed->count - 1] : "0");
+        buf_print(&run, ",\"seed\":%lld",
+                  seed->count ? strtoll(seed->texts[seed->count - 1], NULL, 10) : 0LL);
     buf_text(&run, close ? "}" : "}]");
     buf_text(&run, close ? "]" : "");
     if (buf_ok(&run) < 0 || row_set(row, "_run", (struct span){run.data, run.len}) < 0)
