@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_DEFAULT = 16, BATCH_MAX = 4096 };
+enum { BATCH_MAX = 4096 };
 
 struct engine {
     struct vlm *m;
@@ -56,14 +56,12 @@ static void admit(struct engine *e)
 {
     while (e->queue) {
         struct request *r = e->queue; /* stays the head: others only append */
-        struct request *behind;
         pthread_mutex_unlock(&e->lock);
         bool room = schedule_room(&e->schedule, r);
         pthread_mutex_lock(&e->lock);
         if (!room)
             return;
-        behind = r->next;
-        e->queue = behind;
+        e->queue = r->next;
         pthread_mutex_unlock(&e->lock);
         if (schedule_admit(&e->schedule, r) < 0)
             end_request(e, r);
@@ -125,7 +123,7 @@ static int options_check(struct engine_options *o, const struct model_config *mc
     if (o->threads == 0)
         o->threads = processors();
     if (o->max_batch == 0)
-        o->max_batch = BATCH_DEFAULT;
+        o->max_batch = ENGINE_BATCH;
     if (o->ctx == 0)
         o->ctx = mc->text.context;
     return 0;

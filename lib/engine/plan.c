@@ -6,7 +6,7 @@
 #include "engine/vision.h"
 
 /* The picture that the figures for activations are for, in pixels. */
-enum { PLAN_WIDTH = 1024, PLAN_HEIGHT = 768, PLAN_BATCH = 16 };
+enum { PLAN_WIDTH = 1024, PLAN_HEIGHT = 768 };
 
 static int64_t elements(const struct weights *w)
 {
@@ -29,7 +29,7 @@ int engine_plan(const char *dir, const struct engine_options *options,
     struct weights *w = weights_open(dir);
     if (!w)
         return -1;
-    int batch = options->max_batch ? options->max_batch : PLAN_BATCH;
+    int batch = options->max_batch ? options->max_batch : ENGINE_BATCH;
     int ctx = options->ctx ? options->ctx : mc.text.context;
     *memory = (struct engine_memory){.weights = weights_bytes(w),
                                      .parameters = elements(w),
