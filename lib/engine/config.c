@@ -80,6 +80,8 @@ static int read_document(struct model_config *mc, const char *dir, const struct 
     json_t *architectures = keys_get(top, "architectures");
     const char *type = json_string_value(keys_get(top, "model_type"));
     const char *form = json_string_value(json_array_get(architectures, 0));
+    if (!type && keys_get(top, "model_type"))
+        return fail(FAIL_MODEL, "%s: model_type is no text", top->file);
     const struct family *f = family_find(type, form, top->file);
     if (!f)
         return -1;
