@@ -78,7 +78,8 @@ static size_t clean_prefix(struct span text, bool compose)
         uint32_t c;
         int cut;
         size_t n = utf8_next(text.s + i, text.n - i, &c, &cut);
-        if (c == UTF8_REPLACEMENT && (n != 3 || (unsigned char)text.s[i + 1] != 0xBF))
+        if (c == UTF8_REPLACEMENT &&
+            (n != 3 || memcmp(text.s + i, "\xEF\xBF\xBD", 3) != 0))
             break; /* ill-formed, not a U+FFFD that stood there */
         if (compose && !nfc_is_stable(c))
             break;

@@ -21,6 +21,12 @@ static int byte_of(uint32_t c)
     return n <= 0x20 ? n : n <= 0x42 ? n - 0x21 + 0x7F : 0xAD;
 }
 
+/* How much of a text a message shows. */
+static int shown(struct span text)
+{
+    return text.n < 80 ? (int)text.n : 80;
+}
+
 /* Append the bytes that text, in the byte-level alphabet, stands for. */
 static int put_bytes(struct span text, struct buf *out)
 {
@@ -36,8 +42,8 @@ static int put_bytes(struct span text, struct buf *out)
             i++;
         int byte = byte_of(c);
         if (byte < 0)
-            return fail(FAIL_MODEL, "\"%.*s\" is not a byte-level token",
-                        (int)text.n % 80, text.s);
+            return fail(FAIL_MODEL, "\"%.*s\" is not a byte-level token", shown(text),
+                        text.s);
         *to++ = (char)byte;
         out->len++;
     }
@@ -144,8 +150,8 @@ static int read_id(const struct reader *r, struct span value, int32_t *id)
 {
     int64_t n;
     if (json_int(value, &n) < 0)
-        return fail(FAIL_MODEL, "a token id that is no integer: %.*s",
-                    (int)(value.n < 40 ? value.n : 40), value.s ? value.s : "");
+        return fail(FAIL_MODEL, "a token id that is no integer: %.*s", shown(value),
+                    value.s ? value.s : "");
     if (n < 0 || n >= INT32_MAX / 4 || (size_t)n >= r->size)
         return fail(FAIL_MODEL, "token id %lld is out of range", (long long)n);
     *id = (int32_t)n;
@@ -348,7 +354,7 @@ static int check_added(struct span token, struct span content)
             return -1;
         if (on)
             return fail(FAIL_MODEL, "added token \"%.*s\": \"%s\" is not supported",
-                        (int)(content.n < 80 ? content.n : 80), content.s, refused[i]);
+                        shown(content), content.s, refused[i]);
     }
     if (content.n == 0 || content.n > ADDED_LENGTH_MAX)
         return fail(FAIL_MODEL, "an added token of %zu bytes", content.n);
@@ -403,8 +409,8 @@ static int check_model(const struct reader *r)
     if (json_type(r->file[MODEL]) != JSON_OBJECT)
         return fail(FAIL_MODEL, "no \"model\"");
     if (!is_nothing(type) && !is_text(type, "BPE"))
-        return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s",
-                    (int)(type.n < 40 ? type.n : 40), type.s);
+        return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s", shown(type),
+                    type.s);
     for (int i = DROPOUT; i <= SUFFIX; i++)
         if (!is_off(r->model[i]))
             return fail(FAIL_MODEL, "model: \"%s\" is not supported", model_names[i]);

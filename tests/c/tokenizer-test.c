@@ -373,6 +373,8 @@ static void ill_formed_text_is_replaced(void)
         {"\xED\xA0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD", 3},
         {"\xC0\x80", "\xEF\xBF\xBD\xEF\xBF\xBD", 2},
         {"\xF0\x9F\x98x", "\xEF\xBF\xBDx", 4},
+        {"\xF0\xBF\x92x", "\xEF\xBF\xBDx", 4},
+        {"\xEF\xBF\xBDx", "\xEF\xBF\xBDx", 4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct ids a =
