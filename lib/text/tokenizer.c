@@ -33,7 +33,7 @@ static int encode_piece(const struct tokenizer *t, struct span piece, struct ids
         return bpe_encode(&t->vocab, piece, out);
     if (t->whole_first)
         return ids_add(out, id);
-    _Atomic uint8_t *whole = &t->vocab.token[id].whole;
+    _Atomic uint8_t *whole = &t->vocab.whole[id];
     int known = atomic_load_explicit(whole, memory_order_relaxed);
     if (known == 1)
         return ids_add(out, id);

@@ -16,9 +16,6 @@ enum token_flag {
 struct vocab_token {
     uint32_t at, n; /* its bytes, in vocab.bytes */
     uint8_t flags;
-    /* Is the token what BPE makes of its own bytes? 0 not known yet, 1 yes, 2 no. Found
-     * out when first needed; whoever does finds the same. */
-    _Atomic uint8_t whole;
 };
 
 /* One pair of token ids that merges. */
@@ -29,9 +26,12 @@ struct vocab_merge {
 };
 #define VOCAB_NO_PAIR UINT64_MAX
 
+/* A token's place in the table by bytes. Tokens of up to 8 bytes, the most used, are
+ * known by the slot alone. */
 struct vocab_slot {
-    uint32_t hash; /* high half of the hash of the bytes */
-    int32_t id;    /* -1: free */
+    uint64_t key; /* of the bytes: see vocab.c */
+    uint32_t tag; /* hash and length */
+    int32_t id;   /* -1: free */
 };
 
 struct vocab {
@@ -40,8 +40,10 @@ struct vocab {
     struct vocab_token *token; /* [size], owned */
     int32_t size;              /* largest id + 1 */
     int32_t capacity;
-    struct vocab_slot
-        *slot; /* ids by bytes, not of added tokens; [slot_mask + 1], owned */
+    /* Is a token what BPE makes of its own bytes? 0 not known yet, 1 yes, 2 no. Found out
+     * when first needed; whoever does finds the same. [size], owned */
+    _Atomic uint8_t *whole;
+    struct vocab_slot *slot; /* by bytes, without added tokens; [slot_mask + 1], owned */
     uint32_t slot_mask;
     struct vocab_merge *merge; /* [merge_mask + 1], owned */
     uint32_t merge_mask;
