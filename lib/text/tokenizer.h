@@ -16,7 +16,9 @@ enum token_mode {
 };
 
 /* Open DIR/tokenizer.json or a file of that form. NULL (class model) if it is missing,
- * damaged or of a kind that is not byte-level BPE with a known pre-tokenizer. */
+ * damaged or of a kind that is not byte-level BPE after a Split by a regular expression,
+ * or has a setting that would change ids and is not done here (named). What it says of a
+ * text's ends (post_processor, truncation, padding) is not applied. */
 struct tokenizer *tokenizer_open(const char *path);
 void tokenizer_close(struct tokenizer *t);
 
@@ -29,7 +31,9 @@ struct token_part {
 /* Append the ids of the parts' texts as if joined into one string, where an added token
  * is recognised only if all of it lies in a part whose mode allows it. NFC, pre-tokenizer
  * and merges run over the joined text between recognised tokens, as the reference
- * tokenizer does. Invalid UTF-8 is read as U+FFFD. 0, or -1 (memory). Thread-safe. */
+ * tokenizer does. Invalid UTF-8 is read as U+FFFD. 0, or -1 (memory; class too_large for
+ * 2 GB and more without a break; class model where an unknown pre-tokenizer pattern asks
+ * for more than PCRE2 grants); then *out may have ids of the beginning. Thread-safe. */
 int tokenizer_encode(const struct tokenizer *t, const struct token_part *parts,
                      size_t count, struct ids *out);
 

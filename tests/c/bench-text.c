@@ -196,7 +196,8 @@ int main(int argc, char *argv[])
 {
     const char *path =
         argc > 1 ? argv[1] : golden_path("tokenizers/qwen3/tokenizer.json");
-    size_t size = (argc > 2 ? strtoul(argv[2], NULL, 10) : 8) << 20;
+    size_t megabytes = argc > 2 ? strtoul(argv[2], NULL, 10) : 8;
+    size_t size = (megabytes > 0 ? megabytes : 1) << 20;
     double from = now();
     struct tokenizer *t = path ? tokenizer_open(path) : NULL;
     double opened = now() - from;
