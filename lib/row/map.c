@@ -28,13 +28,15 @@ struct map {
     void *context;
     struct slot *slots;
     int count;
-    int64_t turns; /* given out so far */
-    int64_t next;  /* the turn to be written next */
-    bool writing;  /* somebody is */
-    bool cut;      /* a row before was left undone: what follows is not written */
-    bool over;     /* no more rows come */
+    int64_t turns;   /* given out so far */
+    int64_t next;    /* the turn to be written next */
+    bool writing;    /* somebody is */
+    bool cut;        /* a row before was left undone: what follows is not written */
+    bool over;       /* no more rows come */
+    int free, ready; /* slots in these states */
+    int idle;        /* workers that wait for a row */
     pthread_mutex_t lock;
-    pthread_cond_t ready, freed;
+    pthread_cond_t more, freed;
 };
 
 /* A slot to be written now, or NULL. */
@@ -69,9 +71,13 @@ static void write_due(struct map *m)
             pthread_mutex_lock(&m->lock);
         }
         s->state = SLOT_FREE;
+        m->free++;
         m->next++;
-        pthread_cond_signal(&m->freed);
     }
+    /* Waking the reader for each slot would cost more than a short row's work: it sleeps
+     * until it can fill half of the ring, or until a worker has nothing to do. */
+    if (m->free >= m->count / 2 || m->ready == 0)
+        pthread_cond_signal(&m->freed);
     m->writing = false;
 }
 
@@ -108,10 +114,13 @@ static void *worker(void *context)
         if (!s) {
             if (m->over)
                 break;
-            pthread_cond_wait(&m->ready, &m->lock);
+            m->idle++;
+            pthread_cond_wait(&m->more, &m->lock);
+            m->idle--;
             continue;
         }
         s->state = SLOT_BUSY;
+        m->ready--;
         pthread_mutex_unlock(&m->lock);
         enum slot_state state = do_work(m, &s->row);
         pthread_mutex_lock(&m->lock);
@@ -146,10 +155,12 @@ static void feed_slots(struct map *m)
         if (rc != 0) {
             s->turn = m->turns++;
             s->state = rc == 1 ? SLOT_READY : SLOT_DONE;
-            if (rc == 1)
-                pthread_cond_signal(&m->ready);
-            else
+            m->free--;
+            m->ready += rc == 1;
+            if (rc != 1)
                 write_due(m);
+            else if (m->idle > 0)
+                pthread_cond_signal(&m->more);
         }
         pthread_mutex_unlock(&m->lock);
     }
@@ -175,11 +186,12 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
              void *context)
 {
     struct map m = {.cli = cli, .work = work, .context = context, .count = 2 * workers};
+    m.free = m.count;
     pthread_t *threads = workers > 1 ? calloc((size_t)workers, sizeof *threads) : NULL;
     int started = 0;
     m.slots = threads ? calloc((size_t)m.count, sizeof *m.slots) : NULL;
     pthread_mutex_init(&m.lock, NULL);
-    pthread_cond_init(&m.ready, NULL);
+    pthread_cond_init(&m.more, NULL);
     pthread_cond_init(&m.freed, NULL);
     while (m.slots && started < workers &&
            pthread_create(&threads[started], NULL, worker, &m) == 0)
@@ -190,11 +202,11 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
         map_here(&m); /* also where no thread can be had */
     pthread_mutex_lock(&m.lock);
     m.over = true;
-    pthread_cond_broadcast(&m.ready);
+    pthread_cond_broadcast(&m.more);
     pthread_mutex_unlock(&m.lock);
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
     pthread_mutex_destroy(&m.lock);
-    pthread_cond_destroy(&m.ready);
+    pthread_cond_destroy(&m.more);
     pthread_cond_destroy(&m.freed);
     free(m.slots);
     free(threads);
