@@ -21,7 +21,7 @@ enum cli_status {
     CLI_BAD_ROWS = 1,     /* some rows failed */
     CLI_USAGE = 2,        /* usage or set-up */
     CLI_TOO_MANY = 3,     /* over --max-errors */
-    CLI_INTERRUPTED = 75, /* interrupted or out of space: resumable */
+    CLI_INTERRUPTED = 75, /* interrupted, out of space, or nobody reads: resumable */
 };
 
 enum cli_kind {
@@ -33,6 +33,8 @@ enum cli_kind {
     CLI_LIST,  /* may be given several times: --name TEXT --name TEXT */
 };
 
+/* One option. Name "" is a heading: its help text stands above what follows in --help.
+ * Help NULL: the option works and is not shown. */
 struct cli_option {
     const char *name; /* long name, without dashes */
     char letter;      /* short form, or 0 */
@@ -67,10 +69,11 @@ struct cli {
     struct cli_private *own;
 };
 
-/* Read options, open input and output (with --resume: cut, and know what is done), set up
- * signals. 0, or nonzero when main should return cli->status: --help and --version
- * (printed to stdout, 0), --completion bash, bad usage or set-up (message printed, 2). A
- * row program's standard options (-o, --resume, --force, --retry-errors, --errors,
+/* Read options, check input and output, set up signals. (The output is opened, and with
+ * --resume cut, before the first row: only then is the run's identity complete.) 0, or
+ * nonzero when main should return cli->status: --help and --version (printed to stdout,
+ * 0), --completion bash, bad usage or set-up (message printed, 2). A row program's
+ * standard options (-o, --resume, --force, --retry-errors, --errors,
  * --max-errors, --id-key, --shard, --limit, --unordered, --progress, --stamp, -v, ...)
  * come by themselves. */
 int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv[]);
@@ -106,11 +109,19 @@ void cli_note(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Say what becomes part of the run's identity (options hash; _run with --stamp) besides
- * the options: "model", hash. Before the first row. */
+ * the options: "model", hash. Before the first row. 0 or -1 (memory). */
 int cli_identity(struct cli *cli, const char *name, const char *value);
 
 /* -- Rows in, rows out ------------------------------------------------------------------
  */
+
+/* Pictures and folders among the arguments (CLI_ROWS_OR_MEDIA: what is no row file by its
+ * content) become rows {"id":PATH,"image":PATH}. PATH is relative to the working folder,
+ * so naming them together with --root is refused. JSON cannot hold a path that is not
+ * UTF-8: such a row fails, and its message names the file.
+ *
+ * --max-errors P% is judged from the 100th row on, and at the end. A resumed run counts
+ * the failures of the runs before, unless it finds nothing left to do. */
 
 /* The next row that is this run's to do: of its shard, within --limit, not done before.
  * Error rows pass to the output by themselves. false at the end, or when the run must
