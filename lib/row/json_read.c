@@ -10,7 +10,8 @@
 
 enum json_type json_type(struct span value)
 {
-    const char *end = value.s + value.n, *s = value.s ? scan_blank(value.s, end) : end;
+    const char *end = value.s ? value.s + value.n : NULL,
+               *s = end ? scan_blank(value.s, end) : end;
     if (s == end)
         return JSON_NONE;
     switch (*s) {
@@ -51,10 +52,9 @@ static const char *skip_value(const char *s, const char *end)
  * does not begin with open. */
 static const char *next_entry(struct span container, char open, size_t at)
 {
-    const char *end = container.s + container.n;
     if (!container.s)
         return NULL;
-    const char *s = scan_blank(container.s + at, end);
+    const char *end = container.s + container.n, *s = scan_blank(container.s + at, end);
     if (s == end || *s != (at == 0 ? open : ','))
         return NULL;
     s = scan_blank(s + 1, end);
@@ -63,7 +63,8 @@ static const char *next_entry(struct span container, char open, size_t at)
 
 bool json_each(struct span array, size_t *at, struct span *element)
 {
-    const char *end = array.s + array.n, *s = next_entry(array, '[', *at);
+    const char *end = array.n ? array.s + array.n : array.s,
+               *s = next_entry(array, '[', *at);
     if (!s)
         return false;
     element->s = s;
@@ -74,7 +75,8 @@ bool json_each(struct span array, size_t *at, struct span *element)
 
 bool json_member(struct span object, size_t *at, struct span *key, struct span *value)
 {
-    const char *end = object.s + object.n, *s = next_entry(object, '{', *at);
+    const char *end = object.n ? object.s + object.n : object.s,
+               *s = next_entry(object, '{', *at);
     if (!s)
         return false;
     key->s = s;
