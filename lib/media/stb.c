@@ -35,7 +35,7 @@ static void *block_grow(void *p, size_t n)
     if (n > 4 * b->first + 65536)
         return NULL;
     struct block *grown = realloc(b, sizeof *b + n);
-    return grown ? grown + 1 : NULL;
+    return grown ? grown + 1 : NULL; /* cppcheck-suppress memleak */
 }
 
 #define STBI_MALLOC(n) block_new(n)

@@ -93,8 +93,8 @@ static int layer_products(const struct text_config *t, int shape[7][2])
 }
 
 /* Seconds that the peer takes for one layer's products on PROMPT rows. */
-static double peer_layer(sgemm_call *sgemm, int shape[7][2], int count,
-                         const float *x, const float *w, float *y)
+static double peer_layer(sgemm_call *sgemm, int shape[7][2], int count, const float *x,
+                         const float *w, float *y)
 {
     double start = now();
     for (int i = 0; i < count; i++) {

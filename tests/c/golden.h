@@ -1,9 +1,9 @@
 /* golden.h: reference data for the C tests: where it lies, JSONL rows, safetensors.
  *
- * golden_path() finds a file below tests/data (the copy that the repository carries), else
- * below ../shared (a larger set, where one is at hand). Tests run from the repository's
- * root. What is missing in both is NULL: a case from data that only the larger set has must
- * not run then; a case that the repository carries must fail.
+ * golden_path() finds a file below tests/data (the copy that the repository carries),
+ * else below ../shared (a larger set, where one is at hand). Tests run from the
+ * repository's root. What is missing in both is NULL: a case from data that only the
+ * larger set has must not run then; a case that the repository carries must fail.
  */
 #ifndef GOLDEN_H
 #define GOLDEN_H
@@ -48,7 +48,8 @@ static inline char *golden_file(const char *path, size_t *size)
     return data;
 }
 
-/* The next line of JSONL text as a value, *at moving on; NULL at the end. json_decref() it. */
+/* The next line of JSONL text as a value, *at moving on; NULL at the end. json_decref()
+ * it. */
 static inline json_t *golden_row(const char **at)
 {
     while (**at == '\n') ++*at;
@@ -62,7 +63,8 @@ static inline json_t *golden_row(const char **at)
     return row;
 }
 
-/* A tensor of a (trusted) safetensors file, copied out: F32 or U8 or I32/I64 as stored. */
+/* A tensor of a (trusted) safetensors file, copied out: F32 or U8 or I32/I64 as stored.
+ */
 struct golden_tensor {
     char type[8];
     int rank;
@@ -91,11 +93,13 @@ static inline bool golden_tensor_read(struct golden_tensor *t, const char *path,
     if (found) {
         snprintf(t->type, sizeof t->type, "%s",
                  json_string_value(json_object_get(entry, "dtype")));
-        json_t *shape = json_object_get(entry, "shape"), *range = json_object_get(entry, "data_offsets");
+        json_t *shape = json_object_get(entry, "shape"),
+               *range = json_object_get(entry, "data_offsets");
         t->rank = (int)json_array_size(shape);
         t->count = 1;
         for (int i = 0; i < t->rank; i++)
-            t->count *= t->shape[i] = json_integer_value(json_array_get(shape, (size_t)i));
+            t->count *= t->shape[i] =
+                json_integer_value(json_array_get(shape, (size_t)i));
         int64_t from = json_integer_value(json_array_get(range, 0));
         int64_t to = json_integer_value(json_array_get(range, 1));
         t->data = malloc((size_t)(to - from) + 1);
