@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct cli_option model_option_table[] = {
+    {"", 0, CLI_FLAG, NULL, "Model", true},
     {"model", 'm', CLI_TEXT, "SPEC",
      "model folder, or a name that comes with capmill (pocket)", false},
     {"device", 0, CLI_TEXT, "DEVICE", "auto or cpu (auto)", true},
@@ -21,6 +22,7 @@ const struct cli_option model_option_table[] = {
     {0}};
 
 const struct cli_option sampling_option_table[] = {
+    {"", 0, CLI_FLAG, NULL, "Sampling", true},
     {"samples", 'n', CLI_INT, "N", "samples a row (1)", false},
     {"temperature", 0, CLI_REAL, "X", "0 is greedy (1)", false},
     {"top-p", 0, CLI_REAL, "X", "keep the likeliest tokens up to this mass (1: all)",
@@ -43,6 +45,7 @@ const struct cli_option sampling_option_table[] = {
     {0}};
 
 const struct cli_option picture_option_table[] = {
+    {"", 0, CLI_FLAG, NULL, "Pictures", true},
     {"root", 0, CLI_TEXT, "DIR", "folder that relative media paths start from (.)",
      false},
     {"min-pixels", 0, CLI_INT, "N", "scale pictures up to this many pixels (the model's)",

@@ -24,7 +24,7 @@ int share_dir(char *path, size_t size)
         return fail(FAIL_INTERNAL, "CAPMILL_SHARE=%s: no such folder", named);
     }
     static const char *const places[] = {"/../share/capmill", "/../share"};
-    char program[PATH_MAX];
+    char program[PATH_MAX], place[PATH_MAX], real[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
     program[n < 0 ? 0 : n] = '\0';
     char *slash = strrchr(program, '/');
@@ -33,8 +33,10 @@ int share_dir(char *path, size_t size)
                     "cannot tell where this program lies: set CAPMILL_SHARE");
     *slash = '\0';
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
-        if (snprintf(path, size, "%s%s", program, places[i]) < (int)size &&
-            is_folder(path))
+        if (snprintf(place, sizeof place, "%s%s", program, places[i]) <
+                (int)sizeof place &&
+            is_folder(place) && realpath(place, real) &&
+            snprintf(path, size, "%s", real) < (int)size)
             return 0;
     return fail(FAIL_INTERNAL, "no share folder beside %s: set CAPMILL_SHARE", program);
 }
