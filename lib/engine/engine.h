@@ -88,6 +88,11 @@ struct engine_generation {
      * FINISH_STOP_TEXT (a stop string was seen). May be NULL. */
     bool (*stop)(void *context, int sample, const int32_t *ids, int count);
     void *stop_context;
+    /* Called on the engine's thread once the pictures are no longer needed: the caller
+     * may release their patches. Not called for a request that fails before. May be NULL.
+     */
+    void (*pictures_done)(void *context);
+    void *pictures_context;
     /* Asked between steps; true abandons the request (class refused, "interrupted"). */
     bool (*abandon)(void *context);
     void *abandon_context;

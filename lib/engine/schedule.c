@@ -196,7 +196,11 @@ static int begin(struct schedule *s, struct request *r)
         return -1;
     if (r->kind == REQUEST_TRACE)
         return trace_run(s, r);
-    return features_make(&r->features, s->m, r->prompt, NULL);
+    if (features_make(&r->features, s->m, r->prompt, NULL) < 0)
+        return -1;
+    if (r->generation && r->generation->pictures_done)
+        r->generation->pictures_done(r->generation->pictures_context);
+    return 0;
 }
 
 static int pages_of_lane(const struct schedule *s, const struct request *r)

@@ -6,8 +6,10 @@
 #include "model/prompt.h"
 #include "model/stop.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct local {
     struct tokenizer *tokenizer;
@@ -17,7 +19,55 @@ struct local {
     struct prompt_format format;
     struct buf notes;
     int workers;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t freed;
+    int seats; /* how many more prompts may hold patches (see seat_take) */
 };
+
+/* Patches of a picture are some 20 MB, and many rows may be in flight: only as many
+ * prompts hold theirs as keep the processors busy with decoding. A seat is taken before
+ * pictures are decoded and given back once the tower has read them. */
+static void seat_take(struct local *l)
+{
+    pthread_mutex_lock(&l->lock);
+    while (l->seats == 0) pthread_cond_wait(&l->freed, &l->lock);
+    l->seats--;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void seat_give(struct local *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->seats++;
+    pthread_cond_signal(&l->freed);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* A prompt and the seat that it holds. */
+struct seated {
+    struct local *l;
+    struct prompt prompt;
+    bool seat;
+};
+
+/* engine_generation.pictures_done */
+static void stand_up(void *context)
+{
+    struct seated *s = context;
+    prompt_release_pictures(&s->prompt);
+    if (s->seat)
+        seat_give(s->l);
+    s->seat = false;
+}
+
+static bool has_pictures(const struct request *r)
+{
+    for (int t = 0; t < r->count; t++)
+        for (int i = 0; i < r->turns[t].count; i++)
+            if (r->turns[t].parts[i].picture)
+                return true;
+    return false;
+}
 
 static int limit_pixels(struct patch_config *pc, const struct model_options *options)
 {
@@ -99,6 +149,10 @@ struct local *local_open(const char *dir, const struct model_options *options)
     struct local *l = calloc(1, sizeof *l);
     if (!l)
         return fail_memory(), NULL;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->freed, NULL);
+    l->seats = processors < 1 ? 2 : processors > 7 ? 8 : (int)processors + 1;
     if (open_parts(l, dir, options) < 0)
         return local_close(l), NULL;
     return l;
@@ -115,6 +169,8 @@ void local_close(struct local *l)
     if (l->tokenizer)
         tokenizer_close(l->tokenizer);
     buf_free(&l->notes);
+    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->freed);
     free(l);
 }
 
@@ -203,12 +259,14 @@ static int complete(struct completion *c, struct sample *s, const struct local *
 
 int local_generate(struct local *l, const struct request *r, struct reply *reply)
 {
-    struct prompt p;
+    struct seated s = {.l = l, .seat = has_pictures(r)};
     struct stop_watch watch = {0};
     struct sample *samples = NULL;
     int status = -1, done = 0;
     *reply = (struct reply){0};
-    if (prompt_make(&p, &l->format, r, false) < 0)
+    if (s.seat)
+        seat_take(l);
+    if (prompt_make(&s.prompt, &l->format, r, false) < 0)
         goto out;
     if (stop_open(&watch, l->tokenizer, r->stop, r->stop_count, r->n) < 0)
         goto out;
@@ -218,7 +276,7 @@ int local_generate(struct local *l, const struct request *r, struct reply *reply
         fail_memory();
         goto out;
     }
-    struct engine_prompt ep = prompt_view(&p);
+    struct engine_prompt ep = prompt_view(&s.prompt);
     struct sampling sampling = sampling_of(r);
     struct engine_generation g = {
         .prompt = &ep,
@@ -226,6 +284,8 @@ int local_generate(struct local *l, const struct request *r, struct reply *reply
         .n = r->n,
         .stop = r->stop_count ? stop_seen : NULL,
         .stop_context = &watch,
+        .pictures_done = stand_up,
+        .pictures_context = &s,
         .abandon = r->abandon,
         .abandon_context = r->abandon_context,
     };
@@ -241,7 +301,8 @@ out:
     for (int i = 0; samples && i < r->n; i++) sample_free(&samples[i]);
     free(samples);
     stop_close(&watch);
-    prompt_free(&p);
+    stand_up(&s);
+    prompt_free(&s.prompt);
     if (status < 0)
         reply_free(reply);
     return status;

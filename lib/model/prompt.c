@@ -150,9 +150,17 @@ struct engine_prompt prompt_view(const struct prompt *p)
     return (struct engine_prompt){p->ids.id, (int)p->ids.n, p->pictures, p->count};
 }
 
+void prompt_release_pictures(struct prompt *p)
+{
+    for (int i = 0; i < p->count; i++) {
+        free((float *)p->pictures[i].patches);
+        p->pictures[i].patches = NULL;
+    }
+}
+
 void prompt_free(struct prompt *p)
 {
-    for (int i = 0; i < p->count; i++) free((float *)p->pictures[i].patches);
+    prompt_release_pictures(p);
     free(p->pictures);
     free(p->plans);
     ids_free(&p->ids);

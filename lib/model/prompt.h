@@ -29,6 +29,7 @@ struct prompt {
  * picture's name. prompt_free() it in both cases. */
 int prompt_make(struct prompt *p, const struct prompt_format *format,
                 const struct request *request, bool plan_only);
+void prompt_release_pictures(struct prompt *p); /* the patches alone; grids stay */
 struct engine_prompt prompt_view(const struct prompt *p);
 void prompt_free(struct prompt *p);
 #endif
