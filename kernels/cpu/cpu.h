@@ -1,5 +1,7 @@
 /* cpu.h: what the CPU's operations share: the device, access to rows, weights as floats.
  *
+ * One caller at a time uses a device: its scratch memory is there once.
+ *
  * Two tables are filled. "plain" is C for any x86-64 and the definition of each
  * operation. "avx2" has code of its own where that pays (matmul, attention: *_avx2.c);
  * every other operation is the same source compiled once more with AVX2 allowed
@@ -24,7 +26,7 @@ enum {
     CPU_LANES = 8,            /* running sums of one long sum, in both tables */
     CPU_HEAD_MAX = 256,       /* the widest attention head */
     CPU_SCRATCH = 4 << 20,    /* bytes of scratch of each thread */
-    CPU_SHARED = 16 << 20,    /* bytes of scratch that the threads share */
+    CPU_SHARED = 4 << 20,     /* bytes of scratch that the threads share */
     CPU_WORK = 24 << 10,      /* elements below which an operation stays on one thread */
     CPU_PRODUCTS = 128 << 10, /* the same, for products and attention: multiplications */
 };

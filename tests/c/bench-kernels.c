@@ -66,17 +66,23 @@ __attribute__((target("avx2"))) static float read_all(const char *p, size_t byte
     return (float)_mm256_extract_epi32(sum[0], 0);
 }
 
+/* Read memory[0, bytes) with so many threads. */
+static void read_by(int threads, size_t bytes)
+{
+#pragma omp parallel num_threads(threads)
+    {
+        size_t part = bytes / (size_t)threads & ~(size_t)4095;
+        sink = read_all(memory + (size_t)omp_get_thread_num() * part, part);
+    }
+}
+
 /* Bytes a second that so many threads read. */
 static double bandwidth(int threads)
 {
     double rate[RUNS_MAX];
     for (int i = 0; i < runs; i++) {
         double start = now();
-#pragma omp parallel num_threads(threads)
-        {
-            size_t part = memory_bytes / (size_t)threads;
-            sink = read_all(memory + (size_t)omp_get_thread_num() * part, part);
-        }
+        read_by(threads, memory_bytes);
         rate[i] = (double)memory_bytes / (now() - start);
     }
     return median(rate, runs);
@@ -157,30 +163,34 @@ static void fill_memory(uint32_t pattern)
     for (size_t i = 0; i < memory_bytes / 4; i++) to[i] = pattern;
 }
 
-/* Decode: each run takes the next copy of w, so that it comes from memory. */
+/* Decode: a run goes through many copies of w, so that each comes from memory; a plain
+ * read of as many bytes follows each run. */
 static json_t *decode(struct dev *d, int threads, int64_t m, int64_t n, int64_t depth,
-                      int type, double peak)
+                      int type)
 {
     size_t bytes = (size_t)(n * depth) * arr_type_size(types[type].type);
     size_t copies = memory_bytes / bytes;
-    int rounds = copies < 12 ? (int)copies : 12;
     float *x = floats(d, m * depth), *y = floats(d, m * n);
-    double rate[RUNS_MAX];
-    size_t next = 0;
+    double rate[RUNS_MAX], peak[RUNS_MAX], ratio[RUNS_MAX];
     for (int i = 0; i < runs; i++) {
-        double start = now();
-        for (int r = 0; r < rounds; r++)
+        double start = now(), middle, end;
+        for (size_t c = 0; c < copies; c++)
             k->matmul(d, OVER(y, ARR_F32, m, n), OVER(x, ARR_F32, m, depth),
-                      OVER(memory + next++ % copies * bytes, types[type].type, n, depth),
-                      arr_none(), MATMUL_SET);
-        rate[i] = (double)bytes * rounds / (now() - start);
+                      OVER(memory + c * bytes, types[type].type, n, depth), arr_none(),
+                      MATMUL_SET);
+        middle = now();
+        read_by(threads, copies * bytes);
+        end = now();
+        rate[i] = (double)(bytes * copies) / (middle - start);
+        peak[i] = (double)(bytes * copies) / (end - middle);
+        ratio[i] = rate[i] / peak[i];
     }
     k->release(d, x, (size_t)(m * depth) * 4);
     k->release(d, y, (size_t)(m * n) * 4);
-    double got = median(rate, runs);
-    return json_pack("{s:i,s:I,s:I,s:I,s:s,s:f,s:f}", "threads", threads, "rows",
+    return json_pack("{s:i,s:I,s:I,s:I,s:s,s:f,s:f,s:f}", "threads", threads, "rows",
                      (json_int_t)m, "n", (json_int_t)n, "k", (json_int_t)depth, "weights",
-                     types[type].name, "gb_s", got / 1e9, "of_bandwidth", got / peak);
+                     types[type].name, "gb_s", median(rate, runs) / 1e9, "read_gb_s",
+                     median(peak, runs) / 1e9, "of_bandwidth", median(ratio, runs));
 }
 
 typedef void sgemm_function(int order, int transpose_a, int transpose_b, int m, int n,
@@ -344,15 +354,15 @@ int main(int argc, char *argv[])
                : "OpenBLAS' own choice",
         "runs", runs, "machine", "decode", "prefill", "attention_paged", "attention");
     struct dev *devs[THREADS_MAX];
-    double reads[THREADS_MAX], peaks[THREADS_MAX];
+    double peaks[THREADS_MAX];
     for (int t = 0; t < THREADS_MAX; t++) {
         devs[t] = k->open(t + 1);
         if (!devs[t])
             return 1;
-        reads[t] = bandwidth(t + 1), peaks[t] = fma_peak(t + 1);
+        peaks[t] = fma_peak(t + 1);
         json_array_append_new(json_object_get(out, "machine"),
                               json_pack("{s:i,s:f,s:f,s:f}", "threads", t + 1,
-                                        "read_gb_s", reads[t] / 1e9, "fma_gflops",
+                                        "read_gb_s", bandwidth(t + 1) / 1e9, "fma_gflops",
                                         peaks[t] / 1e9, "empty_call_us",
                                         call_cost(devs[t]) * 1e6));
     }
@@ -364,11 +374,11 @@ int main(int argc, char *argv[])
                     continue; /* 1.2 GB: no room for it */
                 json_array_append_new(
                     json_object_get(out, "decode"),
-                    decode(devs[t], t + 1, 1, tall[s][0], tall[s][1], type, reads[t]));
+                    decode(devs[t], t + 1, 1, tall[s][0], tall[s][1], type));
                 if (s == 1)
-                    json_array_append_new(json_object_get(out, "decode"),
-                                          decode(devs[t], t + 1, 8, tall[s][0],
-                                                 tall[s][1], type, reads[t]));
+                    json_array_append_new(
+                        json_object_get(out, "decode"),
+                        decode(devs[t], t + 1, 8, tall[s][0], tall[s][1], type));
             }
         for (size_t s = 0; s < 4 && types[type].type != ARR_F16; s++)
             for (int t = 0; t < THREADS_MAX; t++)
