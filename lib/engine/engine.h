@@ -21,15 +21,16 @@ enum { ENGINE_BATCH = 16 }; /* sequences decoded together, by default */
 struct engine_options {
     const char *device; /* "auto" or "cpu" */
     int threads;        /* 0: all processors this process may use */
-    int ctx;            /* positions a sequence may have; 0: the model's own limit */
-    int max_batch;      /* sequences decoded together at most; 0: default (16) */
+    int ctx;       /* positions a sequence may have; 0: the model's own limit. Lowered
+                      to what half of the machine's memory holds: engine_ctx() */
+    int max_batch; /* sequences decoded together at most; 0: default (16) */
 };
 
 /* Load a model directory in Hugging Face layout: config.json and weights, every tensor
  * that the family needs present with its shape (a missing or wrong one is named). NULL
- * (class model). */
+ * (class model; refused: options out of range, a device that is not there). */
 struct engine *engine_open(const char *dir, const struct engine_options *options);
-void engine_close(struct engine *e);
+void engine_close(struct engine *e); /* no request may be under way */
 const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */
