@@ -19,7 +19,8 @@ OPT = -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 endif
 # -ffp-contract=off: the compiler may not fuse a product and a sum behind our back; where
 # we want fused arithmetic we write it. It is part of "equal bits".
-CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off
+CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
+    -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
 # libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
 OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)

@@ -8,7 +8,7 @@ setup() { load common; }
     [[ "$output" == The\ * ]]
     [ -f moved/usr/share/man/man1/caption.1 ]
     [ -f moved/usr/share/bash-completion/completions/caption ]
-    run ! grep -rlI "$ROOT" moved
+    run ! grep -rlaE "$ROOT/(bin|build|cmd|kernels|lib|share/pocket)" moved
 }
 
 @test "the demo prints captions with facts and a sum" {
