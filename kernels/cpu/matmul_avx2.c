@@ -167,18 +167,23 @@ static void piece(const struct product *p, int64_t t)
     }
 }
 
-/* Rows of x that stay in the cache while all of w goes past them. */
-static int64_t chunk_rows(int64_t depth)
+/* Rows of x that stay in the cache while all of w goes past them: equal chunks, since the
+ * threads share out whole ones. */
+static int64_t chunk_rows(int64_t rows, int64_t depth)
 {
-    int64_t rows = CHUNK_BYTES / (4 * (depth + 1));
-    return rows < CHUNK_LEAST ? CHUNK_LEAST : rows / TILE_ROWS * TILE_ROWS;
+    int64_t most = CHUNK_BYTES / ((int64_t)sizeof(float) * (depth + 1));
+    most = most < CHUNK_LEAST ? CHUNK_LEAST : most;
+    int64_t chunks = (rows + most - 1) / most,
+            each = chunks ? (rows + chunks - 1) / chunks : 1;
+    return (each + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
 }
 
 void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode)
 {
-    struct product p = {
-        y, x, w, bias, mode, x.shape[0], w.shape[0], w.shape[1], chunk_rows(w.shape[1])};
+    struct product p = {y,          x,          w,
+                        bias,       mode,       x.shape[0],
+                        w.shape[0], w.shape[1], chunk_rows(x.shape[0], w.shape[1])};
     assert(x.shape[1] == p.depth && y.shape[0] == p.m && y.shape[1] == p.n);
     int64_t chunks = (p.m + p.chunk - 1) / p.chunk;
     int64_t tiles = (p.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
