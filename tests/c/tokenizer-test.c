@@ -4,6 +4,7 @@
 #include "golden.h"
 #include "text/nfc.h"
 #include "text/split.h"
+#include "text/split_scan.h"
 #include "text/tokenizer.h"
 #include "text/utf8.h"
 
@@ -246,6 +247,38 @@ static bool known_to_pcre(pcre2_code *assigned, pcre2_match_data *data, struct s
     return pcre2_match(assigned, (PCRE2_SPTR)c.s, c.n, 0, 0, data, NULL) >= 0;
 }
 
+/* What the scanner takes a character for: 'L', 'N' or, all else, 'O'. */
+static char scanned_as(struct span c)
+{
+    char text[5];
+    text[0] = 'a';
+    memcpy(text + 1, c.s, c.n);
+    if (split_scan_qwen((struct span){text, 1 + c.n}) == 1 + c.n)
+        return 'L';
+    memcpy(text, c.s, c.n);
+    text[c.n] = 'a'; /* a number stands alone, anything else but a newline takes it on */
+    return split_scan_qwen((struct span){text, c.n + 1}) == c.n && *c.s != '\r' &&
+                   *c.s != '\n'
+               ? 'N'
+               : 'O';
+}
+
+/* How many letters and numbers there are for the reference tokenizer (Unicode 16.0). */
+static void scanner_knows_letters(void)
+{
+    int letters = 0, numbers = 0;
+    for (uint32_t c = 1; c < 0x110000; c++) {
+        char text[4];
+        if (c >= 0xD800 && c < 0xE000)
+            continue;
+        char kind = scanned_as((struct span){text, utf8_put(text, c)});
+        letters += kind == 'L';
+        numbers += kind == 'N';
+    }
+    CHECK(letters == 141028 && numbers == 1911, "%d letters, %d numbers", letters,
+          numbers);
+}
+
 static void scanner_equals_pcre2(void)
 {
     struct splitter *scan = split_open(span_of(SPLIT_QWEN), true);
@@ -262,8 +295,7 @@ static void scanner_equals_pcre2(void)
         if (c >= 0xD800 && c < 0xE000)
             continue;
         struct span one = {text, utf8_put(text, c)};
-        if (!known_to_pcre(assigned, data, one) &&
-            utf8proc_category((utf8proc_int32_t)c) != UTF8PROC_CATEGORY_CN)
+        if (!known_to_pcre(assigned, data, one) && scanned_as(one) != 'O')
             continue;
         buf_clear(&b); /* every branch, the character in each of its places */
         for (const char *form = "a@b 1@ @@. @\n @' @s\r@'@"; *form; form++)
@@ -277,8 +309,7 @@ static void scanner_equals_pcre2(void)
             uint32_t c;
             int cut;
             struct span one = {b.data + at, utf8_next(b.data + at, b.len - at, &c, &cut)};
-            known = known_to_pcre(assigned, data, one) ||
-                    utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_CN;
+            known = known_to_pcre(assigned, data, one) || scanned_as(one) == 'O';
             at += one.n;
         }
         if (known)
@@ -665,6 +696,7 @@ int main(void)
     CASE(full_decode);
     CASE(full_cases);
     CASE(small_cases);
+    CASE(scanner_knows_letters);
     CASE(scanner_equals_pcre2);
     CASE(stable_characters_are);
     CASE(nfc_equals_utf8proc);
