@@ -29,7 +29,7 @@ done >"$work/engine.json"
 say "start-up and memory"
 picture=share/pocket/samples/images/0000.png
 "$build/tests/bench-run" 21 "$bin/caption" -m pocket --temperature 0 --text $picture >"$work/start.json"
-"$build/tests/bench-media" --write "$work/photo.jpg" >/dev/null
+"$build/tests/bench-media" --write "$work/photo.jpg"
 "$build/tests/bench-run" 1 "$bin/caption" -m "$work/$shape" --max-tokens 8 --ignore-eos "$work/photo.jpg" \
     >"$work/memory.json"
 "$bin/caption" -m "$work/$shape" --dry-run --explain "$work/photo.jpg" 2>"$work/explain"

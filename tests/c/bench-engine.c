@@ -5,54 +5,14 @@
  * the same products (prefill). OpenBLAS is opened at run time and never part of the
  * product. */
 #include "engine/engine.h"
+#include "machine.h"
 
 #include <dlfcn.h>
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PROMPT = 512, DECODE = 32, ROUNDS = 5 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n)
-{
-    qsort(x, (size_t)n, sizeof *x, ascending);
-    return x[n / 2];
-}
-
-/* Bytes a second that threads read from a buffer far larger than the caches. */
-static double read_rate(const char *buffer, size_t bytes, int threads)
-{
-    long long sum = 0;
-    double start = now();
-#pragma omp parallel num_threads(threads) reduction(+ : sum)
-    {
-        size_t part = bytes / (size_t)threads / 256 * 256;
-        const long long *p =
-            (const long long *)(buffer + part * (size_t)omp_get_thread_num());
-        for (size_t i = 0; i < part / 8; i += 8)
-            sum += p[i] + p[i + 1] + p[i + 2] + p[i + 3] + p[i + 4] + p[i + 5] +
-                   p[i + 6] + p[i + 7];
-    }
-    double seconds = now() - start;
-    if (sum == 42) /* keep the loop */
-        fprintf(stderr, " ");
-    return (double)bytes / seconds;
-}
 
 /* Seconds for one generation of `tokens` new tokens behind `len` prompt tokens. */
 static double generate(struct engine *e, int len, int tokens)
@@ -67,12 +27,12 @@ static double generate(struct engine *e, int len, int tokens)
                                 .ignore_eos = true};
     struct engine_generation g = {.prompt = &prompt, .sampling = &sampling, .n = 1};
     struct sample sample = {0};
-    double start = now();
+    double start = machine_now();
     if (engine_generate(e, &g, &sample) < 0) {
         fprintf(stderr, "bench-engine: generation failed\n");
         exit(1);
     }
-    double seconds = now() - start;
+    double seconds = machine_now() - start;
     sample_free(&sample);
     return seconds;
 }
@@ -96,12 +56,12 @@ static int layer_products(const struct text_config *t, int shape[7][2])
 static double peer_layer(sgemm_call *sgemm, int shape[7][2], int count, const float *x,
                          const float *w, float *y)
 {
-    double start = now();
+    double start = machine_now();
     for (int i = 0; i < count; i++) {
         int n = shape[i][0], k = shape[i][1];
         sgemm(101, 111, 112, PROMPT, n, k, 1, x, k, w, k, 0, y, n);
     }
-    return now() - start;
+    return machine_now() - start;
 }
 
 int main(int argc, char *argv[])
@@ -125,7 +85,7 @@ int main(int argc, char *argv[])
         2 * (layer * t->layers + (double)t->vocab * t->hidden); /* bf16, a token */
 
     size_t bytes = (size_t)2 << 30;
-    char *buffer = malloc(bytes);
+    char *buffer = aligned_alloc(4096, bytes);
     float *w = calloc((size_t)largest, sizeof *w);
     float *x =
         calloc((size_t)PROMPT * (size_t)(t->mlp > t->hidden ? t->mlp : t->hidden), 4);
@@ -151,7 +111,7 @@ int main(int argc, char *argv[])
     if (sgemm)
         peer_layer(sgemm, shape, products, x, w, y);
     for (int r = 0; r < ROUNDS; r++) {
-        limit[r] = read_rate(buffer, bytes, threads);
+        limit[r] = machine_read_rate(buffer, bytes, threads);
         double one = generate(e, 16, 1), many = generate(e, 16, 1 + DECODE);
         decode[r] = DECODE / (many - one);
         decode_share[r] = decode[r] * read / limit[r];
@@ -169,11 +129,11 @@ int main(int argc, char *argv[])
            "\"prefill_tokens\":%d,\"prefill_tokens_s\":%.1f,\"prefill_gflop_s\":%.1f,"
            "\"sgemm_gflop_s\":%.1f,\"prefill_share_of_sgemm\":%.3f}\n",
            engine_config(e)->family, t->layers, t->hidden, threads,
-           median(limit, ROUNDS) / 1e9, median(decode, ROUNDS),
-           median(decode_share, ROUNDS), PROMPT, median(prefill, ROUNDS),
-           flop * median(prefill, ROUNDS) / PROMPT / 1e9,
-           sgemm ? 2 * layer * PROMPT / median(peer, ROUNDS) / 1e9 : 0,
-           median(prefill_share, ROUNDS));
+           machine_median(limit, ROUNDS) / 1e9, machine_median(decode, ROUNDS),
+           machine_median(decode_share, ROUNDS), PROMPT, machine_median(prefill, ROUNDS),
+           flop * machine_median(prefill, ROUNDS) / PROMPT / 1e9,
+           sgemm ? 2 * layer * PROMPT / machine_median(peer, ROUNDS) / 1e9 : 0,
+           machine_median(prefill_share, ROUNDS));
     engine_close(e);
     free(buffer);
     free(w);

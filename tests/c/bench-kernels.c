@@ -7,15 +7,14 @@
  * median run, ratios the median of pairwise ratios. --quick: less of everything.
  */
 #include "kernels.h"
+#include "machine.h"
 
 #include <dlfcn.h>
-#include <immintrin.h>
 #include <jansson.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { RUNS_MAX = 31, THREADS_MAX = 2 };
 
@@ -28,64 +27,16 @@ static int runs = 15;
 static char *memory;        /* memory_bytes of small numbers */
 static volatile float sink; /* what must not be optimised away */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(const double values[], int n)
-{
-    double sorted[RUNS_MAX];
-    memcpy(sorted, values, (size_t)n * sizeof *values);
-    qsort(sorted, (size_t)n, sizeof *sorted, by_size);
-    return sorted[n / 2];
-}
-
 /* -- The machine -----------------------------------------------------------------------
  */
-
-__attribute__((target("avx2"))) static float read_all(const char *p, size_t bytes)
-{
-    __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(),
-                      _mm256_setzero_si256(), _mm256_setzero_si256()};
-    for (size_t i = 0; i < bytes; i += 128)
-        for (int j = 0; j < 4; j++)
-            sum[j] = _mm256_xor_si256(
-                sum[j],
-                _mm256_load_si256((const __m256i *)(const void *)(p + i + 32 * j)));
-    sum[0] = _mm256_xor_si256(_mm256_xor_si256(sum[0], sum[1]),
-                              _mm256_xor_si256(sum[2], sum[3]));
-    return (float)_mm256_extract_epi32(sum[0], 0);
-}
-
-/* Read memory[0, bytes) with so many threads. */
-static void read_by(int threads, size_t bytes)
-{
-#pragma omp parallel num_threads(threads)
-    {
-        size_t part = bytes / (size_t)threads & ~(size_t)4095;
-        sink = read_all(memory + (size_t)omp_get_thread_num() * part, part);
-    }
-}
 
 /* Bytes a second that so many threads read. */
 static double bandwidth(int threads)
 {
     double rate[RUNS_MAX];
-    for (int i = 0; i < runs; i++) {
-        double start = now();
-        read_by(threads, memory_bytes);
-        rate[i] = (double)memory_bytes / (now() - start);
-    }
-    return median(rate, runs);
+    for (int i = 0; i < runs; i++)
+        rate[i] = machine_read_rate(memory, memory_bytes, threads);
+    return machine_median(rate, runs);
 }
 
 __attribute__((target("avx2,fma"))) static float multiply_add(int64_t n)
@@ -107,12 +58,12 @@ static double fma_peak(int threads)
     const int64_t n = 4 << 20;
     double rate[RUNS_MAX];
     for (int i = 0; i < runs; i++) {
-        double start = now();
+        double start = machine_now();
 #pragma omp parallel num_threads(threads)
         sink = multiply_add(n);
-        rate[i] = 192.0 * (double)n * threads / (now() - start);
+        rate[i] = 192.0 * (double)n * threads / (machine_now() - start);
     }
-    return median(rate, runs);
+    return machine_median(rate, runs);
 }
 
 /* -- Arrays ----------------------------------------------------------------------------
@@ -173,14 +124,14 @@ static json_t *decode(struct dev *d, int threads, int64_t m, int64_t n, int64_t 
     float *x = floats(d, m * depth), *y = floats(d, m * n);
     double rate[RUNS_MAX], peak[RUNS_MAX], ratio[RUNS_MAX];
     for (int i = 0; i < runs; i++) {
-        double start = now(), middle, end;
+        double start = machine_now(), middle, end;
         for (size_t c = 0; c < copies; c++)
             k->matmul(d, OVER(y, ARR_F32, m, n), OVER(x, ARR_F32, m, depth),
                       OVER(memory + c * bytes, types[type].type, n, depth), arr_none(),
                       MATMUL_SET);
-        middle = now();
-        read_by(threads, copies * bytes);
-        end = now();
+        middle = machine_now();
+        sink = (float)machine_read_rate(memory, copies * bytes, threads);
+        end = machine_now();
         rate[i] = (double)(bytes * copies) / (middle - start);
         peak[i] = (double)(bytes * copies) / (end - middle);
         ratio[i] = rate[i] / peak[i];
@@ -189,8 +140,9 @@ static json_t *decode(struct dev *d, int threads, int64_t m, int64_t n, int64_t 
     k->release(d, y, (size_t)(m * n) * 4);
     return json_pack("{s:i,s:I,s:I,s:I,s:s,s:f,s:f,s:f}", "threads", threads, "rows",
                      (json_int_t)m, "n", (json_int_t)n, "k", (json_int_t)depth, "weights",
-                     types[type].name, "gb_s", median(rate, runs) / 1e9, "read_gb_s",
-                     median(peak, runs) / 1e9, "of_bandwidth", median(ratio, runs));
+                     types[type].name, "gb_s", machine_median(rate, runs) / 1e9,
+                     "read_gb_s", machine_median(peak, runs) / 1e9, "of_bandwidth",
+                     machine_median(ratio, runs));
 }
 
 typedef void sgemm_function(int order, int transpose_a, int transpose_b, int m, int n,
@@ -219,16 +171,16 @@ static json_t *prefill(struct dev *d, int threads, int64_t m, int64_t n, int64_t
     if (sgemm)
         sgemm_threads(threads);
     for (int i = -1; i < runs; i++) { /* one round warms up */
-        double start = now(), middle, end;
+        double start = machine_now(), middle, end;
         k->matmul(d, OVER(y, ARR_F32, m, n), OVER(x, ARR_F32, m, depth),
                   OVER(types[type].type == ARR_F32 ? (void *)w : (void *)memory,
                        types[type].type, n, depth),
                   arr_none(), MATMUL_SET);
-        middle = now();
+        middle = machine_now();
         if (sgemm) /* row major, second operand transposed */
             sgemm(101, 111, 112, (int)m, (int)n, (int)depth, 1, x, (int)depth, w,
                   (int)depth, 0, y, (int)n);
-        end = now();
+        end = machine_now();
         if (i >= 0) {
             rate[i] = operations / (middle - start);
             peer[i] = operations / (end - middle);
@@ -238,14 +190,15 @@ static json_t *prefill(struct dev *d, int threads, int64_t m, int64_t n, int64_t
     k->release(d, x, (size_t)(m * depth) * 4);
     k->release(d, y, (size_t)(m * n) * 4);
     k->release(d, w, (size_t)(n * depth) * 4);
-    double got = median(rate, runs);
+    double got = machine_median(rate, runs);
     json_t *row =
         json_pack("{s:i,s:I,s:I,s:I,s:s,s:f,s:f}", "threads", threads, "rows",
                   (json_int_t)m, "n", (json_int_t)n, "k", (json_int_t)depth, "weights",
                   types[type].name, "gflops", got / 1e9, "of_peak", got / peak);
     if (sgemm) {
-        json_object_set_new(row, "sgemm_gflops", json_real(median(peer, runs) / 1e9));
-        json_object_set_new(row, "of_sgemm", json_real(median(ratio, runs)));
+        json_object_set_new(row, "sgemm_gflops",
+                            json_real(machine_median(peer, runs) / 1e9));
+        json_object_set_new(row, "of_sgemm", json_real(machine_median(ratio, runs)));
     }
     return row;
 }
@@ -271,13 +224,13 @@ static json_t *paged(struct dev *d, int threads, int64_t rows, int64_t len, int6
     struct kv_view view = {OVER(table, ARR_I32, 1, pages), OVER(seq, ARR_I32, rows),
                            OVER(lens, ARR_I32, rows)};
     for (int i = -1; i < runs; i++) {
-        double start = now();
+        double start = machine_now();
         k->attention_paged(
             d, OVER(y, ARR_F32, rows, heads, dim), OVER(q, ARR_F32, rows, heads, dim),
             OVER(keys, ARR_F32, pages, kv_heads, dim, KV_PAGE),
             OVER(values, ARR_F32, pages, kv_heads, KV_PAGE, dim), view, 0.1f);
         if (i >= 0)
-            rate[i] = operations / (now() - start);
+            rate[i] = operations / (machine_now() - start);
     }
     k->release(d, q, (size_t)(rows * heads * dim) * 4);
     k->release(d, y, (size_t)(rows * heads * dim) * 4);
@@ -289,7 +242,7 @@ static json_t *paged(struct dev *d, int threads, int64_t rows, int64_t len, int6
     return json_pack("{s:i,s:I,s:I,s:I,s:I,s:I,s:f}", "threads", threads, "rows",
                      (json_int_t)rows, "positions", (json_int_t)len, "heads",
                      (json_int_t)heads, "kv_heads", (json_int_t)kv_heads, "dim",
-                     (json_int_t)dim, "gflops", median(rate, runs) / 1e9);
+                     (json_int_t)dim, "gflops", machine_median(rate, runs) / 1e9);
 }
 
 static json_t *segments(struct dev *d, int threads, int64_t rows, int64_t window,
@@ -302,11 +255,11 @@ static json_t *segments(struct dev *d, int threads, int64_t rows, int64_t window
     for (int64_t i = 0; i <= count; i++) start[i] = (int32_t)(i * window);
     struct arr a = OVER(q, ARR_F32, rows, heads, dim);
     for (int i = -1; i < runs; i++) {
-        double begin = now();
+        double begin = machine_now();
         k->attention(d, OVER(y, ARR_F32, rows, heads, dim), a, a, a,
                      OVER(start, ARR_I32, count + 1), 0.1f);
         if (i >= 0)
-            rate[i] = operations / (now() - begin);
+            rate[i] = operations / (machine_now() - begin);
     }
     k->release(d, q, (size_t)(rows * width) * 4);
     k->release(d, y, (size_t)(rows * width) * 4);
@@ -314,7 +267,7 @@ static json_t *segments(struct dev *d, int threads, int64_t rows, int64_t window
     return json_pack("{s:i,s:I,s:I,s:I,s:I,s:f}", "threads", threads, "rows",
                      (json_int_t)rows, "segment", (json_int_t)window, "heads",
                      (json_int_t)heads, "dim", (json_int_t)dim, "gflops",
-                     median(rate, runs) / 1e9);
+                     machine_median(rate, runs) / 1e9);
 }
 
 /* -- All of it -------------------------------------------------------------------------
@@ -324,10 +277,10 @@ static json_t *segments(struct dev *d, int threads, int64_t rows, int64_t window
 static double call_cost(struct dev *d)
 {
     float x[64] = {0};
-    double start = now();
+    double start = machine_now();
     for (int i = 0; i < 10000; i++)
         k->add(d, OVER(x, ARR_F32, 1, 64), OVER(x, ARR_F32, 1, 64));
-    return (now() - start) / 10000;
+    return (machine_now() - start) / 10000;
 }
 
 int main(int argc, char *argv[])

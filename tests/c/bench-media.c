@@ -5,8 +5,10 @@
 #include "media/image.h"
 #include "media/patches.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <jpeglib.h>
@@ -139,7 +141,16 @@ static double rate(struct times *t, double *per_cpu_s, const unsigned char *jpeg
     return done / (end - start);
 }
 
-int main(void)
+/* The exit status. */
+static int write_file(const char *path, unsigned char *bytes, unsigned long n)
+{
+    FILE *f = fopen(path, "wb");
+    bool good = f && fwrite(bytes, 1, n, f) == n;
+    good = f && fclose(f) == 0 && good;
+    return good ? 0 : 1;
+}
+
+int main(int argc, char *argv[])
 {
     static const struct patch_config configs[] = {
         {16, 2, 2, 65536, 16777216, {0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}},
@@ -158,6 +169,8 @@ int main(void)
     struct times t[2];
     if (!jpeg)
         return 1;
+    if (argc == 3 && strcmp(argv[1], "--write") == 0) /* the picture alone, to a file */
+        return write_file(argv[2], jpeg, n);
     for (int i = 0; i < 2; i++) rates[i] = rate(&t[i], &cpu[i], jpeg, n, &configs[i]);
     printf("{\"jpeg_to_patches_per_s\":%.1f,\"jpeg_to_patches_per_cpu_s\":%.1f,\"width\":"
            "%d,\"height\":%d,\"quality\":%d,"

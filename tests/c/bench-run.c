@@ -2,26 +2,13 @@
  * held. Usage: bench-run RUNS COMMAND [ARG ...]. Prints JSON: median and least wall
  * seconds, largest resident set in bytes. The command's output is thrown away; its
  * failure is ours. */
+#include "machine.h"
+
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 int main(int argc, char *argv[])
 {
@@ -33,7 +20,7 @@ int main(int argc, char *argv[])
     for (int i = 0; i < runs; i++) {
         struct rusage use;
         int status;
-        double start = now();
+        double start = machine_now();
         pid_t pid = fork();
         if (pid == 0) {
             int null = open("/dev/null", O_WRONLY);
@@ -43,10 +30,10 @@ int main(int argc, char *argv[])
         }
         if (pid < 0 || wait4(pid, &status, 0, &use) < 0 || status != 0)
             return fprintf(stderr, "bench-run: %s failed\n", argv[2]), 1;
-        wall[i] = now() - start;
+        wall[i] = machine_now() - start;
         most = use.ru_maxrss > most ? use.ru_maxrss : most;
     }
-    qsort(wall, (size_t)runs, sizeof *wall, ascending);
+    qsort(wall, (size_t)runs, sizeof *wall, machine_by_size);
     printf("{\"runs\":%d,\"wall_s\":%.6f,\"wall_min_s\":%.6f,\"max_rss\":%ld}\n", runs,
            wall[runs / 2], wall[0], most * 1024);
     free(wall);
