@@ -149,3 +149,22 @@ EOF
     [[ "$stderr" == *endpoint* ]]
     run --separate-stderr -2 caption --no-such-option
 }
+
+@test "no media, several kinds of media, videos, wrong types: named error rows" {
+    cat > rows <<'EOF'
+{"id":1}
+{"id":2,"image":"images/0000.png","images":["images/0000.png"]}
+{"id":3,"video":"a.mp4"}
+{"id":4,"image":7}
+{"id":5,"images":[]}
+{"id":6,"messages":[]}
+{"id":7,"messages":[{"role":"user"}]}
+{"id":8,"messages":[{"role":"robot","content":"x"}]}
+{"id":9,"images":["images/0000.png","none.png"]}
+EOF
+    run --separate-stderr -1 short_caption --root "$SAMPLES" rows
+    [ "$(field .error.class <<<"$output" | tr '\n' ' ')" = '"missing" "type" "refused" "type" "missing" "type" "missing" "type" "media" ' ]
+    [[ "${stderr_lines[0]}" == 'caption: rows:1 (id=1): no "image", "images" or "messages"' ]]
+    [[ "${stderr_lines[6]}" == *'messages[0]: no "content"' ]]
+    [[ "${stderr_lines[8]}" == *'images[1]: '*none.png* ]]
+}
