@@ -147,23 +147,31 @@ tokenize() { model-tokenize -m pocket "$@"; }
 @test "kill -9 at random moments and --resume: nothing lost, doubled or torn" {
     for i in $(seq 60); do echo '{"id":'"$((i % 50))"',"image":"images/00'"$(printf %02d $((i % 12)))"'.png"}'; done > rows
     echo broken >> rows
-    run -1 caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o want rows
-    rounds=20; [ -z "${LONG:-}" ] || rounds=300
-    done=0 round=0
-    while [ $round -lt $rounds ]; do
-        caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o out --resume rows 2>/dev/null & pid=$!
-        sleep "0.$(printf %03d $((RANDOM % 400)))"
-        kill -9 $pid 2>/dev/null && round=$((round + 1))
-        status=0; wait $pid || status=$?
-        if [ "$status" = 1 ] || [ "$status" = 0 ]; then # ran to its end
+    job=(caption -m pocket -n 4 --seed 3 --root "$SAMPLES" rows)
+    run -1 "${job[@]}" -o want
+    RANDOM=20 kills=0 ended=0 rounds=20
+    [ -z "${LONG:-}" ] || rounds=300
+    while [ $kills -lt $rounds ]; do
+        "${job[@]}" -o out --resume 2> log & pid=$!
+        sleep "0.$(printf %03d $((RANDOM % 700)))"
+        kill -9 $pid 2>/dev/null || true
+        status=0
+        wait $pid || status=$?
+        if [ $status = 137 ]; then
+            kills=$((kills + 1))
+        else # it had come to its end: 1, for the broken row, or 0, all having been done
+            [ $status -le 1 ] || { cat log; false; }
             cmp out want
             rm -f out out.journal
-            done=$((done + 1))
-            [ $done -lt 100 ] || break
+            ended=$((ended + 1))
+            [ $ended -lt $((20 * rounds)) ]
         fi
     done
-    run caption -m pocket -n 2 --seed 3 --root "$SAMPLES" -o out --resume rows
+    status=0
+    "${job[@]}" -o out --resume 2> log || status=$?
+    [ $status -le 1 ]
     cmp out want
+    echo "# $kills kills, $ended runs to the end" >&3
 }
 
 @test "--help, --version, --completion; -- ends options" {
