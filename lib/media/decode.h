@@ -33,6 +33,10 @@ int picture_new(struct image *im, const struct picture *file, int64_t height,
 /* fail(FAIL_MEDIA, "NAME: FORMAT: why"). Returns -1. */
 int picture_bad(const struct picture *file, const char *format, const char *why);
 
+/* Paint each pixel of the colour key white: what the reference makes of a transparent
+ * colour (transformers, image_transforms.py, convert_to_rgb), palette or not. */
+void picture_key(struct image *im, const uint8_t key[3]);
+
 /* Pixels without a limit but the machine's: 0, or -1 (memory) with *im empty. */
 int image_new(struct image *im, int height, int width);
 

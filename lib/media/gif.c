@@ -1,6 +1,6 @@
 /* gif.c: the first frame of GIF files (GIF89a specification, CompuServe 1990). The blocks
  * are walked here; stb_image gets a file rebuilt from the first frame alone: no
- * animation, no transparency (Pillow's convert("RGB") shows the colour beneath it), a
+ * animation, the transparent colour white (see picture_key()), a
  * full palette. */
 #include "base/buf.h"
 #include "base/fail.h"
@@ -168,6 +168,11 @@ int gif_decode(struct image *im, int *orientation, const struct picture *file)
             status = picture_bad(file, "GIF", why);
         else if (place(im, rgba, &h) < 0)
             status = picture_bad(file, "GIF", "truncated: pixels are missing");
+        if (status == 0 && h.transparent >= 0) {
+            uint8_t key[3];
+            colour(key, &h, (size_t)h.transparent);
+            picture_key(im, key);
+        }
         stb_free(rgba);
     }
     buf_free(&clean);

@@ -3,6 +3,7 @@
 #include "media/decode.h"
 #include "media/sniff.h"
 
+#include <string.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -44,6 +45,14 @@ int picture_new(struct image *im, const struct picture *file, int64_t height,
     if (picture_size(file, height, width) < 0)
         return -1;
     return image_new(im, (int)height, (int)width);
+}
+
+void picture_key(struct image *im, const uint8_t key[3])
+{
+    uint8_t *end = im->rgb + (size_t)im->height * (size_t)im->width * 3;
+    for (uint8_t *p = im->rgb; p < end; p += 3)
+        if (p[0] == key[0] && p[1] == key[1] && p[2] == key[2])
+            memset(p, 255, 3);
 }
 
 int picture_bad(const struct picture *file, const char *format, const char *why)

@@ -114,23 +114,46 @@ static const char *read_chunks(struct header *h, const struct picture *file)
     return why;
 }
 
-/* One sample over white as Pillow's alpha_composite rounds it: 7 bits beyond the 8. */
-static uint8_t over_white(uint32_t v, uint32_t alpha)
-{
-    uint32_t sum = v * alpha * 128 + 255 * (255 - alpha) * 128 + (0x80 << 7);
-    return alpha == 0 ? 255 : (uint8_t)((((sum >> 8) + sum) >> 8) >> 7);
-}
-
-/* The palette with its transparency laid over white. Entries that the file lacks are
- * black, as in Pillow. */
+/* The palette in full. Entries that the file lacks are black, as in Pillow. */
 static void fill_palette(uint8_t palette[768], const struct header *h)
 {
-    size_t entries = h->palette.n / 3 < 256 ? h->palette.n / 3 : 256;
-    for (size_t i = 0; i < 256; i++)
-        for (size_t c = 0; c < 3; c++) {
-            uint32_t v = i < entries ? h->palette.data[3 * i + c] : 0;
-            palette[3 * i + c] = over_white(v, i < h->alpha.n ? h->alpha.data[i] : 255);
+    size_t n = h->palette.n < 768 ? h->palette.n : 768;
+    memset(palette, 0, 768);
+    memcpy(palette, h->palette.data, n);
+}
+
+/* The one transparent colour that tRNS names, as Pillow reads it; false: none. Of a
+ * palette, one entry is transparent and the others opaque: other alpha is dropped. */
+static bool key_of(uint8_t key[3], const struct header *h)
+{
+    const struct chunk *a = &h->alpha;
+    if (h->colour == COLOUR_PALETTE) {
+        uint8_t palette[768];
+        size_t at = 0, clear = 0;
+        for (size_t i = 0; i < a->n; i++) {
+            if (a->data[i] != 0 && a->data[i] != 255)
+                return false;
+            if (a->data[i] == 0)
+                at = i, clear++;
         }
+        fill_palette(palette, h);
+        if (clear == 1 && at < 256)
+            memcpy(key, palette + 3 * at, 3);
+        return clear == 1 && at < 256;
+    }
+    size_t channels = h->colour == COLOUR_GRAY ? 1 : 3;
+    if ((h->colour != COLOUR_GRAY && h->colour != COLOUR_RGB) || a->n < 2 * channels)
+        return false;
+    for (size_t c = 0; c < 3; c++) {
+        const uint8_t *v = a->data + (channels == 1 ? 0 : 2 * c);
+        unsigned value = (unsigned)v[0] << 8 | v[1];
+        if (h->depth == 1 && value)
+            value = 255;
+        else if (h->colour == COLOUR_GRAY && h->depth == 16 && value)
+            return false; /* what the reference reads there is no gray */
+        key[c] = value < 255 ? (uint8_t)value : 255;
+    }
+    return true;
 }
 
 static void put_chunk_head(struct buf *out, const char *type, size_t n)
@@ -207,6 +230,9 @@ int png_decode(struct image *im, int *orientation, const struct picture *file)
     if (status == 0 && (why = decode(im, &h, &clean)))
         status = picture_bad(file, "PNG", why);
     buf_free(&clean);
+    uint8_t key[3];
+    if (status == 0 && key_of(key, &h))
+        picture_key(im, key);
     if (h.orientation || h.xmp)
         *orientation = h.orientation ? h.orientation : h.xmp;
     return status;

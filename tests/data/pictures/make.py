@@ -1,5 +1,6 @@
 """Makes the pictures of this folder, and beside each NAME the file NAME.ppm: what Pillow's
-exif_transpose() and convert("RGB") give for it. Run with Pillow 11.3; the results are
+exif_transpose() and convert("RGB") give for it, a transparent colour that is then left
+laid over white (as transformers' convert_to_rgb() does). Run with Pillow 11.3; the results are
 kept, so this is only needed to add a picture."""
 import io, struct, zlib
 import numpy as np
@@ -21,6 +22,9 @@ alpha.putalpha(Image.fromarray((x * 255 / W).astype(np.uint8)))
 def keep(name, data, expect=None):
     open(name, "wb").write(data)
     im = expect or ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    if "transparency" in im.info:
+        im = im.convert("RGBA")
+        im = Image.alpha_composite(Image.new("RGBA", im.size, "white"), im).convert("RGB")
     im.save(name + ".ppm")
 
 
@@ -98,10 +102,8 @@ pal = np.asarray(p)
 table = bytes(p.getpalette()[:180])
 for depth in (1, 2, 4):
     keep(f"palette{depth}.png", png(W, H, depth, 3, pack(pal % (1 << depth), depth), chunk(b"PLTE", table[:3 << depth])))
-# transparency of a palette lies over white: what alpha_composite() gives
-data = png(W, H, 8, 3, pack(pal, 8), chunk(b"PLTE", table), chunk(b"tRNS", bytes(range(0, 240, 5))))
-im = Image.open(io.BytesIO(data)).convert("RGBA")
-keep("palette_alpha.png", data, Image.alpha_composite(Image.new("RGBA", im.size, "white"), im).convert("RGB"))
+# graded transparency of a palette is dropped
+keep("palette_alpha.png", png(W, H, 8, 3, pack(pal, 8), chunk(b"PLTE", table), chunk(b"tRNS", bytes(range(0, 240, 5)))))
 keep("palette_short.png", png(W, H, 8, 3, pack(pal, 8), chunk(b"PLTE", table[:60])))
 save("exif6.png", rgb, "PNG", exif=orientation(6))
 late = save("plain.png", rgb, "PNG")
