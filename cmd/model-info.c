@@ -87,7 +87,12 @@ int main(int argc, char *argv[])
         if (json) {
             model_info_json(&info, &b);
             buf_char(&b, '\n');
-            fwrite(b.data, 1, b.len, stdout);
+            if (buf_ok(&b) == 0) {
+                fwrite(b.data, 1, b.len, stdout);
+            } else {
+                cli_say(&cli, NULL, "%s", fail_text());
+                failed++;
+            }
             buf_free(&b);
         } else {
             print_text(&info);

@@ -331,8 +331,13 @@ int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv
     int closed = guard_descriptors(), first;
     *cli = (struct cli){.page = page, .status = CLI_USAGE};
     struct cli_private *own = calloc(1, sizeof *own);
-    if (!own)
+    if (!own) {
+        struct say without;
+        say_open(&without, page->name);
+        say(&without, "out of memory");
+        say_close(&without);
         return -1;
+    }
     cli->own = own;
     own->shards = 1;
     own->max_errors = -1;

@@ -9,8 +9,9 @@
 
 enum { ROWS_PERCENT_FROM = 100 }; /* rows before --max-errors P% is judged */
 
-/* The options hash: of the program, what changes row bytes, and cli_identity(). */
-static void seal_identity(struct cli_private *own, const char *program)
+/* The options hash: of the program, what changes row bytes, and cli_identity(). 0 or -1.
+ */
+static int seal_identity(struct cli_private *own, const char *program)
 {
     struct buf all = {0};
     XXH128_canonical_t bytes;
@@ -20,6 +21,10 @@ static void seal_identity(struct cli_private *own, const char *program)
     if (own->plan.path && own->plan.errors)
         buf_text(&all, "errors apart\n");
     buf_add(&all, own->identity.data, own->identity.len);
+    if (buf_ok(&all) < 0) {
+        buf_free(&all);
+        return -1;
+    }
     XXH128_canonicalFromHash(&bytes, XXH3_128bits(all.data, all.len));
     for (int i = 0; i < 16; i++) {
         static const char hex[] = "0123456789abcdef";
@@ -27,6 +32,7 @@ static void seal_identity(struct cli_private *own, const char *program)
         own->hash[2 * i + 1] = hex[bytes.digest[i] & 15];
     }
     buf_free(&all);
+    return 0;
 }
 
 /* Open the output, before the first row. 0 or -1: the run stops. */
@@ -35,8 +41,12 @@ static int begin(struct cli *cli)
     struct cli_private *own = cli->own;
     if (own->begun)
         return 0;
+    if (seal_identity(own, cli->page->name) < 0) {
+        say(&own->say, "%s", fail_text());
+        cli_stop(cli, STOP_SETUP);
+        return -1;
+    }
     own->begun = true;
-    seal_identity(own, cli->page->name);
     struct journal_head head = {cli->page->name, CAPMILL_VERSION, own->hash};
     if (sink_open(&own->sink, &own->plan, &head) < 0) {
         say(&own->say, "%s", fail_text());
@@ -92,14 +102,13 @@ void cli_say(struct cli *cli, const struct row *row, const char *format, ...)
     char *why = NULL;
     va_list args;
     va_start(args, format);
-    int n = vasprintf(&why, format, args);
-    va_end(args);
-    if (n >= 0 && row)
+    if (row && vasprintf(&why, format, args) >= 0) {
         report(cli, row, why);
-    else if (n >= 0)
-        say(&cli->own->say, "%s", why);
-    if (n >= 0)
         free(why);
+    } else if (!row) {
+        say_list(&cli->own->say, format, args);
+    }
+    va_end(args);
 }
 
 void cli_text_output(struct cli *cli)

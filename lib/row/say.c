@@ -31,11 +31,25 @@ static void put_safe(struct buf *out, const char *s, size_t n)
     }
 }
 
+/* Without memory for a line of any length: cut short, and in ASCII. */
+static void say_short(const struct say *s, const char *format, va_list args)
+{
+    char text[512], line[640];
+    vsnprintf(text, sizeof text, format, args);
+    for (char *c = text; *c; c++)
+        if (*c < 0x20 || *c > 0x7E)
+            *c = '?';
+    int n = snprintf(line, sizeof line, "%.100s: %s\n", s->name, text);
+    (void)output_write(STDERR_FILENO, line, (size_t)n);
+}
+
 void say_list(struct say *s, const char *format, va_list args)
 {
     static const char wipe[] = "\r\033[K";
     struct buf line = {0};
     char *text = NULL;
+    va_list again;
+    va_copy(again, args);
     int n = vasprintf(&text, format, args);
     pthread_mutex_lock(&s->lock);
     if (s->bar)
@@ -47,8 +61,12 @@ void say_list(struct say *s, const char *format, va_list args)
         free(text);
     }
     buf_char(&line, '\n');
-    if (!line.bad) /* where standard error is gone there is nobody to tell */
+    /* Where standard error is gone there is nobody to tell. */
+    if (n >= 0 && !line.bad)
         (void)output_write(STDERR_FILENO, line.data, line.len);
+    else
+        say_short(s, format, again);
+    va_end(again);
     pthread_mutex_unlock(&s->lock);
     buf_free(&line);
 }

@@ -64,8 +64,9 @@ void sink_put(struct sink *s, const struct row *row, bool dropped)
     }
     if (!dropped) {
         if (row_emit(row, put_piece, to) < 0)
-            note_error(s, ENOMEM, to->name);
-        output_put(to, (struct span){"\n", 1});
+            note_error(s, ENOMEM, to->name); /* of this row nothing was put */
+        else
+            output_put(to, (struct span){"\n", 1});
     }
     if (s->file) {
         journal_put_row(&s->pending, row, s->out.end, s->plan.errors ? s->errors.end : -1,

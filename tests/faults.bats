@@ -1,0 +1,87 @@
+# Calls of the C library that fail: memory, threads, files. LONG=1 tries every call.
+setup_file() {
+    export SHIM=$BATS_FILE_TMPDIR/fault-shim.so
+    cc -std=c11 -D_GNU_SOURCE -O1 -shared -fPIC -o "$SHIM" "$BATS_TEST_DIRNAME/c/fault-shim.c" -ldl
+}
+setup() {
+    load common
+    # the sanitizers bring an allocator of their own, which no shim can replace
+    case $CAPMILL_BIN in */san/*) skip "not beside a sanitizer" ;; esac
+    for i in 1 2 3 4 5; do echo '{"id":'$i',"text":"row number '$i'"}'; done > texts
+    for i in 0 1; do echo '{"id":'$i',"image":"images/000'$i'.png"}'; done > pictures
+}
+
+# fault CALL:N:HOW COMMAND...: its status in $status, its messages in err; no run hangs.
+fault() {
+    status=0
+    FAULT=$1 FAULT_COUNT=count LD_PRELOAD=$SHIM timeout 20 "${@:2}" < /dev/null > out 2> err || status=$?
+}
+# points N TOTAL: N of the calls from 1 to TOTAL, another choice each time; LONG=1: all.
+points() {
+    if [ -n "${LONG:-}" ]; then seq "$2"; else shuf -i "1-$2" -n "$1" | sort -n; fi
+}
+# A failed call ends the run in order: a known status, and a reason unless all is well.
+orderly() {
+    case $status in
+    0) ;;
+    1 | 2 | 75) [ -s err ] || { echo "$*: status $status without a message"; return 1; } ;;
+    *) echo "$*: status $status: $(cat err)"; return 1 ;;
+    esac
+}
+# resumes WANT COMMAND...: the run that was cut off goes on to WANT's bytes.
+resumes() {
+    "${@:2}" --resume --retry-errors < /dev/null || { echo "cannot be resumed"; return 1; }
+    cmp file "$1"
+}
+# strike KIND HOW POINTS COMMAND...: with -o file; each failure leaves what can be resumed.
+strike() {
+    rm -f file*
+    "${@:4}" && mv file want && rm -f file*
+    fault "$1:0:12" "${@:4}"
+    for n in $(points "$3" "$(cat count)"); do
+        rm -f file*
+        fault "$1:$n:$2" "${@:4}"
+        orderly "$1:$n:$2" && resumes want "${@:4}" || { echo "at $1:$n:$2"; return 1; }
+    done
+}
+
+@test "a failed allocation: an orderly end, whole rows, a resumable file" {
+    strike alloc 12 40 model-tokenize -m pocket -o file texts
+    strike alloc 12 40 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
+}
+
+@test "memory that stays out: a message all the same, no torn row on standard output" {
+    fault alloc:0:12 model-tokenize -m pocket texts
+    for n in $(points 60 "$(cat count)"); do
+        [ "$n" -gt 4 ] || continue # before main()
+        fault "alloc:$n+:12" model-tokenize -m pocket texts
+        orderly "alloc:$n+"
+        ! grep -qv '^{.*}$' out || { echo "alloc:$n+: torn"; return 1; }
+    done
+}
+
+@test "model-info out of memory: never an empty answer with status 0" {
+    fault alloc:0:12 model-info --json pocket
+    cp out want
+    total=$(cat count)
+    for n in $(seq $((total - 12)) "$total") $(points 20 "$total"); do
+        fault "alloc:$n:12" model-info --json pocket
+        orderly "alloc:$n"
+        [ "$status" != 0 ] || cmp out want
+    done
+}
+
+@test "files fail once: full, broken, interrupted, short: nothing is lost" {
+    for how in 28 5 4 11 short; do
+        strike write $how 12 model-tokenize -m pocket -o file texts
+    done
+    for call in open fsync ftruncate; do
+        strike $call 28 12 model-tokenize -m pocket -o file texts
+    done
+    strike open 24 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
+}
+
+@test "no thread, no mapping: an orderly end" {
+    strike thread 11 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
+    strike map 12 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
+}
