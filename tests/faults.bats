@@ -14,7 +14,8 @@ setup() {
 # fault CALL:N:HOW COMMAND...: its status in $status, its messages in err; no run hangs.
 fault() {
     status=0
-    FAULT=$1 FAULT_COUNT=count LD_PRELOAD=$SHIM timeout 20 "${@:2}" < /dev/null > out 2> err || status=$?
+    rm -f count
+    timeout 20 env FAULT="$1" FAULT_COUNT=count LD_PRELOAD="$SHIM" "${@:2}" < /dev/null > out 2> err || status=$?
 }
 # points N TOTAL: N of the calls from 1 to TOTAL, another choice each time; LONG=1: all.
 points() {
@@ -24,7 +25,7 @@ points() {
 orderly() {
     case $status in
     0) ;;
-    1 | 2 | 75) [ -s err ] || { echo "$*: status $status without a message"; return 1; } ;;
+    1 | 2 | 75) grep -qE '^[a-z-]+: [[:print:]]+$' err || { echo "$*: status $status without a message"; return 1; } ;;
     *) echo "$*: status $status: $(cat err)"; return 1 ;;
     esac
 }
@@ -38,6 +39,7 @@ strike() {
     rm -f file*
     "${@:4}" && mv file want && rm -f file*
     fault "$1:0:12" "${@:4}"
+    [ "$(cat count)" -gt 0 ]
     for n in $(points "$3" "$(cat count)"); do
         rm -f file*
         fault "$1:$n:$2" "${@:4}"
@@ -52,6 +54,7 @@ strike() {
 
 @test "memory that stays out: a message all the same, no torn row on standard output" {
     fault alloc:0:12 model-tokenize -m pocket texts
+    [ "$(cat count)" -gt 0 ]
     for n in $(points 60 "$(cat count)"); do
         [ "$n" -gt 4 ] || continue # before main()
         fault "alloc:$n+:12" model-tokenize -m pocket texts
@@ -63,6 +66,7 @@ strike() {
 @test "model-info out of memory: never an empty answer with status 0" {
     fault alloc:0:12 model-info --json pocket
     cp out want
+    [ "$(cat count)" -gt 0 ]
     total=$(cat count)
     for n in $(seq $((total - 12)) "$total") $(points 20 "$total"); do
         fault "alloc:$n:12" model-info --json pocket
@@ -84,4 +88,18 @@ strike() {
 @test "no thread, no mapping: an orderly end" {
     strike thread 11 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
     strike map 12 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
+}
+
+@test "a journal that cannot be written: the message names the output" {
+    fault write:1:28 model-tokenize -m pocket -o file texts
+    [ "$status" = 75 ]
+    grep -q '^model-tokenize: file: No space left' err
+}
+
+@test "odd values of options are refused by name" {
+    for value in "--top-p=0" "--top-p=nan" "--seed=	1" "--seed=-1" "--id-key=" "--max-tokens=0" "--stop=" \
+        "--logprobs=x" "--shard=1" "--max-errors=5%%" "--samples=99999999" "--temperature=nan"; do
+        run --separate-stderr -2 caption -m pocket "$value" pictures
+        [[ "$stderr" == *"${value%%=*}"* ]]
+    done
 }

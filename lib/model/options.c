@@ -94,7 +94,7 @@ void request_options_read(struct request *request, struct cli *cli)
     struct request *r = request;
     r->n = (int)cli_int(cli, "samples", r->n, 1, 4096);
     r->temperature = cli_real(cli, "temperature", r->temperature, 0, 100);
-    r->top_p = cli_real(cli, "top-p", r->top_p, 0, 1);
+    r->top_p = cli_real(cli, "top-p", r->top_p, 1e-6, 1);
     r->top_k = (int)cli_int(cli, "top-k", r->top_k, 0, INT_MAX);
     r->min_p = cli_real(cli, "min-p", r->min_p, 0, 1);
     r->repetition_penalty =

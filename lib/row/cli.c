@@ -2,6 +2,7 @@
 #include "row/cli_own.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,7 +85,8 @@ int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t le
         return otherwise;
     errno = 0;
     long long x = strtoll(text, &end, 10);
-    if (errno == 0 && *text && !*end && *text != ' ' && x >= least && x <= most)
+    if (errno == 0 && *text && !*end && !isspace((unsigned char)*text) && x >= least &&
+        x <= most)
         return x;
     if (most == INT64_MAX)
         cli_bad_usage(cli, "--%s %s: not an integer of at least %" PRId64, name, text,
@@ -106,7 +108,7 @@ static bool parse_real(const char *text, double *x)
         uselocale(before);
         freelocale(c);
     }
-    return *text && *text != ' ' && !*end && isfinite(*x);
+    return *text && !isspace((unsigned char)*text) && !*end && isfinite(*x);
 }
 
 double cli_real(struct cli *cli, const char *name, double otherwise, double least,
@@ -260,6 +262,8 @@ static int parse_row_options(struct cli *cli)
                                    .retry = cli_has(cli, "retry-errors")};
     if (own->plan.path && strcmp(own->plan.path, "-") == 0)
         own->plan.path = NULL;
+    if (!*own->id_key)
+        return cli_bad_usage(cli, "--id-key: the name is empty");
     if (own->plan.resume && !own->plan.path)
         return cli_bad_usage(cli, "--resume needs -o FILE");
     if (own->plan.retry && !own->plan.resume)

@@ -72,7 +72,7 @@ void sink_put(struct sink *s, const struct row *row, bool dropped)
         journal_put_row(&s->pending, row, s->out.end, s->plan.errors ? s->errors.end : -1,
                         !row->bad);
         if (s->pending.bad)
-            note_error(s, ENOMEM, s->journal_path);
+            note_error(s, ENOMEM, s->plan.path);
     }
     note_errors(s);
     pthread_mutex_unlock(&s->lock);
@@ -112,7 +112,7 @@ void sink_commit(struct sink *s)
             note_error(s, errno, s->errors.name);
         else if (output_write(s->journal, lines.data, lines.len) < 0 ||
                  fdatasync(s->journal) < 0)
-            note_error(s, errno, s->journal_path);
+            note_error(s, errno, s->plan.path);
         else
             s->safe = end, s->errors_safe = errors_end;
     }

@@ -178,7 +178,7 @@ static int open_journal(struct sink *s, const struct journal_head *head)
         else if (output_write(s->journal, first.data, first.len) < 0 ||
                  fdatasync(s->journal) < 0) {
             /* A full disk: the run stops at once, and can be resumed. */
-            s->error_name = s->journal_path;
+            s->error_name = s->plan.path; /* lives on when *s is closed */
             s->error = errno;
         }
         sync_folder(s->journal_path);

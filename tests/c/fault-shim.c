@@ -150,9 +150,10 @@ ssize_t read(int fd, void *to, size_t n)
     return plan.half ? syscall(SYS_read, fd, to, n > 1 ? n / 2 : n) : -1;
 }
 
+/* Writes of 8 bytes wake a thread through an eventfd: those do not fail. */
 ssize_t write(int fd, const void *from, size_t n)
 {
-    if (!strike("write", "io"))
+    if (n == 8 || !strike("write", "io"))
         return syscall(SYS_write, fd, from, n);
     return plan.half ? syscall(SYS_write, fd, from, n > 1 ? n / 2 : n) : -1;
 }
