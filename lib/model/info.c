@@ -24,7 +24,9 @@ static void read_types(struct model_info *info, const struct weights *w)
         }
 }
 
-static void read_text(struct model_info *info)
+/* What goes wrong with tokenizer or template is part of the answer; a want of memory is
+ * not. 0 or -1. */
+static int read_text(struct model_info *info)
 {
     struct tokenizer *t = tokenizer_open(info->dir);
     if (t) {
@@ -32,6 +34,8 @@ static void read_text(struct model_info *info)
         snprintf(info->tokenizer_text, sizeof info->tokenizer_text,
                  "byte-level BPE, %d tokens", info->tokenizer_size);
         tokenizer_close(t);
+    } else if (fail_kind() == FAIL_INTERNAL) {
+        return -1;
     } else {
         snprintf(info->tokenizer_text, sizeof info->tokenizer_text, "%.250s",
                  fail_text());
@@ -42,9 +46,12 @@ static void read_text(struct model_info *info)
         snprintf(info->chat_text, sizeof info->chat_text, "%s%s", chat_name(chat),
                  chat_guessed(chat) ? " (by marks in an unknown template)" : "");
         chat_close(chat);
+    } else if (fail_kind() == FAIL_INTERNAL) {
+        return -1;
     } else {
         snprintf(info->chat_text, sizeof info->chat_text, "%s", fail_text());
     }
+    return 0;
 }
 
 int model_info_read(struct model_info *info, const char *spec, int kv_tokens)
@@ -66,8 +73,7 @@ int model_info_read(struct model_info *info, const char *spec, int kv_tokens)
         return -1;
     int context = info->config.text.context;
     info->kv_tokens = kv_tokens ? kv_tokens : context < 4096 ? context : 4096;
-    read_text(info);
-    return 0;
+    return read_text(info);
 }
 
 static void put_int(struct buf *b, const char *key, int64_t x)

@@ -36,9 +36,9 @@ static int from_json(struct span file, struct buf *template)
 static int look_in(const char *dir, const char *file, bool json, struct buf *template)
 {
     struct buf name = {0}, bytes = {0};
-    int found = 0;
-    if (!file_exists(dir, file))
-        return 0;
+    int found = file_exists(dir, file);
+    if (found <= 0)
+        return found;
     buf_print(&name, "%s/%s", dir, file);
     if (!buf_string(&name)) {
         found = fail_memory();

@@ -22,7 +22,7 @@ int file_exists(const char *dir, const char *file)
     struct buf name = {0};
     struct stat st;
     buf_print(&name, "%s/%s", dir, file);
-    int found = buf_string(&name) && stat(name.data, &st) == 0;
+    int found = buf_string(&name) ? stat(name.data, &st) == 0 : fail_memory();
     buf_free(&name);
     return found;
 }

@@ -10,7 +10,7 @@ int file_find(const char *path, const char *file, struct buf *name);
  * model) with the name and the reason in fail_text(). */
 int file_read(const char *name, struct buf *out);
 
-/* Is there a file dir/file? */
+/* Is there a file dir/file? 1, 0, or -1 (memory). */
 int file_exists(const char *dir, const char *file);
 
 #define FILE_BYTES_MAX ((size_t)1 << 30)
