@@ -60,6 +60,13 @@ static void *block_grow(void *p, size_t n)
 #include <stb/stb_image.h>
 #pragma GCC diagnostic pop
 
+/* Why stb gave nothing. It forgets to say so where memory for inflating is short. */
+static const char *reason(void)
+{
+    const char *told = stbi_failure_reason();
+    return told ? told : "out of memory";
+}
+
 uint8_t *stb_decode(const uint8_t *data, size_t n, int height, int width, int channels,
                     const char **why)
 {
@@ -69,7 +76,7 @@ uint8_t *stb_decode(const uint8_t *data, size_t n, int height, int width, int ch
         return NULL;
     }
     uint8_t *out = stbi_load_from_memory(data, (int)n, &w, &h, &stored, channels);
-    *why = out ? "the size is not the header's" : stbi_failure_reason();
+    *why = out ? "the size is not the header's" : reason();
     if (out && w == width && h == height)
         return out;
     stb_free(out);
@@ -85,7 +92,7 @@ uint16_t *stb_decode_gray16(const uint8_t *data, size_t n, int height, int width
         return NULL;
     }
     uint16_t *out = stbi_load_16_from_memory(data, (int)n, &w, &h, &stored, 1);
-    *why = out ? "the size is not the header's" : stbi_failure_reason();
+    *why = out ? "the size is not the header's" : reason();
     if (out && w == width && h == height)
         return out;
     stb_free(out);
