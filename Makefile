@@ -20,7 +20,7 @@ endif
 # -ffp-contract=off: the compiler may not fuse a product and a sum behind our back; where
 # we want fused arithmetic we write it. It is part of "equal bits".
 CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
-    -ffile-prefix-map=$(CURDIR)=.
+    -ffile-prefix-map='$(CURDIR)'=.
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
 # libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts;
 # libgcc_s too, which glibc would else load when a thread ends, memory or not.
