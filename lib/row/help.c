@@ -71,8 +71,10 @@ void help_page(struct buf *out, const struct options *o, const struct cli_page *
             : "Files hold rows (JSONL or a JSON array, also packed by gzip or "
               "zstd). Without any, rows are read from standard input.",
         0);
-    buf_text(out, "Exit status: 0 all rows good, 1 some failed, 2 bad usage or set-up, "
-                  "3 over --max-errors,\n75 interrupted or out of space.\n");
+    put_wrapped(out,
+                "Exit status: 0 all rows good, 1 some failed, 2 bad usage or set-up, "
+                "3 over --max-errors, 75 interrupted or out of space.",
+                0);
 }
 
 void help_names(struct buf *out, const struct options *o)
