@@ -144,9 +144,19 @@ EOF
     run --separate-stderr -2 caption -m pocket --temperature warm "$SAMPLES"
     [[ "$stderr" == *"--temperature"* ]]
     run --separate-stderr -2 caption -m pocket --top-p 1.5 "$SAMPLES"
+    run --separate-stderr -2 caption -m pocket --top-p 0 "$SAMPLES/images/0000.png"
+    [[ "$stderr" == "caption: --top-p 0: "* ]]
     run --separate-stderr -2 caption -m pocket -n 0 "$SAMPLES"
     run --separate-stderr -2 caption -m http://127.0.0.1:1/v1#x "$SAMPLES"
     [[ "$stderr" == *endpoint* ]]
+    run --separate-stderr -2 caption -m pocket --compute bf16 "$SAMPLES"
+    [[ "$stderr" == "caption: --compute bf16: this version computes in fp32 only"* ]]
+    run --separate-stderr -2 caption -m pocket --device cuda:1 "$SAMPLES"
+    [[ "$stderr" == "caption: --device cuda:1: this version computes on the CPU only"* ]]
+    CAPMILL_SHARE=/nonexistent run --separate-stderr -2 caption -m pocket "$SAMPLES"
+    [[ "$stderr" == *"CAPMILL_SHARE=/nonexistent: no such folder" ]]
+    CAPMILL_ISA=sse run --separate-stderr -2 caption -m pocket "$SAMPLES"
+    [[ "$stderr" == *"CAPMILL_ISA"* ]]
     run --separate-stderr -2 caption --no-such-option
 }
 

@@ -184,11 +184,6 @@ const char *local_chat_name(const struct local *l)
     return chat_name(l->chat);
 }
 
-bool local_sees(const struct local *l)
-{
-    return engine_config(l->engine)->vision.depth > 0;
-}
-
 void local_pixels(const struct local *l, int64_t *least, int64_t *most)
 {
     *least = l->patches.min_pixels;

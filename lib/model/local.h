@@ -11,7 +11,6 @@ struct local *local_open(const char *dir, const struct model_options *options);
 void local_close(struct local *l);
 const char *local_hash(const struct local *l);
 const char *local_chat_name(const struct local *l);
-bool local_sees(const struct local *l);
 void local_pixels(const struct local *l, int64_t *least, int64_t *most);
 const char *local_notes(const struct local *l);
 int local_workers(const struct local *l);

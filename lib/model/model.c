@@ -45,6 +45,8 @@ int model_find(char *dir, size_t size, const char *spec)
     }
     if (n == 0 || strchr(spec, '/'))
         return fail(FAIL_MODEL, "%s: no such model folder", n ? spec : "(empty)");
+    if (share_dir(dir, size) < 0) /* else the name is right, and the place is not */
+        return fail_in("%s", spec);
     if (find_shared(dir, size, spec) < 0)
         return fail(FAIL_MODEL,
                     "%s: neither a folder nor a model that comes with capmill", spec);
@@ -79,11 +81,6 @@ const char *model_hash(const struct model *m)
 const char *model_chat_name(const struct model *m)
 {
     return local_chat_name(m->local);
-}
-
-bool model_sees(const struct model *m)
-{
-    return local_sees(m->local);
 }
 
 void model_pixels(const struct model *m, int64_t *least, int64_t *most)

@@ -35,7 +35,6 @@ void model_close(struct model *m);
 int model_find(char *dir, size_t size, const char *spec);
 const char *model_hash(const struct model *m); /* hex; identity of config and weights */
 const char *model_chat_name(const struct model *m); /* "qwen3_vl" */
-bool model_sees(const struct model *m);             /* takes pictures */
 /* Limits on a resized picture in force, pixels; 0 and 0 for a text model. */
 void model_pixels(const struct model *m, int64_t *least, int64_t *most);
 /* Remarks for -v: how the chat format was found, what was ignored. "" if none. */

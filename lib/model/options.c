@@ -82,8 +82,15 @@ void model_options_read(struct model_options *options, struct cli *cli)
         .chat = cli_text(cli, "chat", NULL),
         .vision_id = cli_has(cli, "vision-id"),
     };
-    choice(cli, "device", options->device, "auto|cpu");
-    choice(cli, "compute", options->compute, "fp32");
+    if (strncmp(options->device, "cuda", 4) == 0)
+        cli_bad_usage(cli, "--device %s: this version computes on the CPU only",
+                      options->device);
+    else
+        choice(cli, "device", options->device, "auto|cpu");
+    if (strcmp(options->compute, "bf16") == 0)
+        cli_bad_usage(cli, "--compute bf16: this version computes in fp32 only");
+    else
+        choice(cli, "compute", options->compute, "fp32");
     const char *think = cli_text(cli, "think", NULL);
     if (think)
         options->think = choice(cli, "think", think, "off|on") == 1 ? 1 : -1;
@@ -94,7 +101,9 @@ void request_options_read(struct request *request, struct cli *cli)
     struct request *r = request;
     r->n = (int)cli_int(cli, "samples", r->n, 1, 4096);
     r->temperature = cli_real(cli, "temperature", r->temperature, 0, 100);
-    r->top_p = cli_real(cli, "top-p", r->top_p, 1e-6, 1);
+    r->top_p = cli_real(cli, "top-p", r->top_p, 0, 1);
+    if (r->top_p == 0)
+        cli_bad_usage(cli, "--top-p 0: keeps no token (--temperature 0 is greedy)");
     r->top_k = (int)cli_int(cli, "top-k", r->top_k, 0, INT_MAX);
     r->min_p = cli_real(cli, "min-p", r->min_p, 0, 1);
     r->repetition_penalty =

@@ -231,11 +231,6 @@ int feed_next(struct feed *f, struct feed_item *item)
     return STREAM_END;
 }
 
-bool feed_must_wait(const struct feed *f)
-{
-    return f->reader && stream_must_wait(reader_stream(f->reader));
-}
-
 void feed_close(struct feed *f)
 {
     reader_close(f->reader);

@@ -37,6 +37,5 @@ bool feed_has_media(const struct feed *f);
 /* 1 an item, STREAM_END, STREAM_STOPPED, or STREAM_FAILED with the reason (the rest of
  * one file is lost; the next call goes on behind it). */
 int feed_next(struct feed *f, struct feed_item *item);
-bool feed_must_wait(const struct feed *f);
 void feed_close(struct feed *f);
 #endif

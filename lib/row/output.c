@@ -49,13 +49,6 @@ void output_put(struct output *o, struct span bytes)
         o->error = ENOMEM;
 }
 
-int output_sync(struct output *o)
-{
-    if (!o->error && fdatasync(o->fd) < 0 && errno != EINVAL && errno != EROFS)
-        o->error = errno;
-    return o->error ? -1 : 0;
-}
-
 void output_close(struct output *o)
 {
     if (o->fd > STDERR_FILENO && close(o->fd) < 0 && !o->error && errno != EINTR)

@@ -15,7 +15,6 @@ struct output {
 
 void output_put(struct output *o, struct span bytes);
 int output_flush(struct output *o); /* 0, or -1 with o->error set */
-int output_sync(struct output *o);  /* flushed bytes to the disk. 0 or -1 */
 /* Write n bytes, however many calls that takes. 0, or -1 and errno. */
 int output_write(int fd, const char *s, size_t n);
 void output_close(struct output *o); /* does not flush */

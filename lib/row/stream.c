@@ -82,7 +82,8 @@ void stream_progress(const struct stream *s, int64_t *read, int64_t *all)
     *all = s->size;
 }
 
-bool stream_must_wait(const struct stream *s)
+/* Would a read have to wait for somebody else? */
+static bool must_wait(const struct stream *s)
 {
     if (s->regular || s->ended || s->from < s->to)
         return false;
@@ -93,7 +94,7 @@ bool stream_must_wait(const struct stream *s)
 /* 0 once there is something to read (or an end, or an error). */
 static int wait_for_input(struct stream *s)
 {
-    if (!stream_must_wait(s))
+    if (!must_wait(s))
         return 0;
     struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN},
                             {.fd = s->wait->wake_fd, .events = POLLIN}};

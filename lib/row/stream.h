@@ -29,9 +29,6 @@ struct stream *stream_open(const char *path, const struct stream_wait *wait);
 /* Up to n bytes to to: how many (> 0), or one of the enum. */
 int64_t stream_read(struct stream *s, char *to, size_t n);
 
-/* Would stream_read() have to wait for somebody else? */
-bool stream_must_wait(const struct stream *s);
-
 /* Bytes of the file read so far, and all of them; -1 where that is not known (a pipe). */
 void stream_progress(const struct stream *s, int64_t *read, int64_t *all);
 const char *stream_name(const struct stream *s); /* the path, or "stdin" */
