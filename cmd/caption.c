@@ -184,7 +184,7 @@ int main(int argc, char *argv[])
     }
     job.model = model_open(cli_text(&cli, "model", NULL), &job.model_options);
     if (!job.model || cli_identity(&cli, "model", model_hash(job.model)) < 0 ||
-        cli_identity(&cli, "prompt", job.conversation.prompt) < 0) {
+        cli_identity_text(&cli, "prompt", job.conversation.prompt) < 0) {
         model_close(job.model);
         buf_free(&prompt);
         return cli_quit(&cli);

@@ -103,6 +103,17 @@ tokenize() { model-tokenize -m pocket "$@"; }
     head -1 out.jsonl.journal | jq -e '.program == "model-tokenize"'
 }
 
+@test "the journal's first line is what --stamp adds to a row: hashes and the seed" {
+    caption -m pocket --temperature 0 --max-tokens 2 --seed 4 --stamp -o out "$SAMPLES/images/0000.png"
+    head -1 out.journal > head
+    jq -e '(keys_unsorted == ["program","version","options","model","prompt","seed"])
+        and (.options|length) == 32 and (.model|length) == 32 and (.prompt|length) == 32 and .seed == 4' head
+    jq -c '._run[0]' out | cmp - head
+    # without --stamp too
+    caption -m pocket --temperature 0 --max-tokens 2 --seed 4 -o plain "$SAMPLES/images/0000.png"
+    [ "$(head -1 plain.journal | jq -c 'del(.options)')" = "$(jq -c 'del(.options)' head)" ]
+}
+
 @test "a torn tail is cut, and the run goes on to the same bytes" {
     texts 200 > rows
     tokenize -o want rows
@@ -179,6 +190,7 @@ tokenize() { model-tokenize -m pocket "$@"; }
         run --separate-stderr -0 $program --help
         [[ "${lines[0]}" == *"$program"* ]]
         [ "$stderr" = "" ]
+        [ "$(wc -L <<<"$output")" -le 80 ]
         run -0 $program --version
         [[ "$output" == "$program "* || "$output" == capmill* ]]
         run -0 bash -c "$program --completion bash | bash -n"

@@ -42,11 +42,18 @@ int cli_identity(struct cli *cli, const char *name, const char *text)
     struct cli_private *own = cli->own;
     assert(!own->begun && "the identity is sealed with the first row");
     buf_print(&own->identity, "%s=%s\n", name, text);
-    buf_char(&own->models, ',');
-    json_put_text(&own->models, span_of(name));
-    buf_char(&own->models, ':');
-    json_put_text(&own->models, span_of(text));
-    return own->identity.bad || own->models.bad ? fail_memory() : 0;
+    buf_char(&own->stamp, ',');
+    json_put_text(&own->stamp, span_of(name));
+    buf_char(&own->stamp, ':');
+    json_put_text(&own->stamp, span_of(text));
+    return own->identity.bad || own->stamp.bad ? fail_memory() : 0;
+}
+
+int cli_identity_text(struct cli *cli, const char *name, const char *text)
+{
+    char hex[33];
+    key_hex(hex, text, strlen(text));
+    return cli_identity(cli, name, hex);
 }
 
 /* -- Option values ------------------------------------------------------------------- */
@@ -253,7 +260,7 @@ static int parse_row_options(struct cli *cli)
     own->limit = cli_int(cli, "limit", -1, 0, INT64_MAX);
     own->id_key = cli_text(cli, "id-key", "id");
     own->unordered = cli_has(cli, "unordered");
-    own->stamp = cli_has(cli, "stamp");
+    own->stamp_rows = cli_has(cli, "stamp");
     own->progress = cli_has(cli, "progress");
     own->plan = (struct sink_plan){.path = cli_text(cli, "output", NULL),
                                    .errors = cli_text(cli, "errors", NULL),
@@ -323,7 +330,7 @@ static void release(struct cli *cli)
     feed_close(&own->feed);
     key_counts_free(&own->counts);
     buf_free(&own->identity);
-    buf_free(&own->models);
+    buf_free(&own->stamp);
     options_free(&own->options);
     say_close(&own->say);
     free(own);

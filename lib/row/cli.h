@@ -108,9 +108,11 @@ void cli_text_output(struct cli *cli);
 void cli_note(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Say what becomes part of the run's identity (options hash; _run with --stamp) besides
- * the options: "model", hash. Before the first row. 0 or -1 (memory). */
+/* Say what becomes part of the run's identity (options hash; _run with --stamp; the
+ * journal's first line) besides the options: "model", hash. Before the first row. 0 or
+ * -1 (memory). */
 int cli_identity(struct cli *cli, const char *name, const char *value);
+int cli_identity_text(struct cli *cli, const char *name, const char *text); /* its hash */
 
 /* -- Rows in, rows out ------------------------------------------------------------------
  */

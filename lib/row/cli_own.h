@@ -32,13 +32,13 @@ struct cli_private {
     struct say say;
     bool verbose, unusable;
     struct buf identity; /* name=value lines: options, then cli_identity() */
-    struct buf models;   /* ,"name":"value" for _run */
-    char hash[33];       /* of identity, once begun */
+    struct buf stamp; /* of cli_identity(); once begun, what _run and the journal get */
+    char hash[33];    /* of identity, once begun */
     const char *id_key;
     int64_t shard, shards, limit; /* limit -1: none */
     int64_t max_errors;           /* -1: none */
     double max_percent;           /* < 0: none */
-    bool unordered, text_output, stamp, progress;
+    bool unordered, text_output, stamp_rows, progress;
     struct sink_plan plan;
 
     /* The main thread's */

@@ -13,13 +13,8 @@ struct key journal_key(const struct row *row)
 
 void journal_put_head(struct buf *out, const struct journal_head *head)
 {
-    buf_text(out, "{\"program\":");
-    json_put_text(out, span_of(head->program));
-    buf_text(out, ",\"version\":");
-    json_put_text(out, span_of(head->version));
-    buf_text(out, ",\"options\":");
-    json_put_text(out, span_of(head->options));
-    buf_text(out, "}\n");
+    buf_add(out, head->stamp.s, head->stamp.n);
+    buf_char(out, '\n');
 }
 
 void journal_put_row(struct buf *out, const struct row *row, int64_t end,

@@ -1,12 +1,13 @@
 /* journal.h: which rows an output file holds, kept beside it as FILE.journal.
  *
- *     {"program":"caption","version":"0.1.0","options":"HASH"}
+ *     {"program":"caption","version":"0.1.0","options":"HASH","model":"HASH",...}
  *     {"id":"cat","n":0,"end":120,"ok":true}
  *     {"line":"HASH","n":0,"end":120,"errors_end":80,"ok":false}
  *
- * One line a row, in the order of the output: its key (an id over JOURNAL_ID bytes as
- * "id_hash"), its occurrence, where the output (and the file of --errors) ends behind it.
- * The rows' bytes are on the disk before their lines are written.
+ * The first line is what --stamp adds to each row. Then one line a row, in the order of
+ * the output: its key (an id over JOURNAL_ID bytes as "id_hash"), its occurrence, where
+ * the output (and the file of --errors) ends behind it. The rows' bytes are on the disk
+ * before their lines are written.
  */
 #ifndef JOURNAL_H
 #define JOURNAL_H
@@ -16,9 +17,10 @@
 
 enum { JOURNAL_ID = 256 };
 
-/* What a run must have in common with the one that it continues. */
+/* The run. What it continues must have program and options in common with it. */
 struct journal_head {
-    const char *program, *version, *options; /* options: their hash */
+    const char *program, *options; /* options: their hash */
+    struct span stamp;             /* the first line: an object that has both */
 };
 
 /* What is known from a journal. */

@@ -21,6 +21,18 @@ struct key key_of(bool has_id, const void *bytes, size_t n)
     return key_from(XXH3_128bits_withSeed(bytes, n, has_id));
 }
 
+void key_hex(char hex[33], const void *bytes, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(bytes, n));
+    for (int i = 0; i < 16; i++) {
+        hex[2 * i] = digits[canonical.digest[i] >> 4];
+        hex[2 * i + 1] = digits[canonical.digest[i] & 15];
+    }
+    hex[32] = '\0';
+}
+
 struct key key_at(struct key key, int64_t occurrence)
 {
     uint64_t words[3] = {key.lo, key.hi, (uint64_t)occurrence};

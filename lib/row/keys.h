@@ -14,6 +14,9 @@ struct key {
 struct key key_of(bool has_id, const void *bytes, size_t n);
 struct key key_at(struct key key, int64_t occurrence); /* key and occurrence as one */
 
+/* xxh3-128 of n bytes as 32 hex digits and a NUL. */
+void key_hex(char hex[33], const void *bytes, size_t n);
+
 /* How many times each key came. A zeroed struct is empty. */
 struct key_counts {
     struct key_count *slots;

@@ -5,34 +5,36 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 enum { ROWS_PERCENT_FROM = 100 }; /* rows before --max-errors P% is judged */
 
-/* The options hash: of the program, what changes row bytes, and cli_identity(). 0 or -1.
- */
+/* The options hash (of the program, what changes row bytes, and cli_identity()), and the
+ * stamp: the object that says what made the rows. 0 or -1 (memory). */
 static int seal_identity(struct cli_private *own, const char *program)
 {
-    struct buf all = {0};
-    XXH128_canonical_t bytes;
+    struct buf all = {0}, stamp = {0};
     buf_text(&all, program);
     buf_char(&all, '\n');
     options_identity(&own->options, &all);
     if (own->plan.path && own->plan.errors)
         buf_text(&all, "errors apart\n");
     buf_add(&all, own->identity.data, own->identity.len);
-    if (buf_ok(&all) < 0) {
-        buf_free(&all);
-        return -1;
-    }
-    XXH128_canonicalFromHash(&bytes, XXH3_128bits(all.data, all.len));
-    for (int i = 0; i < 16; i++) {
-        static const char hex[] = "0123456789abcdef";
-        own->hash[2 * i] = hex[bytes.digest[i] >> 4];
-        own->hash[2 * i + 1] = hex[bytes.digest[i] & 15];
-    }
+    key_hex(own->hash, all.data, all.len);
+    bool bad = all.bad;
     buf_free(&all);
-    return 0;
+    buf_text(&stamp, "{\"program\":");
+    json_put_text(&stamp, span_of(program));
+    buf_print(&stamp, ",\"version\":\"%s\",\"options\":\"%s\"", CAPMILL_VERSION,
+              own->hash);
+    buf_add(&stamp, own->stamp.data, own->stamp.len);
+    const struct option_value *seed = options_value(&own->options, "seed");
+    if (seed)
+        buf_print(&stamp, ",\"seed\":%lld",
+                  seed->count ? strtoll(seed->texts[seed->count - 1], NULL, 10) : 0LL);
+    buf_char(&stamp, '}');
+    buf_free(&own->stamp);
+    own->stamp = stamp;
+    return bad || stamp.bad ? fail_memory() : 0;
 }
 
 /* Open the output, before the first row. 0 or -1: the run stops. */
@@ -41,14 +43,11 @@ static int begin(struct cli *cli)
     struct cli_private *own = cli->own;
     if (own->begun)
         return 0;
-    if (seal_identity(own, cli->page->name) < 0) {
-        say(&own->say, "%s", fail_text());
-        cli_stop(cli, STOP_SETUP);
-        return -1;
-    }
     own->begun = true;
-    struct journal_head head = {cli->page->name, CAPMILL_VERSION, own->hash};
-    if (sink_open(&own->sink, &own->plan, &head) < 0) {
+    int sealed = seal_identity(own, cli->page->name);
+    struct journal_head head = {
+        cli->page->name, own->hash, {own->stamp.data, own->stamp.len}};
+    if (sealed < 0 || sink_open(&own->sink, &own->plan, &head) < 0) {
         say(&own->say, "%s", fail_text());
         cli_stop(cli, STOP_SETUP);
         return -1;
@@ -204,31 +203,21 @@ static bool too_many(const struct cli_private *own, bool last)
 }
 
 /* Append what made this row to its _run list. */
-static void stamp(struct cli *cli, struct row *row)
+static void add_stamp(struct cli *cli, struct row *row)
 {
     struct cli_private *own = cli->own;
     struct span before = json_get(row->text, "_run");
     struct buf run = {0};
-    const char *close = NULL;
     if (json_type(before) == JSON_ARRAY) {
         struct span first;
         size_t at = 0;
-        close = before.s + before.n - 1;
         buf_add(&run, before.s, before.n - 1);
         buf_text(&run, json_each(before, &at, &first) ? "," : "");
     } else {
         buf_char(&run, '[');
     }
-    buf_text(&run, "{\"program\":");
-    json_put_text(&run, span_of(cli->page->name));
-    buf_print(&run, ",\"version\":\"%s\",\"options\":\"%s\"", CAPMILL_VERSION, own->hash);
-    buf_add(&run, own->models.data, own->models.len);
-    const struct option_value *seed = options_value(&own->options, "seed");
-    if (seed)
-        buf_print(&run, ",\"seed\":%lld",
-                  seed->count ? strtoll(seed->texts[seed->count - 1], NULL, 10) : 0LL);
-    buf_text(&run, close ? "}" : "}]");
-    buf_text(&run, close ? "]" : "");
+    buf_add(&run, own->stamp.data, own->stamp.len);
+    buf_char(&run, ']');
     if (buf_ok(&run) < 0 || row_set(row, "_run", (struct span){run.data, run.len}) < 0)
         row_fail(row);
     buf_free(&run);
@@ -248,8 +237,8 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
         row->bad = false;
         dropped = row->own->dropped;
     }
-    if (own->stamp && !row->bad && !row->passed_error && !copied && !dropped)
-        stamp(cli, row);
+    if (own->stamp_rows && !row->bad && !row->passed_error && !copied && !dropped)
+        add_stamp(cli, row);
     own->rows++;
     if (row->bad) {
         own->failed++;
