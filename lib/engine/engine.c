@@ -231,6 +231,10 @@ int engine_generate(struct engine *e, const struct engine_generation *g,
     if (sampler_check(g->sampling, e->m->config.text.vocab) < 0 ||
         prompt_check(e, g->prompt) < 0)
         return -1;
+    if (g->prompt->len == e->schedule.ctx) /* an empty text would be an invented one */
+        return fail(FAIL_TOO_LONG,
+                    "prompt of %d tokens leaves no room in the context of %d",
+                    g->prompt->len, e->schedule.ctx);
     if (ask(e, &r) == 0)
         return 0;
     for (int i = 0; i < g->n; i++) sample_free(&samples[i]);

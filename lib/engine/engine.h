@@ -99,9 +99,10 @@ struct engine_generation {
     void *abandon_context;
 };
 
-/* Fill samples[n]. 0, or -1: too_long (prompt does not fit the context: its token count
- * is named), model (ids or pictures do not fit, numbers not finite), internal (memory).
- * New tokens are limited to what the context leaves; the sample then ends as "length". */
+/* Fill samples[n]. 0, or -1: too_long (the context does not hold the prompt and a token
+ * behind it: the prompt's token count is named), model (ids or pictures do not fit,
+ * numbers not finite), internal (memory). New tokens are limited to what the context
+ * leaves; the sample then ends as "length". */
 int engine_generate(struct engine *e, const struct engine_generation *g,
                     struct sample *samples);
 

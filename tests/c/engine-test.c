@@ -501,8 +501,14 @@ static void the_context_limits_prompts_and_samples(void)
         sample_free(&s[i]);
     }
     p.len = 100;
+    refused(e, p, FAIL_TOO_LONG,
+            "prompt of 100 tokens leaves no room in the context of 100");
+    p.len = 99;
     NEED(engine_generate(e, &g, s) == 0, "%s", fail_text());
-    CHECK(s[0].ids.n == 0 && s[0].finish == FINISH_LENGTH, "%zu tokens", s[0].ids.n);
+    for (int i = 0; i < 3; i++) {
+        CHECK(s[i].ids.n == 1, "%zu tokens", s[i].ids.n);
+        sample_free(&s[i]);
+    }
     struct engine_continuation c = {ids, 11};
     p.len = 90;
     CHECK(engine_score(e, &p, &c, 1, outs) < 0 && fail_kind() == FAIL_TOO_LONG, "%s",
