@@ -116,10 +116,13 @@ check-fresh: # README's two commands in a minimal Debian 12
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/capmill \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	    $(DESTDIR)$(PREFIX)/share/doc/capmill/examples
 	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
+	install -m 644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/capmill
+	install -m 644 examples/* $(DESTDIR)$(PREFIX)/share/doc/capmill/examples
 	cp -r share/. $(DESTDIR)$(PREFIX)/share/capmill
 	for p in $(PROGRAMS); do $(BIN)/$$p --completion bash \
 	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done

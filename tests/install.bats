@@ -8,6 +8,7 @@ setup() { load common; }
     [[ "$output" == The\ * ]]
     [ -f moved/usr/share/man/man1/caption.1 ]
     [ -f moved/usr/share/bash-completion/completions/caption ]
+    [ -f moved/usr/share/doc/capmill/examples/prompt-to-messages.jq ]
     run ! grep -rlaE "$ROOT/(bin|build|cmd|kernels|lib|share/pocket)" moved
 }
 

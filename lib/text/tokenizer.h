@@ -10,7 +10,7 @@ struct tokenizer; /* read-only once open: any number of threads may use it */
 
 /* Which added tokens are recognised inside a text. */
 enum token_mode {
-    TOKEN_TEXT,    /* none: row text, where "<|im_end|>" is eleven characters */
+    TOKEN_TEXT,    /* none: row text, where "<|im_end|>" is ten characters */
     TOKEN_KEEP,    /* those not marked special: <think>, <tool_call>, ... */
     TOKEN_SPECIAL, /* all: our own template text */
 };
