@@ -105,13 +105,13 @@ tokenize() { model-tokenize -m pocket "$@"; }
 
 @test "the journal's first line is what --stamp adds to a row: hashes and the seed" {
     caption -m pocket --temperature 0 --max-tokens 2 --seed 4 --stamp -o out "$SAMPLES/images/0000.png"
-    head -1 out.journal > head
+    head -1 out.journal > first
     jq -e '(keys_unsorted == ["program","version","options","model","prompt","seed"])
-        and (.options|length) == 32 and (.model|length) == 32 and (.prompt|length) == 32 and .seed == 4' head
-    jq -c '._run[0]' out | cmp - head
+        and (.options|length) == 32 and (.model|length) == 32 and (.prompt|length) == 32 and .seed == 4' first
+    jq -c '._run[0]' out | cmp - first
     # without --stamp too
     caption -m pocket --temperature 0 --max-tokens 2 --seed 4 -o plain "$SAMPLES/images/0000.png"
-    [ "$(head -1 plain.journal | jq -c 'del(.options)')" = "$(jq -c 'del(.options)' head)" ]
+    [ "$(head -1 plain.journal | jq -c 'del(.options)')" = "$(jq -c 'del(.options)' first)" ]
 }
 
 @test "a torn tail is cut, and the run goes on to the same bytes" {
