@@ -22,10 +22,8 @@ endif
 CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
     -ffile-prefix-map='$(CURDIR)'=.
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
-# libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts;
-# libgcc_s too, which glibc would else load when a thread ends, memory or not.
-OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl \
-    -Wl$(comma)--push-state$(comma)--no-as-needed -lgcc_s -Wl$(comma)--pop-state)
+# libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
+OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
 LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lm
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))

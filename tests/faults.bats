@@ -43,7 +43,10 @@ strike() {
     for n in $(points "$3" "$(cat count)"); do
         rm -f file*
         fault "$1:$n:$2" "${@:4}"
-        orderly "$1:$n:$2" && resumes want "${@:4}" || { echo "at $1:$n:$2"; return 1; }
+        if ! orderly "$1:$n:$2" || ! resumes want "${@:4}"; then
+            echo "at $1:$n:$2"
+            return 1
+        fi
     done
 }
 

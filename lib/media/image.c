@@ -3,9 +3,9 @@
 #include "media/decode.h"
 #include "media/sniff.h"
 
-#include <string.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A picture larger than this is refused whatever the caller allows: its pixels and the
  * decoders' working memory are then beyond a few GB. */

@@ -137,6 +137,7 @@ int captions_set_gen(struct row *row, const struct model *model,
     model_pixels(model, &min_pixels, &max_pixels);
     put_int(&b, "min_pixels", min_pixels);
     put_int(&b, "max_pixels", max_pixels);
+    put_text_or_null(&b, "fps", NULL); /* of videos, which this version does not read */
     if (options->think)
         put_text_or_null(&b, "think", options->think > 0 ? "on" : "off");
     if (options->vision_id)

@@ -42,7 +42,18 @@ void json_put_text(struct buf *out, struct span text)
     buf_char(out, '"');
 }
 
-static void put_digits(struct buf *out, double x, int least, int most)
+/* An exponent as short as it reads back: e-07 -> e-7, e+308 -> e308. */
+static void shorten_exponent(char *text)
+{
+    char *e = strchr(text, 'e'), *digits;
+    if (!e)
+        return;
+    digits = e + 2 + strspn(e + 2, "0");
+    memmove(e[1] == '-' ? e + 2 : e + 1, digits, strlen(digits) + 1);
+}
+
+/* The first form of `least` to `most` digits that reads back to x. */
+static void put_digits(struct buf *out, double x, int least, int most, bool shortest)
 {
     char text[40];
     locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -56,6 +67,8 @@ static void put_digits(struct buf *out, double x, int least, int most)
         uselocale(before);
         freelocale(c);
     }
+    if (shortest)
+        shorten_exponent(text);
     buf_text(out, text);
 }
 
@@ -65,7 +78,7 @@ void json_put_real(struct buf *out, double x)
         buf_text(out, "null");
     else
         /* 15 digits hold for every decimal of up to 15 that is not subnormal. */
-        put_digits(out, x, x != 0 && fabs(x) < DBL_MIN ? 1 : 15, 17);
+        put_digits(out, x, x != 0 && fabs(x) < DBL_MIN ? 1 : 15, 17, true);
 }
 
 void json_put_logprob(struct buf *out, double x)
@@ -73,7 +86,7 @@ void json_put_logprob(struct buf *out, double x)
     if (!isfinite(x))
         buf_text(out, "null");
     else
-        put_digits(out, x, 9, 9);
+        put_digits(out, x, 9, 9, false);
 }
 
 void json_put_int(struct buf *out, int64_t x)

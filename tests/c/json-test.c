@@ -470,7 +470,10 @@ static void numbers_are_written_shortest(void)
     CHECK(writes(0.1, "0.1") && writes(1, "1") && writes(-0.5, "-0.5"), "plain");
     CHECK(writes(0.1 + 0.2, "0.30000000000000004"), "17 digits");
     CHECK(writes(1.0 / 3, "0.3333333333333333"), "16 digits");
-    CHECK(writes(5e-324, "5e-324") && writes(DBL_MAX, "1.7976931348623157e+308"), "ends");
+    CHECK(writes(5e-324, "5e-324") && writes(DBL_MAX, "1.7976931348623157e308") &&
+              writes(1e-7, "1e-7") && writes(-2.5e-10, "-2.5e-10") &&
+              writes(1e100, "1e100"),
+          "ends");
     CHECK(writes(NAN, "null") && writes(-INFINITY, "null") && writes(0, "0"),
           "no number");
     struct buf b = {0};
