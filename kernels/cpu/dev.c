@@ -96,15 +96,17 @@ int cpu_sync(struct dev *d, const char **why)
     return 0;
 }
 
-/* Idle OpenMP threads spin for some microseconds and then sleep. By default libgomp lets
- * them spin for milliseconds: beside threads that decode pictures, or another process on
- * the same cores, that takes the very cores that the work needs (two programs of two
- * threads each on two cores: 15 s, 0.2 s with this). Not to spin at all costs 1-row
- * products a tenth of their speed on an idle machine. libgomp reads its settings in its
- * constructor; it is linked statically (Makefile), so that one of a higher priority comes
- * before. What the user has set stays. */
+/* Idle OpenMP threads spin for some tens of microseconds and then sleep. By default
+ * libgomp lets them spin for milliseconds: beside threads that decode pictures, or
+ * another process on the same cores, that takes the very cores that the work needs. To
+ * wake a sleeping thread costs as much as a product, in virtual machines above all:
+ * decode of a 2B model on two cores makes 9 tokens a second at a count of 2000 and 14 at
+ * 10000; three programs at once on the same two cores take 4 s and 15 s. Where programs
+ * share cores, --threads 1 or a smaller count serves better. libgomp reads its settings
+ * in its constructor; it is linked statically (Makefile), so that one of a higher
+ * priority comes before. What the user has set stays. */
 __attribute__((constructor(101))) static void spin_shortly(void)
 {
     if (!getenv("OMP_WAIT_POLICY"))
-        setenv("GOMP_SPINCOUNT", "2000", 0);
+        setenv("GOMP_SPINCOUNT", "10000", 0);
 }

@@ -111,7 +111,7 @@ int main(int argc, char *argv[])
     if (sgemm)
         peer_layer(sgemm, shape, products, x, w, y);
     for (int r = 0; r < ROUNDS; r++) {
-        limit[r] = machine_read_rate(buffer, bytes, threads);
+        limit[r] = machine_read_best(buffer, bytes, threads);
         double one = generate(e, 16, 1), many = generate(e, 16, 1 + DECODE);
         decode[r] = DECODE / (many - one);
         decode_share[r] = decode[r] * read / limit[r];
