@@ -117,6 +117,20 @@ int engine_score(struct engine *e, const struct engine_prompt *prompt,
                  const struct engine_continuation *continuations, int count,
                  float *const *logprobs);
 
+/* Several questions behind one prompt: each branch's ids follow the prompt, and its
+ * continuations follow the branch. Prompt and branches are computed once; every number
+ * has the same bits as from engine_score() with prompt and branch as its prompt. A branch
+ * may be empty, and then its continuations follow the prompt. */
+struct engine_branch {
+    const int32_t *ids;
+    int len;
+    const struct engine_continuation *continuations; /* [count] */
+    int count;
+    float *const *logprobs; /* the caller's, [count][continuations[i].len] */
+};
+int engine_score_branches(struct engine *e, const struct engine_prompt *prompt,
+                          const struct engine_branch *branches, int count);
+
 /* What a model will need, before it is loaded. Bytes. */
 struct engine_memory {
     int64_t weights, parameters; /* as stored; number of elements */

@@ -109,6 +109,51 @@ int model_score(struct model *m, const struct request *request, const struct spa
     return local_score(m->local, request, texts, end, count, logprob);
 }
 
+int model_generate_all(struct model *m, const struct request *requests,
+                       struct reply *replies, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int status = model_generate(m, &requests[i], &replies[i]);
+        if (status != 0) {
+            while (i-- > 0) reply_free(&replies[i]);
+            return status;
+        }
+    }
+    return 0;
+}
+
+int model_score_all(struct model *m, const struct request *request,
+                    struct score_item *items, int count)
+{
+    struct request one = *request;
+    int status = 0;
+    for (int i = 0; i < count && status == 0; i++, one.part++) {
+        one.turns = items[i].turns;
+        one.count = items[i].count;
+        status = model_score(m, &one, items[i].texts, items[i].end, items[i].text_count,
+                             items[i].logprob);
+    }
+    return status;
+}
+
+enum model_scores model_scores(const struct model *m)
+{
+    (void)m;
+    return MODEL_SCORES_TEXTS;
+}
+
+bool model_down(struct model *m)
+{
+    (void)m;
+    return false;
+}
+
+int64_t model_deadline(const struct model *m)
+{
+    (void)m;
+    return 0;
+}
+
 int model_plan(struct model *m, const struct request *request, struct request_plan *plan)
 {
     return local_plan(m->local, request, plan);

@@ -1,6 +1,5 @@
 /* model.h: what programs see of a model: open one by its SPEC, ask for generations, ask
- * for probabilities. A local directory and (later) an HTTP endpoint stand behind it
- * alike.
+ * for probabilities. A local directory and an HTTP endpoint stand behind it alike.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -13,6 +12,19 @@
 
 struct model;
 
+/* What only endpoints heed. */
+struct endpoint_options {
+    int concurrency;          /* requests in flight; 0: 32 */
+    const char *key_file;     /* bearer token in a file; NULL: $OPENAI_API_KEY, if set */
+    const char *const *extra; /* [extra_count] "KEY=JSON" set in each request's body */
+    int extra_count;
+    double timeout;        /* seconds for one try; 0: 600 */
+    double row_timeout;    /* seconds for all of a row; 0: 3600 */
+    int retries;           /* tries after the first; -1: 5 */
+    const char *batch_out; /* write OpenAI Batch requests here, send nothing; or NULL */
+    const char *batch_in;  /* take replies from here, send nothing; or NULL */
+};
+
 struct model_options {
     const char *device;  /* "auto", "cpu" */
     const char *compute; /* NULL or "fp32" */
@@ -23,6 +35,7 @@ struct model_options {
     int think;           /* 0 the template's default, 1 on, -1 off */
     bool vision_id;
     int64_t min_pixels, max_pixels; /* of a resized picture; 0: the model's */
+    struct endpoint_options endpoint;
 };
 
 /* Open SPEC: a path to a model directory, a name under share/ ("pocket"), or an endpoint
@@ -39,8 +52,19 @@ const char *model_chat_name(const struct model *m); /* "qwen3_vl" */
 void model_pixels(const struct model *m, int64_t *least, int64_t *most);
 /* Remarks for -v: how the chat format was found, what was ignored. "" if none. */
 const char *model_notes(const struct model *m);
-/* Requests worth having in flight at once. */
+/* Rows worth having in flight at once. */
 int model_workers(const struct model *m);
+
+/* What model_score_all() can tell: the probability of any continuation (local models), of
+ * single tokens that the server lists among the likeliest (endpoints), or nothing. */
+enum model_scores { MODEL_SCORES_NONE, MODEL_SCORES_TOKENS, MODEL_SCORES_TEXTS };
+enum model_scores model_scores(const struct model *m);
+
+/* Every endpoint is down: a failure now says nothing about its row. Abandon the row and
+ * give the run up (cli_give_up()). Never true of a local model. */
+bool model_down(struct model *m);
+/* When a row that starts now must be done: request.deadline_ms. 0: no limit. */
+int64_t model_deadline(const struct model *m);
 
 enum turn_role { TURN_SYSTEM, TURN_USER, TURN_ASSISTANT };
 
@@ -71,8 +95,12 @@ struct request {
     bool want_ids, want_logprobs;
     int top_logprobs;
     struct random_key key;
+    int part; /* which of a row's requests: with the key it names one request for good
+                 (batch files), and keeps draws of one row apart */
     bool (*abandon)(void *context); /* true: give up (class refused); may be NULL */
     void *abandon_context;
+    int64_t deadline_ms; /* of the row, monotonic (model_deadline()); 0: none */
+    int *attempts;       /* tries spent are added (endpoints); may be NULL */
 };
 
 /* One sample of an answer. */
@@ -92,15 +120,44 @@ struct reply {
 };
 void reply_free(struct reply *r);
 
+/* Not an answer and no failure: the request was written to --batch-out. */
+enum { MODEL_DEFERRED = 1 };
+
 /* Blocking; any number of threads at once. 0, or -1 with class media, too_large,
- * too_long, type, model, refused. *reply is empty on failure. */
+ * too_long, type, model, refused, http, timeout, parse; or MODEL_DEFERRED. *reply is
+ * empty unless 0. */
 int model_generate(struct model *m, const struct request *request, struct reply *reply);
+
+/* The same for count requests of one row, side by side where the model is an endpoint:
+ * all or nothing. */
+int model_generate_all(struct model *m, const struct request *requests,
+                       struct reply *replies, int count);
 
 /* Natural log-probabilities of whole continuations as replies: sum over the tokens of
  * text (content, no specials), and of the end of the turn where end[i]. logprob[count] is
  * the caller's. The prompt is computed once for all. */
 int model_score(struct model *m, const struct request *request, const struct span *texts,
                 const bool *end, int count, double *logprob);
+
+/* One prompt of several that begin alike, and the continuations to score behind it. */
+struct score_item {
+    const struct turn *turns; /* [count] */
+    int count;
+    const struct span *texts; /* [text_count] as in model_score() */
+    const bool *end;
+    int text_count;
+    double *logprob; /* the caller's, [text_count] */
+};
+
+/* model_score() for several prompts at once; request gives all but turns, and its part is
+ * the first item's (the i-th's is part + i). What the prompts have in common at their
+ * start is computed once for all of them (local models), with the same bits as if each
+ * were scored alone; pictures must be in that common part. An endpoint is sent one
+ * request an item, and gives a text that the server does not list logprob -INFINITY; if
+ * it lists none of an item's texts, or no log-probabilities at all, that is a failure
+ * (class parse, refused). All or nothing; 0, -1, MODEL_DEFERRED. */
+int model_score_all(struct model *m, const struct request *request,
+                    struct score_item *items, int count);
 
 /* How a request would be prepared: --explain and --dry-run. Sizes in pixels and patches.
  */

@@ -146,13 +146,26 @@ void cli_stop(struct cli *cli, enum stop why)
 {
     struct cli_private *own = cli->own;
     int before = STOP_NOT;
-    /* A signal gives way to what makes writing useless. */
+    /* What lets rows in flight be written gives way to what does not. */
     while (!atomic_compare_exchange_weak(&own->stop, &before, (int)why))
-        if (before != STOP_NOT && (before != STOP_SIGNAL || why == STOP_SIGNAL))
+        if (stop_cuts_short((enum stop)before) ||
+            (before != STOP_NOT && !stop_cuts_short(why)))
             return;
     uint64_t one = 1;
     if (own->wait.wake_fd >= 0 && write(own->wait.wake_fd, &one, sizeof one) < 0)
         return; /* it is readable already */
+}
+
+void cli_give_up(struct cli *cli, const char *format, ...)
+{
+    struct cli_private *own = cli->own;
+    if (atomic_exchange(&own->given_up, true))
+        return;
+    va_list args;
+    va_start(args, format);
+    say_list(&own->say, format, args);
+    va_end(args);
+    cli_stop(cli, STOP_GIVEN_UP);
 }
 
 bool cli_stopping(const struct cli *cli)
@@ -415,6 +428,7 @@ static int report_stop(struct cli *cli, enum stop why)
             say(&own->say, "%s: %s%s", own->sink.error_name, strerror(own->sink.error),
                 hint);
         return CLI_INTERRUPTED;
+    case STOP_GIVEN_UP: say(&own->say, "stopped%s", hint); return CLI_INTERRUPTED;
     default: say(&own->say, "interrupted%s", hint); return CLI_INTERRUPTED;
     }
 }
@@ -431,7 +445,7 @@ static int end_rows(struct cli *cli)
         long long before = own->worked > 0 ? own->sink.before.failed : 0;
         bool over = failed_too_often(own) && own->worked > 0;
         own->failed += before;
-        if (sink_close(&own->sink, whole && (why == STOP_NOT || why == STOP_SIGNAL)) < 0)
+        if (sink_close(&own->sink, whole && !stop_cuts_short(why)) < 0)
             why = own->sink.error == EPIPE ? STOP_PIPE : STOP_OUTPUT;
         else if (over)
             why = STOP_ERRORS;

@@ -150,6 +150,12 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
 /* Has a signal asked the run to stop? For long work inside one row. Any thread. */
 bool cli_stopping(const struct cli *cli);
 
+/* Stop the run as a signal would, with a message (told once) and status 75: no new row
+ * starts, rows in flight that come back as CLI_ABANDON stay undone, --resume goes on. For
+ * a failure that says nothing about rows: every endpoint is down. Any thread. */
+void cli_give_up(struct cli *cli, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Flush, fsync and close everything; print what went wrong in sum. Returns the status. */
 int cli_end(struct cli *cli);
 #endif

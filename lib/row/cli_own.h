@@ -14,12 +14,19 @@
 /* Why a run stops before its input ends. The first reason stays. */
 enum stop {
     STOP_NOT,
-    STOP_SIGNAL, /* rows in flight are still written */
-    STOP_ERRORS, /* over --max-errors */
-    STOP_OUTPUT, /* a write failed, or memory is out */
-    STOP_PIPE,   /* nobody reads our output any more */
-    STOP_SETUP,  /* the output could not be opened */
+    STOP_SIGNAL,   /* rows in flight are still written */
+    STOP_ERRORS,   /* over --max-errors */
+    STOP_OUTPUT,   /* a write failed, or memory is out */
+    STOP_PIPE,     /* nobody reads our output any more */
+    STOP_SETUP,    /* the output could not be opened */
+    STOP_GIVEN_UP, /* cli_give_up(): rows in flight are still written */
 };
+
+/* Is nothing written any more? */
+static inline bool stop_cuts_short(enum stop why)
+{
+    return why != STOP_NOT && why != STOP_SIGNAL && why != STOP_GIVEN_UP;
+}
 
 struct watch {
     pthread_t watcher, keeper;
@@ -57,6 +64,7 @@ struct cli_private {
     atomic_bool started;       /* the first row was asked for */
     atomic_bool waiting;       /* no complete input line is there */
     atomic_bool abandoned;     /* a row was left undone */
+    atomic_bool given_up;      /* cli_give_up() was called */
     atomic_llong rows, failed; /* written by this run */
     struct timespec start;
 };

@@ -227,7 +227,7 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
 {
     struct cli_private *own = cli->own;
     enum stop why = own->stop;
-    if (why != STOP_NOT && why != STOP_SIGNAL) {
+    if (stop_cuts_short(why)) {
         own->abandoned = true;
         row_free(row);
         return;

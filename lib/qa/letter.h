@@ -1,0 +1,18 @@
+/* letter.h: which option letter a reply gives. */
+#ifndef LETTER_H
+#define LETTER_H
+#include "base/span.h"
+
+enum letter_rule {
+    LETTER_ALONE,      /* behind a lead-in, standing alone (the default) */
+    LETTER_FIRST_CHAR, /* the first character that is not space */
+    LETTER_ANYWHERE,   /* the first of A-I anywhere: the published reading, which takes
+                          "Can not answer" for C. For comparison only */
+};
+
+/* The letter's place, 0 for A to 8 for I, or -1 where there is none.
+ * LETTER_ALONE: skip space, `*`, `(` and a lead-in such as "The answer is" or "Answer:";
+ * then one letter A-I that is not followed by a letter or digit of any script. */
+int letter_read(struct span reply, enum letter_rule rule);
+int letter_rule_named(const char *name); /* "alone", ...; -1 */
+#endif
