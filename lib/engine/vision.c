@@ -11,6 +11,18 @@ enum { CHUNK = 1024 }; /* rows of a picture that go through embedding or MLP at 
 
 static const float norm_eps = 1e-6f; /* all towers; no config key */
 
+int vision_bind_attention(struct vlm *m, struct vision_block *b, bool norm_biases,
+                          const char *at)
+{
+    int64_t hidden = m->config.vision.hidden;
+    if (vlm_bind_norm(m, &b->norm1, hidden, norm_biases, "%snorm1", at) < 0 ||
+        vlm_bind_norm(m, &b->norm2, hidden, norm_biases, "%snorm2", at) < 0 ||
+        vlm_bind_linear(m, &b->qkv, 3 * hidden, hidden, true, "%sattn.qkv", at) < 0 ||
+        vlm_bind_linear(m, &b->proj, hidden, hidden, true, "%sattn.proj", at) < 0)
+        return -1;
+    return 0;
+}
+
 int64_t vision_tokens(const struct vision_tower *vt, const struct engine_picture *p)
 {
     int64_t h = p->grid_h, w = p->grid_w;

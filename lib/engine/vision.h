@@ -49,6 +49,11 @@ int64_t vision_scratch(const struct vision_tower *vt, int64_t patches);
 /* -- Blocks ---------------------------------------------------------------------------
  */
 
+/* Find a block's norms and attention weights, which all towers name alike, under the
+ * prefix `at`; the norms have biases or not. 0 or -1 (class model). */
+int vision_bind_attention(struct vlm *m, struct vision_block *b, bool norm_biases,
+                          const char *at);
+
 /* y [patches, hidden] = the patches, embedded. */
 void vision_embed(struct vision_run *run, struct arr y);
 

@@ -26,10 +26,7 @@ static int bind(struct vlm *m)
         struct vision_block *b = &v->blocks[i];
         char at[64];
         snprintf(at, sizeof at, "%sblocks.%d.", in, i);
-        if (vlm_bind_norm(m, &b->norm1, hidden, false, "%snorm1", at) < 0 ||
-            vlm_bind_norm(m, &b->norm2, hidden, false, "%snorm2", at) < 0 ||
-            vlm_bind_linear(m, &b->qkv, 3 * hidden, hidden, true, "%sattn.qkv", at) < 0 ||
-            vlm_bind_linear(m, &b->proj, hidden, hidden, true, "%sattn.proj", at) < 0 ||
+        if (vision_bind_attention(m, b, false, at) < 0 ||
             vlm_bind_linear(m, &b->gate, vt->mlp, hidden, true, "%smlp.gate_proj", at) <
                 0 ||
             vlm_bind_linear(m, &b->up, vt->mlp, hidden, true, "%smlp.up_proj", at) < 0 ||

@@ -39,10 +39,7 @@ static int bind(struct vlm *m)
     for (int i = 0; i < vt->depth; i++) {
         struct vision_block *b = &v->blocks[i];
         snprintf(at, sizeof at, "%sblocks.%d.", in, i);
-        if (vlm_bind_norm(m, &b->norm1, hidden, true, "%snorm1", at) < 0 ||
-            vlm_bind_norm(m, &b->norm2, hidden, true, "%snorm2", at) < 0 ||
-            vlm_bind_linear(m, &b->qkv, 3 * hidden, hidden, true, "%sattn.qkv", at) < 0 ||
-            vlm_bind_linear(m, &b->proj, hidden, hidden, true, "%sattn.proj", at) < 0 ||
+        if (vision_bind_attention(m, b, true, at) < 0 ||
             vlm_bind_linear(m, &b->up, vt->mlp, hidden, true, "%smlp.linear_fc1", at) <
                 0 ||
             vlm_bind_linear(m, &b->down, hidden, vt->mlp, true, "%smlp.linear_fc2", at) <

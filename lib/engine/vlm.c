@@ -124,40 +124,41 @@ int vlm_bind(struct vlm *m, struct arr *a, int rank, const int64_t *shape,
     return n < 0 ? -1 : bind_named(m, a, rank, shape, name);
 }
 
+/* NAME.weight of this shape and, where there is one, NAME.bias along its first side. */
+static int bind_pair(struct vlm *m, struct arr *w, struct arr *b, int rank,
+                     const int64_t *shape, bool biased, const char *format, va_list args)
+{
+    char name[NAME_MAX_BYTES];
+    int n = name_print(name, format, args);
+    if (n < 0)
+        return -1;
+    *b = arr_none();
+    snprintf(name + n, sizeof name - (size_t)n, ".weight");
+    if (bind_named(m, w, rank, shape, name) < 0)
+        return -1;
+    snprintf(name + n, sizeof name - (size_t)n, ".bias");
+    return biased ? bind_named(m, b, 1, shape, name) : 0;
+}
+
 int vlm_bind_linear(struct vlm *m, struct linear *l, int64_t out, int64_t in, bool biased,
                     const char *format, ...)
 {
-    char name[NAME_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    int n = name_print(name, format, args);
+    int status =
+        bind_pair(m, &l->w, &l->b, 2, (int64_t[]){out, in}, biased, format, args);
     va_end(args);
-    if (n < 0)
-        return -1;
-    l->b = arr_none();
-    snprintf(name + n, sizeof name - (size_t)n, ".weight");
-    if (bind_named(m, &l->w, 2, (int64_t[]){out, in}, name) < 0)
-        return -1;
-    snprintf(name + n, sizeof name - (size_t)n, ".bias");
-    return biased ? bind_named(m, &l->b, 1, &out, name) : 0;
+    return status;
 }
 
 int vlm_bind_norm(struct vlm *m, struct norm *norm, int64_t dim, bool biased,
                   const char *format, ...)
 {
-    char name[NAME_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    int n = name_print(name, format, args);
+    int status = bind_pair(m, &norm->w, &norm->b, 1, &dim, biased, format, args);
     va_end(args);
-    if (n < 0)
-        return -1;
-    norm->b = arr_none();
-    snprintf(name + n, sizeof name - (size_t)n, ".weight");
-    if (bind_named(m, &norm->w, 1, &dim, name) < 0)
-        return -1;
-    snprintf(name + n, sizeof name - (size_t)n, ".bias");
-    return biased ? bind_named(m, &norm->b, 1, &dim, name) : 0;
+    return status;
 }
 
 /* The first of these prefixes with which NAME exists; the first of all if none does, so

@@ -2,20 +2,12 @@
 #include "base/fail.h"
 #include "check.h"
 #include "engine/config.h"
+#include "folder.h"
 #include "golden.h"
-
-static char dir[] = "/tmp/config-test-XXXXXX";
-
-static const char *in_dir(const char *name)
-{
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return path;
-}
 
 static void put(const char *name, json_t *doc)
 {
-    CHECK(json_dump_file(doc, in_dir(name), 0) == 0, "%s", name);
+    CHECK(json_dump_file(doc, in_folder(name), 0) == 0, "%s", name);
 }
 
 /* A model's config.json as a document; json_decref() it. */
@@ -51,7 +43,7 @@ static void refused(json_t *doc, const char *words)
 {
     struct model_config mc;
     put("config.json", doc);
-    CHECK(config_read(&mc, dir) < 0, "taken, without: %s", words);
+    CHECK(config_read(&mc, folder) < 0, "taken, without: %s", words);
     CHECK(fail_kind() == FAIL_MODEL && strstr(fail_text(), words), "\"%s\" lacks: %s",
           fail_text(), words);
 }
@@ -133,7 +125,7 @@ static void rope_parameters(void)
     set(text, "rope_scaling", NULL);
     set(text, "rope_theta", NULL);
     put("config.json", doc);
-    CHECK(config_read(&mc, dir) == 0, "%s", fail_text());
+    CHECK(config_read(&mc, folder) == 0, "%s", fail_text());
     CHECK(mc.text.rope_theta == 12345 && mc.text.rope_section[0] == 6, "rope");
     json_decref(doc);
 }
@@ -143,22 +135,25 @@ static void stop_ids(void)
     struct model_config mc;
     json_t *doc = published("qwen3"), *generation = json_object();
     put("config.json", doc);
-    CHECK(config_read(&mc, dir) == 0 && mc.stop_count == 1 && mc.stop[0] == 1992,
+    CHECK(config_read(&mc, folder) == 0 && mc.stop_count == 1 && mc.stop[0] == 1992,
           "without generation_config.json: %d", mc.stop_count);
     put("generation_config.json", generation);
-    CHECK(config_read(&mc, dir) == 0 && mc.stop_count == 1, "without eos_token_id there");
+    CHECK(config_read(&mc, folder) == 0 && mc.stop_count == 1,
+          "without eos_token_id there");
     set(generation, "eos_token_id", json_integer(7));
     put("generation_config.json", generation);
-    CHECK(config_read(&mc, dir) == 0 && mc.stop_count == 1 && mc.stop[0] == 7,
+    CHECK(config_read(&mc, folder) == 0 && mc.stop_count == 1 && mc.stop[0] == 7,
           "a number");
     set(generation, "eos_token_id", json_pack("[iii]", 7, 8, 9));
     put("generation_config.json", generation);
-    CHECK(config_read(&mc, dir) == 0 && mc.stop_count == 3 && mc.stop[2] == 9, "a list");
+    CHECK(config_read(&mc, folder) == 0 && mc.stop_count == 3 && mc.stop[2] == 9,
+          "a list");
     set(generation, "eos_token_id", json_string("7"));
     put("generation_config.json", generation);
-    CHECK(config_read(&mc, dir) < 0 && strstr(fail_text(), "eos_token_id is no integer"),
+    CHECK(config_read(&mc, folder) < 0 &&
+              strstr(fail_text(), "eos_token_id is no integer"),
           "%s", fail_text());
-    unlink(in_dir("generation_config.json"));
+    unlink(in_folder("generation_config.json"));
     json_decref(generation);
     json_decref(doc);
 }
@@ -175,13 +170,13 @@ static void defaults(void)
     set(doc, "sliding_window",
         json_integer(4096)); /* inert: use_sliding_window is false */
     put("config.json", doc);
-    CHECK(config_read(&mc, dir) == 0, "%s", fail_text());
+    CHECK(config_read(&mc, folder) == 0, "%s", fail_text());
     CHECK(mc.text.head_dim == 16 && mc.text.kv_heads == 4 && !mc.text.tied, "defaults");
     json_decref(doc);
     doc = published("qwen3_vl"); /* tied at the inner level alone */
     set(doc, "tie_word_embeddings", NULL);
     put("config.json", doc);
-    CHECK(config_read(&mc, dir) == 0 && mc.text.tied, "%s", fail_text());
+    CHECK(config_read(&mc, folder) == 0 && mc.text.tied, "%s", fail_text());
     json_decref(doc);
 }
 
@@ -271,30 +266,31 @@ static void damaged_files(void)
 {
     struct model_config mc;
     FILE *f;
-    unlink(in_dir("config.json"));
-    CHECK(config_read(&mc, dir) < 0 && strstr(fail_text(), "config.json: No such file"),
+    unlink(in_folder("config.json"));
+    CHECK(config_read(&mc, folder) < 0 &&
+              strstr(fail_text(), "config.json: No such file"),
           "%s", fail_text());
-    f = fopen(in_dir("config.json"), "w");
+    f = fopen(in_folder("config.json"), "w");
     fputs("{\"model_type\": \"qwen3\",", f);
     fclose(f);
-    CHECK(config_read(&mc, dir) < 0 && strstr(fail_text(), "config.json: line"), "%s",
+    CHECK(config_read(&mc, folder) < 0 && strstr(fail_text(), "config.json: line"), "%s",
           fail_text());
-    f = fopen(in_dir("config.json"), "w");
+    f = fopen(in_folder("config.json"), "w");
     fputs("[]", f);
     fclose(f);
-    CHECK(config_read(&mc, dir) < 0 && strstr(fail_text(), "not a JSON object"), "%s",
+    CHECK(config_read(&mc, folder) < 0 && strstr(fail_text(), "not a JSON object"), "%s",
           fail_text());
-    unlink(in_dir("config.json"));
-    mkfifo(in_dir("config.json"), 0600);
-    CHECK(config_read(&mc, dir) < 0 && strstr(fail_text(), "not a regular file"), "%s",
+    unlink(in_folder("config.json"));
+    mkfifo(in_folder("config.json"), 0600);
+    CHECK(config_read(&mc, folder) < 0 && strstr(fail_text(), "not a regular file"), "%s",
           fail_text());
-    unlink(in_dir("config.json"));
+    unlink(in_folder("config.json"));
     CHECK(config_read(&mc, "/nonexistent") < 0, "read");
 }
 
 int main(void)
 {
-    if (!mkdtemp(dir))
+    if (folder_make() < 0)
         return 1;
     CASE(qwen2_5_vl_flat);
     CASE(qwen2_5_vl_nested);
@@ -307,7 +303,5 @@ int main(void)
     CASE(sizes_are_checked);
     CASE(unsupported_features_are_named);
     CASE(damaged_files);
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) != 0 || check_end();
+    return folder_remove(check_end());
 }

@@ -3,23 +3,15 @@
 #include "base/fail.h"
 #include "check.h"
 #include "engine/engine.h"
+#include "folder.h"
 #include "golden.h"
 
 #include <math.h>
 
-static char dir[] = "/tmp/vlm-test-XXXXXX";
-
-static const char *in_dir(const char *name)
-{
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return path;
-}
-
 static struct engine *open_dir(void)
 {
     struct engine_options o = {"cpu", 1, 256, 2};
-    return engine_open(dir, &o);
+    return engine_open(folder, &o);
 }
 
 /* How a weight file is written anew. */
@@ -80,7 +72,7 @@ static void rewrite(const char *model, const struct change *c)
     char *text = json_dumps(header, JSON_COMPACT);
     uint64_t length = strlen(text);
     int pad = (int)((8 - length % 8) % 8) + c->shift;
-    FILE *f = fopen(in_dir("model.safetensors"), "wb");
+    FILE *f = fopen(in_folder("model.safetensors"), "wb");
     length += (uint64_t)pad;
     fwrite(&length, 8, 1, f);
     fprintf(f, "%s%*s", text, pad, "");
@@ -101,7 +93,7 @@ static void put_config(const char *model, const char *key, int value)
     json_t *doc = json_load_file(golden_path(relative), 0, NULL);
     if (key)
         json_object_set_new(doc, key, json_integer(value));
-    json_dump_file(doc, in_dir("config.json"), 0);
+    json_dump_file(doc, in_folder("config.json"), 0);
     json_decref(doc);
 }
 
@@ -120,7 +112,7 @@ static void missing_and_misshapen_tensors_are_named(void)
     rewrite("qwen3", &c);
     put_config("qwen3", "num_hidden_layers", 4);
     refused("no tensor \"model.layers.3.input_layernorm.weight\" [64]");
-    refused(dir);
+    refused(folder);
     put_config("qwen3", "intermediate_size", 160);
     refused("model.safetensors: tensor \"model.layers.0.mlp.gate_proj.weight\" has shape "
             "[152, 64], not [160, 64]");
@@ -139,7 +131,7 @@ static void missing_and_misshapen_tensors_are_named(void)
     c.drop = "visual.blocks.2.mlp.up_proj.bias";
     rewrite("qwen2_5_vl", &c);
     refused("no tensor \"visual.blocks.2.mlp.up_proj.bias\" [108]");
-    unlink(in_dir("model.safetensors"));
+    unlink(in_folder("model.safetensors"));
     refused("no model.safetensors");
 }
 
@@ -235,13 +227,11 @@ static void numbers_that_are_not_finite(void)
 
 int main(void)
 {
-    if (!mkdtemp(dir))
+    if (folder_make() < 0)
         return 1;
     CASE(missing_and_misshapen_tensors_are_named);
     CASE(published_names);
     CASE(other_types_and_places);
     CASE(numbers_that_are_not_finite);
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) != 0 || check_end();
+    return folder_remove(check_end());
 }

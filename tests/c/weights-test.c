@@ -2,21 +2,13 @@
 #include "base/fail.h"
 #include "check.h"
 #include "engine/weights.h"
+#include "folder.h"
 #include "golden.h"
 
 /* A temporary directory with files in it; one at a time is enough. */
-static char dir[] = "/tmp/weights-test-XXXXXX";
-
-static const char *in_dir(const char *name)
-{
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    return path;
-}
-
 static void put(const char *name, const void *bytes, size_t n)
 {
-    FILE *f = fopen(in_dir(name), "wb");
+    FILE *f = fopen(in_folder(name), "wb");
     CHECK(f && fwrite(bytes, 1, n, f) == n, "%s", name);
     if (f)
         fclose(f);
@@ -116,7 +108,7 @@ static void shards_with_an_index(void)
 /* weights_open(DIR) must fail, and say these words. */
 static void refused(const char *words)
 {
-    struct weights *w = weights_open(dir);
+    struct weights *w = weights_open(folder);
     CHECK(!w, "opened: %s", words);
     CHECK(fail_kind() == FAIL_MODEL && strstr(fail_text(), words), "%s, not %s",
           fail_text(), words);
@@ -151,16 +143,16 @@ static void an_index_is_checked(void)
     refused("is in both");
     put_text(index,
              "{\"weight_map\":{\"one\":\"a.safetensors\",\"two\":\"b.safetensors\"}}");
-    struct weights *w = weights_open(dir);
+    struct weights *w = weights_open(folder);
     CHECK(w && weights_count(w) == 2, "%s", fail_text());
     weights_close(w);
-    unlink(in_dir(index));
-    mkfifo(in_dir("model.safetensors"), 0600);
+    unlink(in_folder(index));
+    mkfifo(in_folder("model.safetensors"), 0600);
     refused("not a regular file");
-    unlink(in_dir("model.safetensors"));
-    mkdir(in_dir("model.safetensors"), 0700);
+    unlink(in_folder("model.safetensors"));
+    mkdir(in_folder("model.safetensors"), 0700);
     refused("not a regular file");
-    rmdir(in_dir("model.safetensors"));
+    rmdir(in_folder("model.safetensors"));
 }
 
 static void the_hash_sees_config_and_header(void)
@@ -168,26 +160,26 @@ static void the_hash_sees_config_and_header(void)
     char first[33], second[33], third[33];
     put_tensor("model.safetensors", "one");
     put_text("config.json", "{}");
-    struct weights *w = weights_open(dir);
-    NEED(w && weights_hash(w, dir, first) == 0, "%s", fail_text());
+    struct weights *w = weights_open(folder);
+    NEED(w && weights_hash(w, folder, first) == 0, "%s", fail_text());
     put_text("config.json", "{ }");
-    CHECK(weights_hash(w, dir, second) == 0, "%s", fail_text());
+    CHECK(weights_hash(w, folder, second) == 0, "%s", fail_text());
     weights_close(w);
     put_tensor("model.safetensors", "two");
     put_text("config.json", "{}");
-    w = weights_open(dir);
-    NEED(w && weights_hash(w, dir, third) == 0, "%s", fail_text());
+    w = weights_open(folder);
+    NEED(w && weights_hash(w, folder, third) == 0, "%s", fail_text());
     CHECK(strlen(first) == 32 && strcmp(first, second) && strcmp(first, third), "%s",
           first);
-    unlink(in_dir("config.json"));
-    CHECK(weights_hash(w, dir, third) < 0 && strstr(fail_text(), "config.json"), "%s",
+    unlink(in_folder("config.json"));
+    CHECK(weights_hash(w, folder, third) < 0 && strstr(fail_text(), "config.json"), "%s",
           fail_text());
     weights_close(w);
 }
 
 int main(void)
 {
-    if (!mkdtemp(dir))
+    if (folder_make() < 0)
         return 1;
     CASE(malformed);
     CASE(every_cut_is_refused);
@@ -195,7 +187,5 @@ int main(void)
     CASE(shards_with_an_index);
     CASE(an_index_is_checked);
     CASE(the_hash_sees_config_and_header);
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command) != 0 || check_end();
+    return folder_remove(check_end());
 }
