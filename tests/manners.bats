@@ -144,7 +144,7 @@ tokenize() { model-tokenize -m pocket "$@"; }
 }
 
 @test "SIGTERM leaves a resumable state: status 75" {
-    for i in $(seq 40); do echo '{"id":'"$i"',"image":"images/0000.png"}'; done > rows
+    for i in $(seq 300); do echo '{"id":'"$i"',"image":"images/0000.png"}'; done > rows
     caption -m pocket -n 4 --seed 3 --root "$SAMPLES" -o out rows & pid=$!
     eventually test -s out
     kill -TERM $pid
