@@ -1,21 +1,12 @@
 /* chat-fuzz.c: any bytes as messages: contents come out whole and as contents; any bytes
  * as a template: recognised or refused. */
 #include "base/fail.h"
+#include "fuzz.h"
 #include "text/chat.h"
 #include "text/chat_format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "%s: %s\n", what, fail_text());
-    abort();
-}
 
 enum { MESSAGES = 6, PARTS = 3 };
 

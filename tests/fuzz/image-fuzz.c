@@ -1,5 +1,6 @@
 /* image-fuzz: any bytes as a picture, then the way to patches (libFuzzer). The checksums
  * of PNG chunks are mended first: no mutation would pass them. */
+#include "fuzz.h"
 #include "media/bytes.h"
 #include "media/image.h"
 #include "media/patches.h"

@@ -1,8 +1,7 @@
 /* json-fuzz: a libFuzzer target: the JSON scanner against jansson.
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -Ilib -Itests/fuzz ... */
+#include "fuzz.h"
 #include "json-compare.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -2,10 +2,9 @@
  * lies inside the file, the tensors follow each other, and their shapes fill their bytes.
  */
 #include "engine/safetensors.h"
+#include "fuzz.h"
 
 #include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -3,18 +3,9 @@
  */
 #include "../c/golden.h"
 #include "base/fail.h"
+#include "fuzz.h"
 #include "text/nfc.h"
 #include "text/tokenizer_parts.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool condition, const char *what)
-{
-    if (condition)
-        return;
-    fprintf(stderr, "%s: %s\n", what, fail_text());
-    abort();
-}
 
 static void round_trip(const struct tokenizer *t, struct span text)
 {
