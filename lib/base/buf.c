@@ -50,7 +50,10 @@ void buf_text(struct buf *b, const char *text)
 
 void buf_char(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    if (b->len < b->cap && !b->bad)
+        b->data[b->len++] = c;
+    else
+        buf_add(b, &c, 1);
 }
 
 void buf_print(struct buf *b, const char *format, ...)

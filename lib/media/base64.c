@@ -63,3 +63,28 @@ int base64_decode(struct buf *out, struct span text)
     out->len += n;
     return 0;
 }
+
+void base64_encode(struct buf *out, const void *bytes, size_t n)
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *from = bytes;
+    char *to = buf_room(out, (n + 2) / 3 * 4), *start = to;
+    if (!to)
+        return;
+    for (; n >= 3; n -= 3, from += 3) {
+        uint32_t bits = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
+        *to++ = letters[bits >> 18];
+        *to++ = letters[bits >> 12 & 63];
+        *to++ = letters[bits >> 6 & 63];
+        *to++ = letters[bits & 63];
+    }
+    if (n > 0) {
+        uint32_t bits = (uint32_t)from[0] << 16 | (n > 1 ? (uint32_t)from[1] << 8 : 0);
+        *to++ = letters[bits >> 18];
+        *to++ = letters[bits >> 12 & 63];
+        *to++ = n > 1 ? letters[bits >> 6 & 63] : '=';
+        *to++ = '=';
+    }
+    out->len += (size_t)(to - start);
+}

@@ -1,4 +1,4 @@
-/* base64.h: base64 text back to bytes. */
+/* base64.h: bytes as base64 text, and back. */
 #ifndef BASE64_H
 #define BASE64_H
 #include "base/buf.h"
@@ -9,4 +9,6 @@
  * is no base64 (out is then incomplete) or out turned bad; this call leaves no
  * fail_text(). */
 int base64_decode(struct buf *out, struct span text);
+/* Append the text of bytes[0..n) to out, padded, without blanks. */
+void base64_encode(struct buf *out, const void *bytes, size_t n);
 #endif

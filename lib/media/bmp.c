@@ -187,8 +187,9 @@ int bmp_decode(struct image *im, int *orientation, const struct picture *file)
     h.stride = ((size_t)h.width * (size_t)h.bits + 31) / 32 * 4;
     if (!runs && left / h.stride < (size_t)h.height)
         return picture_bad(file, "BMP", "truncated");
-    if (picture_new(im, file, h.height, h.width) < 0)
-        return -1;
+    int status = picture_new(im, file, h.height, h.width);
+    if (status != 0)
+        return status;
     if (!runs) {
         convert(im, rows, &h);
         return 0;
@@ -196,8 +197,8 @@ int bmp_decode(struct image *im, int *orientation, const struct picture *file)
     uint8_t *pixels = malloc((size_t)h.height * (size_t)h.width);
     if (!pixels)
         return fail_memory();
-    int status = bmp_expand(pixels, (int)h.height, (int)h.width, rows, left,
-                            h.compression == RLE4);
+    status = bmp_expand(pixels, (int)h.height, (int)h.width, rows, left,
+                        h.compression == RLE4);
     h.stride = (size_t)h.width;
     h.bits = 8; /* one byte a pixel now */
     if (status == 0)

@@ -8,6 +8,7 @@
 #ifndef DECODE_H
 #define DECODE_H
 #include "media/image.h"
+#include <stdbool.h>
 
 /* A picture file in memory; borrows everything. */
 struct picture {
@@ -15,6 +16,7 @@ struct picture {
     size_t n;            /* bytes */
     const char *name;    /* for messages */
     int64_t max_pixels;  /* more than this is refused */
+    bool measure;        /* the size is all that is wanted */
 };
 
 int jpeg_decode(struct image *im, int *orientation, const struct picture *file);
@@ -26,7 +28,8 @@ int webp_decode(struct image *im, int *orientation, const struct picture *file);
 /* Check a size against the limits: 0, or -1 (media: a side is zero; too_large). */
 int picture_size(const struct picture *file, int64_t height, int64_t width);
 
-/* picture_size(), then give im pixels (not set). 0, or -1. */
+/* picture_size(), then give im pixels (not set). 0, or -1; 1 with file->measure: im has
+ * its size and no pixels, and the decoder is done. */
 int picture_new(struct image *im, const struct picture *file, int64_t height,
                 int64_t width);
 

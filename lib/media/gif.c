@@ -156,10 +156,11 @@ int gif_decode(struct image *im, int *orientation, const struct picture *file)
         return picture_bad(file, "GIF", why);
     if (h.rows == 0 || h.columns == 0)
         return picture_bad(file, "GIF", "a frame without pixels");
-    if (picture_new(im, file, h.height, h.width) < 0)
-        return -1;
+    int status = picture_new(im, file, h.height, h.width);
+    if (status != 0)
+        return status;
     rebuild(&clean, &h, file);
-    int status = buf_ok(&clean);
+    status = buf_ok(&clean);
     if (status == 0) {
         uint8_t *rgba = stb_decode((const uint8_t *)clean.data, clean.len, (int)h.rows,
                                    (int)h.columns, 4, &why);

@@ -44,6 +44,10 @@ int picture_new(struct image *im, const struct picture *file, int64_t height,
 {
     if (picture_size(file, height, width) < 0)
         return -1;
+    if (file->measure) {
+        *im = (struct image){(int)height, (int)width, NULL};
+        return 1;
+    }
     return image_new(im, (int)height, (int)width);
 }
 
@@ -113,7 +117,7 @@ static int decode(struct image *im, int *orientation, const struct picture *file
 int image_decode(struct image *im, const void *bytes, size_t n, const char *name,
                  int64_t max_pixels)
 {
-    struct picture file = {bytes, n, name, max_pixels};
+    struct picture file = {bytes, n, name, max_pixels, false};
     int orientation = 1;
     *im = (struct image){0};
     if (decode(im, &orientation, &file) < 0 || image_orient(im, orientation) < 0) {
@@ -121,4 +125,30 @@ int image_decode(struct image *im, const void *bytes, size_t n, const char *name
         return -1;
     }
     return 0;
+}
+
+int image_measure(int *height, int *width, const void *bytes, size_t n, const char *name,
+                  int64_t max_pixels)
+{
+    struct picture file = {bytes, n, name, max_pixels, true};
+    struct image im = {0};
+    int orientation = 1;
+    if (decode(&im, &orientation, &file) < 0)
+        return -1;
+    *height = orientation >= 5 ? im.width : im.height;
+    *width = orientation >= 5 ? im.height : im.width;
+    return 0;
+}
+
+const char *image_subtype(const void *bytes, size_t n)
+{
+    switch (sniff(bytes, n)) {
+    case SNIFF_JPEG: return "jpeg";
+    case SNIFF_PNG: return "png";
+    case SNIFF_BMP: return "bmp";
+    case SNIFF_GIF: return "gif";
+    case SNIFF_WEBP: return "webp";
+    case SNIFF_OTHER: break;
+    }
+    return NULL;
 }

@@ -23,6 +23,19 @@ struct image {
 int image_decode(struct image *im, const void *bytes, size_t n, const char *name,
                  int64_t max_pixels);
 
+/* The size that image_decode() would give, from the file's structure alone: nothing is
+ * decoded. 0, or -1 (media, too_large) as there; damage inside the pixels stays unseen.
+ */
+int image_measure(int *height, int *width, const void *bytes, size_t n, const char *name,
+                  int64_t max_pixels);
+
+/* The subtype in "image/jpeg" of a file that is read here; NULL: of any other. */
+const char *image_subtype(const void *bytes, size_t n);
+
+/* Pillow's own limit on decompression bombs: pixels of a picture where the user gives no
+ * other. */
+#define IMAGE_PIXELS_DEFAULT ((int64_t)178956970)
+
 /* Bicubic with antialiasing (a = -0.5, support grows with the shrink factor), two 8-bit
  * passes, horizontal first: Pillow <= 11 and torchvision on uint8. out is a new picture
  * of height x width. 0, or -1 (memory) with *out empty. */

@@ -113,18 +113,19 @@ int jpeg_decode(struct image *im, int *orientation, const struct picture *file)
         why = unsupported(&h);
     if (why)
         return picture_bad(file, "JPEG", why);
-    if (picture_new(im, file, h.height, h.width) < 0)
-        return -1;
+    if (h.orientation || h.xmp)
+        *orientation = h.orientation ? h.orientation : h.xmp;
+    int status = picture_new(im, file, h.height, h.width);
+    if (status != 0)
+        return status;
     size_t pixels = (size_t)h.height * (size_t)h.width;
     uint8_t *cmyk = h.components == 4 ? malloc(pixels * 4) : NULL;
     if (h.components == 4 && !cmyk)
         return fail_memory();
-    int status = jpeg_pixels(cmyk ? cmyk : im->rgb, file->data, file->n, h.height,
-                             h.width, h.components, text);
+    status = jpeg_pixels(cmyk ? cmyk : im->rgb, file->data, file->n, h.height, h.width,
+                         h.components, text);
     if (cmyk && status == 0)
         rgb_of_cmyk(im->rgb, cmyk, pixels);
     free(cmyk);
-    if (h.orientation || h.xmp)
-        *orientation = h.orientation ? h.orientation : h.xmp;
     return status < 0 ? picture_bad(file, "JPEG", text) : 0;
 }

@@ -225,15 +225,18 @@ int png_decode(struct image *im, int *orientation, const struct picture *file)
         return -1;
     if (why)
         return picture_bad(file, "PNG", why);
+    if (h.orientation || h.xmp)
+        *orientation = h.orientation ? h.orientation : h.xmp;
+    int status = picture_new(im, file, h.height, h.width);
+    if (status != 0)
+        return status;
     rebuild(&clean, &h, file);
-    int status = buf_ok(&clean) < 0 ? -1 : picture_new(im, file, h.height, h.width);
+    status = buf_ok(&clean);
     if (status == 0 && (why = decode(im, &h, &clean)))
         status = picture_bad(file, "PNG", why);
     buf_free(&clean);
     uint8_t key[3];
     if (status == 0 && key_of(key, &h))
         picture_key(im, key);
-    if (h.orientation || h.xmp)
-        *orientation = h.orientation ? h.orientation : h.xmp;
     return status;
 }
