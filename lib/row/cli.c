@@ -49,6 +49,13 @@ int cli_identity(struct cli *cli, const char *name, const char *text)
     return own->identity.bad || own->stamp.bad ? fail_memory() : 0;
 }
 
+int cli_hash(struct cli *cli, const char *name, const char *text)
+{
+    assert(!cli->own->begun && "the identity is sealed with the first row");
+    buf_print(&cli->own->identity, "%s=%s\n", name, text);
+    return buf_ok(&cli->own->identity);
+}
+
 int cli_identity_text(struct cli *cli, const char *name, const char *text)
 {
     char hex[33];
@@ -309,6 +316,20 @@ static int check_overlap(const struct cli *cli, const char *path)
                : 0;
 }
 
+int cli_check_file(const struct cli *cli, const char *path)
+{
+    const struct sink_plan *plan = &cli->own->plan;
+    const char *const outputs[] = {plan->path, plan->errors};
+    struct stat out, file;
+    bool there = stat(path, &file) == 0 && S_ISREG(file.st_mode);
+    for (int i = 0; i < 2; i++)
+        if (outputs[i] && (strcmp(outputs[i], path) == 0 ||
+                           (there && stat(outputs[i], &out) == 0 &&
+                            out.st_dev == file.st_dev && out.st_ino == file.st_ino)))
+            return fail(FAIL_REFUSED, "%s: is an output of this run already", path);
+    return check_overlap(cli, path);
+}
+
 /* What can be checked before a model is loaded. */
 static int set_up_rows(struct cli *cli, int closed)
 {
@@ -342,6 +363,7 @@ static void release(struct cli *cli)
         sink_close(&own->sink, false);
     feed_close(&own->feed);
     key_counts_free(&own->counts);
+    tokens_free(&own->tokens);
     buf_free(&own->identity);
     buf_free(&own->stamp);
     options_free(&own->options);
@@ -431,6 +453,23 @@ static int report_stop(struct cli *cli, enum stop why)
     case STOP_GIVEN_UP: say(&own->say, "stopped%s", hint); return CLI_INTERRUPTED;
     default: say(&own->say, "interrupted%s", hint); return CLI_INTERRUPTED;
     }
+}
+
+void cli_count(struct cli *cli, struct cli_counts *counts)
+{
+    struct cli_private *own = cli->own;
+    if (own->started) {
+        sink_flush(&own->sink);
+        if (own->sink.error)
+            cli_stop(cli, own->sink.error == EPIPE ? STOP_PIPE : STOP_OUTPUT);
+    }
+    *counts =
+        (struct cli_counts){.rows = own->rows - own->copied,
+                            .failed = own->failed,
+                            .passed = own->passed,
+                            .before = own->sink.before.rows + own->copied,
+                            .whole = own->ended && !own->abandoned && !own->lost &&
+                                     (own->stop == STOP_NOT || own->stop == STOP_SIGNAL)};
 }
 
 static int end_rows(struct cli *cli)

@@ -113,6 +113,8 @@ void cli_note(struct cli *cli, const char *format, ...)
  * -1 (memory). */
 int cli_identity(struct cli *cli, const char *name, const char *value);
 int cli_identity_text(struct cli *cli, const char *name, const char *text); /* its hash */
+/* Part of the options hash alone. */
+int cli_hash(struct cli *cli, const char *name, const char *value);
 
 /* -- Rows in, rows out ------------------------------------------------------------------
  */
@@ -135,12 +137,13 @@ bool rows_next(struct cli *cli, struct row *row);
 void rows_write(struct cli *cli, struct row *row);
 void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (filters) */
 
-/* Ordered parallel map: workers threads run work(context, row) on rows in flight, results
- * are written in input order (--unordered: as they finish). work() changes the row with
- * row_set() and returns 0, or -1 with the reason in fail_text(): the row then becomes an
- * error row. At most 2 * workers rows are in flight, so memory does not grow with input.
- * Output is flushed whenever no complete input line is waiting. On SIGINT/SIGTERM no new
- * row starts; rows in flight whose work() returns CLI_ABANDON are left undone. */
+/* Ordered parallel map: up to `workers` threads, started as rows need them, run
+ * work(context, row) on rows in flight; results are written in input order (--unordered:
+ * as they finish). work() changes the row with row_set() and returns 0, or -1 with the
+ * reason in fail_text(): the row then becomes an error row. At most 2 * workers rows are
+ * in flight, so memory does not grow with input. Output is flushed whenever no complete
+ * input line is waiting. On SIGINT/SIGTERM no new row starts; rows in flight whose work()
+ * returns CLI_ABANDON are left undone. */
 enum {
     CLI_ABANDON = -2, /* leave the row undone */
     CLI_DROP = 1,     /* done, and nothing to write for it */
@@ -155,6 +158,20 @@ bool cli_stopping(const struct cli *cli);
  * a failure that says nothing about rows: every endpoint is down. Any thread. */
 void cli_give_up(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Is path, which the program means to write besides its rows (--stats FILE), no input or
+ * output of this run? 0, or -1 (class refused). */
+int cli_check_file(const struct cli *cli, const char *path);
+
+/* What became of the rows. Brings what is finished to the output first, so that rows that
+ * cannot be written are not counted as done. Behind the last row. */
+struct cli_counts {
+    int64_t rows, failed; /* that this run did; failed ones among them */
+    int64_t passed;       /* that came in with `error`, among rows, and not in failed */
+    int64_t before;       /* that earlier runs did (--resume) */
+    bool whole;           /* all input was read, and nothing stopped the run */
+};
+void cli_count(struct cli *cli, struct cli_counts *counts);
 
 /* Flush, fsync and close everything; print what went wrong in sum. Returns the status. */
 int cli_end(struct cli *cli);

@@ -55,6 +55,7 @@ struct cli_private {
     struct feed feed;
     struct stream_wait wait; /* wake_fd: readable once the run is to stop; -1 none */
     struct key_counts counts;
+    struct tokens tokens; /* room for those of the row that is read */
     int64_t read, chosen; /* rows read; rows of this shard */
     int64_t worked;       /* rows that this run did */
 
@@ -66,6 +67,7 @@ struct cli_private {
     atomic_bool abandoned;     /* a row was left undone */
     atomic_bool given_up;      /* cli_give_up() was called */
     atomic_llong rows, failed; /* written by this run */
+    int64_t passed, copied;    /* of rows: came in with an error; from an earlier run */
     struct timespec start;
 };
 

@@ -8,7 +8,7 @@
 
 struct key journal_key(const struct row *row)
 {
-    return key_at(key_of(row->has_id, row->id.data, row->id.len), row->occurrence);
+    return key_at(key_of(row->has_id, row->id.s, row->id.n), row->occurrence);
 }
 
 void journal_put_head(struct buf *out, const struct journal_head *head)
@@ -20,14 +20,14 @@ void journal_put_head(struct buf *out, const struct journal_head *head)
 void journal_put_row(struct buf *out, const struct row *row, int64_t end,
                      int64_t errors_end, bool ok)
 {
-    if (row->has_id && row->id.len <= JOURNAL_ID) {
+    if (row->has_id && row->id.n <= JOURNAL_ID) {
         buf_text(out, "{\"id\":");
-        buf_add(out, row->id.data, row->id.len);
+        buf_add(out, row->id.s, row->id.n);
     } else if (row->has_id) {
-        struct key key = key_of(true, row->id.data, row->id.len);
+        struct key key = key_of(true, row->id.s, row->id.n);
         buf_print(out, "{\"id_hash\":\"%016" PRIx64 "%016" PRIx64 "\"", key.hi, key.lo);
     } else {
-        buf_print(out, "{\"line\":\"%.*s\"", (int)row->id.len, row->id.data);
+        buf_print(out, "{\"line\":\"%.*s\"", (int)row->id.n, row->id.s);
     }
     buf_print(out, ",\"n\":%" PRId64 ",\"end\":%" PRId64, row->occurrence, end);
     if (errors_end >= 0)

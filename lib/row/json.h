@@ -33,6 +33,9 @@ int json_check(struct span text);
 
 enum json_type json_type(struct span value);
 
+/* Is key, a raw string with its quotes, the text name once it is decoded? */
+bool json_key_is(struct span key, struct span name);
+
 /* The member called key (decoded form) of an object; the last one where it is there
  * twice. A span with s == NULL if there is none or object is no object. */
 struct span json_get(struct span object, const char *key);
@@ -51,6 +54,11 @@ bool json_member(struct span object, size_t *at, struct span *key, struct span *
 /* Append a string value's text as UTF-8: escapes decoded, a lone surrogate as U+FFFD.
  * 0, or -1 (class type) if value is no string. */
 int json_text(struct span value, struct buf *out);
+
+/* The same for what is known to be a string: into to, which has room for what stands
+ * between the quotes (an escape is never shorter than what it means).
+ * How many were written. */
+size_t json_decode(struct span value, char *to);
 
 /* A number as a double / as an integer. 0, or -1 (class type) if value is no number, is
  * beyond what a double holds (1e400), or is no integer (3.0 and 1e2 are; 3.5 and 2^63 are

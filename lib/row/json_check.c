@@ -38,13 +38,28 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
+static bool is_escape(char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't': return true;
+    default: return false;
+    }
+}
+
 static int check_escape(struct checker *c)
 {
     if (c->end - c->at < 2)
         return refuse(c, "the string is not closed");
     char kind = c->at[1];
     if (kind != 'u') {
-        if (!strchr("\"\\/bfnrt", kind) || kind == '\0')
+        if (!is_escape(kind))
             return refuse(c, "no such escape in a string");
         c->at += 2;
         return 0;

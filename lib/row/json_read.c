@@ -102,11 +102,16 @@ static unsigned hex4(const char *s)
 /* Decode the escape at s (a backslash) to UTF-8 in out[4]. Its length; *s moves on. */
 static int decode_escape(const char **s, const char *end, char out[4])
 {
-    static const char plain[] = "\"\\/bfnrt", means[] = "\"\\/\b\f\n\r\t";
     char kind = (*s)[1];
     if (kind != 'u') {
-        const char *found = strchr(plain, kind);
-        out[0] = means[found - plain];
+        switch (kind) {
+        case 'b': out[0] = '\b'; break;
+        case 'f': out[0] = '\f'; break;
+        case 'n': out[0] = '\n'; break;
+        case 'r': out[0] = '\r'; break;
+        case 't': out[0] = '\t'; break;
+        default: out[0] = kind; break; /* a quote, a slash or a backslash */
+        }
         *s += 2;
         return 1;
     }
@@ -131,34 +136,33 @@ static int decode_escape(const char **s, const char *end, char out[4])
     return n;
 }
 
-/* Is the raw string key (quotes included) the text name, once decoded? */
-static bool key_is(struct span key, const char *name, size_t n)
+bool json_key_is(struct span key, struct span name)
 {
     const char *s = key.s + 1, *end = key.s + key.n - 1;
-    if ((size_t)(end - s) == n && memcmp(s, name, n) == 0)
-        return !memchr(s, '\\', n);
-    if ((size_t)(end - s) <= n || !memchr(s, '\\', (size_t)(end - s)))
+    if ((size_t)(end - s) == name.n && memcmp(s, name.s, name.n) == 0)
+        return !memchr(s, '\\', name.n);
+    if ((size_t)(end - s) <= name.n || !memchr(s, '\\', (size_t)(end - s)))
         return false;
     while (s < end) {
         char c[4] = {*s};
-        int len = 1;
+        size_t len = 1;
         if (*s == '\\')
-            len = decode_escape(&s, end, c);
+            len = (size_t)decode_escape(&s, end, c);
         else
             s++;
-        if (n < (size_t)len || memcmp(name, c, (size_t)len) != 0)
+        if (name.n < len || memcmp(name.s, c, len) != 0)
             return false;
-        name += len;
-        n -= (size_t)len;
+        name.s += len;
+        name.n -= len;
     }
-    return n == 0;
+    return name.n == 0;
 }
 
 static struct span get(struct span object, const char *key, size_t n)
 {
     struct span found = {0}, name, value;
     for (size_t at = 0; json_member(object, &at, &name, &value);)
-        if (key_is(name, key, n))
+        if (json_key_is(name, (struct span){key, n}))
             found = value;
     return found;
 }
@@ -179,21 +183,32 @@ struct span json_find(struct span object, const char *path)
     }
 }
 
+size_t json_decode(struct span value, char *to)
+{
+    const char *end = value.s + value.n, *s = scan_blank(value.s, end) + 1;
+    char *start = to;
+    while (*--end != '"') {
+    }
+    for (;;) {
+        size_t n = scan_copy(to, s, end);
+        to += n;
+        s += n;
+        if (s == end)
+            return (size_t)(to - start);
+        char c[4];
+        int len = decode_escape(&s, end, c);
+        for (int i = 0; i < len; i++) *to++ = c[i];
+    }
+}
+
 int json_text(struct span value, struct buf *out)
 {
     if (json_type(value) != JSON_STRING)
         return fail(FAIL_TYPE, "not a string");
-    const char *end = value.s + value.n, *s = scan_blank(value.s, end) + 1;
-    for (;;) {
-        const char *stop = scan_string(s, end);
-        buf_add(out, s, (size_t)(stop - s));
-        if (stop == end || *stop == '"')
-            return 0;
-        char c[4];
-        s = stop;
-        int n = decode_escape(&s, end, c);
-        buf_add(out, c, (size_t)n);
-    }
+    char *to = buf_room(out, value.n);
+    if (to)
+        out->len += json_decode(value, to);
+    return 0;
 }
 
 /* A number's text as strtod() reads it in the C locale. */
@@ -217,12 +232,40 @@ static struct span trimmed(struct span value)
     return (struct span){s, (size_t)(end - s)};
 }
 
+/* A number of at most 15 digits and few decimals: both it and the power of ten are exact
+ * as doubles, so one division rounds correctly (Clinger, "How to read floating point
+ * numbers accurately", PLDI 1990). Without exponent. */
+static bool parse_short(struct span value, double *out)
+{
+    static const double tens[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    const char *s = value.s, *end = value.s + value.n, *dot = end;
+    int64_t digits = 0;
+    bool minus = *s == '-';
+    s += minus;
+    if (end - s > 16) /* 15 digits and a point */
+        return false;
+    for (; s < end; s++) {
+        if (*s == '.')
+            dot = s + 1;
+        else if (*s >= '0' && *s <= '9')
+            digits = digits * 10 + (*s - '0');
+        else
+            return false;
+    }
+    double x = (double)digits / tens[end - dot];
+    *out = minus ? -x : x;
+    return end - dot < 16 && digits < 1000000000000000;
+}
+
 int json_double(struct span value, double *out)
 {
     char small[64], *text = small;
     if (json_type(value) != JSON_NUMBER)
         return fail(FAIL_TYPE, "not a number");
     value = trimmed(value);
+    if (parse_short(value, out))
+        return 0;
     if (value.n >= sizeof small && !(text = malloc(value.n + 1)))
         return fail_memory();
     memcpy(text, value.s, value.n);

@@ -9,36 +9,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* What follows the backslash of an ASCII character's escape; u where it has no short one.
+ */
+static char short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\': return (char)c;
+    case '\b': return 'b';
+    case '\f': return 'f';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return 'u';
+    }
+}
+
 void json_put_text(struct buf *out, struct span text)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *s = text.s, *end = text.s + text.n;
+    const char *s = text.s, *end = text.s + text.n, *from = s; /* not yet written */
     buf_char(out, '"');
-    while (s < end) {
-        const char *stop = scan_plain(s, end);
-        buf_add(out, s, (size_t)(stop - s));
-        if ((s = stop) == end)
-            break;
+    while ((s = scan_plain(s, end)) < end) {
         unsigned char c = (unsigned char)*s;
-        if (c >= 0x80) {
-            int n = scan_utf8(s, end);
-            if (n > 0)
-                buf_add(out, s, (size_t)n);
-            else
-                buf_text(out, "\xEF\xBF\xBD");
-            s += abs(n);
+        int n = c >= 0x80 ? scan_utf8(s, end) : 0;
+        if (n > 0) {
+            s += n;
             continue;
         }
-        const char *found = memchr("\"\\\b\f\n\r\t", c, 7);
-        char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-        if (found) {
-            escape[1] = "\"\\bfnrt"[strcspn("\"\\\b\f\n\r\t", (char[]){(char)c, 0})];
-            buf_add(out, escape, 2);
-        } else {
-            buf_add(out, escape, 6);
+        buf_add(out, from, (size_t)(s - from));
+        if (n < 0) {
+            buf_text(out, "\xEF\xBF\xBD");
+            from = s -= n;
+            continue;
         }
-        s++;
+        char escape[6] = {'\\', short_escape(c), '0', '0', hex[c >> 4], hex[c & 15]};
+        buf_add(out, escape, escape[1] == 'u' ? 6 : 2);
+        from = ++s;
     }
+    buf_add(out, from, (size_t)(s - from));
     buf_char(out, '"');
 }
 

@@ -28,13 +28,15 @@ struct map {
     void *context;
     struct slot *slots;
     int count;
-    int64_t turns;   /* given out so far */
-    int64_t next;    /* the turn to be written next */
-    bool writing;    /* somebody is */
-    bool cut;        /* a row before was left undone: what follows is not written */
-    bool over;       /* no more rows come */
-    int free, ready; /* slots in these states */
-    int idle;        /* workers that wait for a row */
+    int64_t turns;      /* given out so far */
+    int64_t next;       /* the turn to be written next */
+    bool writing;       /* somebody is */
+    bool cut;           /* a row before was left undone: what follows is not written */
+    bool over;          /* no more rows come */
+    int free, ready;    /* slots in these states */
+    int idle;           /* workers that wait for a row */
+    pthread_t *threads; /* [workers], of which [started] run */
+    int workers, started;
     pthread_mutex_t lock;
     pthread_cond_t more, freed;
 };
@@ -142,6 +144,15 @@ static struct slot *wait_free(struct map *m)
     }
 }
 
+/* One more worker, if a row waits that none of those there will take soon. Most runs ask
+ * for few rows, and a worker costs a thread. */
+static void start_worker(struct map *m)
+{
+    if (m->ready > m->idle && m->started < m->workers &&
+        pthread_create(&m->threads[m->started], NULL, worker, m) == 0)
+        m->started++;
+}
+
 /* Read all rows into slots. */
 static void feed_slots(struct map *m)
 {
@@ -161,6 +172,7 @@ static void feed_slots(struct map *m)
                 write_due(m);
             else if (m->idle > 0)
                 pthread_cond_signal(&m->more);
+            start_worker(m);
         }
         pthread_mutex_unlock(&m->lock);
     }
@@ -185,18 +197,20 @@ static void map_here(struct map *m)
 void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row *row),
              void *context)
 {
-    struct map m = {.cli = cli, .work = work, .context = context, .count = 2 * workers};
+    struct map m = {.cli = cli,
+                    .work = work,
+                    .context = context,
+                    .count = 2 * workers,
+                    .workers = workers};
     m.free = m.count;
-    pthread_t *threads = workers > 1 ? calloc((size_t)workers, sizeof *threads) : NULL;
-    int started = 0;
-    m.slots = threads ? calloc((size_t)m.count, sizeof *m.slots) : NULL;
+    m.threads = workers > 1 ? calloc((size_t)workers, sizeof *m.threads) : NULL;
+    m.slots = m.threads ? calloc((size_t)m.count, sizeof *m.slots) : NULL;
     pthread_mutex_init(&m.lock, NULL);
     pthread_cond_init(&m.more, NULL);
     pthread_cond_init(&m.freed, NULL);
-    while (m.slots && started < workers &&
-           pthread_create(&threads[started], NULL, worker, &m) == 0)
-        started++;
-    if (started > 0)
+    if (m.slots && pthread_create(&m.threads[0], NULL, worker, &m) == 0)
+        m.started = 1;
+    if (m.started > 0)
         feed_slots(&m);
     else
         map_here(&m); /* also where no thread can be had */
@@ -204,10 +218,10 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
     m.over = true;
     pthread_cond_broadcast(&m.more);
     pthread_mutex_unlock(&m.lock);
-    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < m.started; i++) pthread_join(m.threads[i], NULL);
     pthread_mutex_destroy(&m.lock);
     pthread_cond_destroy(&m.more);
     pthread_cond_destroy(&m.freed);
     free(m.slots);
-    free(threads);
+    free(m.threads);
 }

@@ -1,9 +1,9 @@
 /* row.c: a row's fields and memory. See row.h; row_write.c writes it out. */
+#include "row/keys.h"
 #include "row/row_own.h"
 
 #include <stdalign.h>
 #include <stdlib.h>
-#include <xxhash.h>
 
 struct row_block {
     struct row_block *next;
@@ -23,54 +23,70 @@ static const char *type_name(struct span value)
     }
 }
 
-/* The key of a row without an id: the hash of its line. */
-static void hash_line(struct row *row)
+/* The key of a row without an id: the hash of its line. 0 or -1 (memory). */
+static int hash_line(struct row *row)
 {
-    XXH128_canonical_t bytes;
-    XXH128_canonicalFromHash(&bytes, XXH3_128bits(row->text.s, row->text.n));
-    for (size_t i = 0; i < sizeof bytes.digest; i++)
-        buf_print(&row->id, "%02x", bytes.digest[i]);
+    enum { HEX = 32 };
+    char *hex = row_alloc(row, HEX + 1);
+    if (!hex)
+        return -1;
+    key_hex(hex, row->text.s, row->text.n);
+    row->id = (struct span){hex, HEX};
+    return 0;
 }
 
-/* Check the line and find its key. */
-static void examine(struct row *row, const char *id_key)
+/* Read the line: as a tape where it has one, else byte by byte, which also says what is
+ * wrong with it. */
+static void check_line(struct row *row, const struct tokens *tokens)
 {
-    struct span id = {0};
-    row->own->no_object = true;
-    if (json_check(row->text) < 0) {
+    struct row_private *own = row->own;
+    size_t n = tokens ? tape_make(own->tape, tokens, row->text) : 0;
+    if (tokens) { /* what the tape does not need of its room is the row's */
+        own->room = (char *)(own->tape + n);
+        own->room_n = (tokens->count + 1 - n) * sizeof *own->tape;
+    }
+    if (n > 0) {
+        own->root = value_root(row->text, own->tape);
+    } else if (json_check(row->text) < 0) {
         row_fail(row);
     } else if (json_type(row->text) != JSON_OBJECT) {
         fail(FAIL_JSON, "not a row: %s where an object must stand", type_name(row->text));
         row_fail(row);
     } else {
-        row->own->no_object = false;
-        row->passed_error = row_has(row, "error");
-        id = json_get(row->text, id_key);
-        if (!id.s)
-            id = json_find(row->text, id_key);
-        if (json_type(id) == JSON_NULL)
-            id.s = NULL;
+        own->root = value_root(row->text, NULL);
     }
-    row->has_id = id.s != NULL;
-    if (row->has_id)
-        buf_add(&row->id, id.s, id.n);
-    else
-        hash_line(row);
+}
+
+/* Find the row's key, and whether it came in with an error. 0 or -1 (memory). */
+static int examine(struct row *row, const char *id_key)
+{
+    const struct span names[] = {span_of("error"), span_of(id_key)};
+    struct value found[2];
+    bool same = span_is(names[1], "error"); /* --id-key error */
+    value_pick(row->own->root, names, found, same ? 1 : 2);
+    struct value id = found[same ? 0 : 1];
+    if (!id.json.s && strchr(id_key, '.'))
+        id = value_find(row->own->root, id_key);
+    row->passed_error = found[0].json.s && json_type(found[0].json) != JSON_NULL;
+    row->has_id = id.json.s && json_type(id.json) != JSON_NULL;
+    row->id = id.json;
+    return row->has_id ? 0 : hash_line(row);
 }
 
 int row_begin(struct row *row, const char *stage, const char *id_key, void *block,
-              struct span text)
+              struct span text, struct tokens *tokens)
 {
+    bool found = tokens && tokens_find(tokens, text);
+    size_t tape = found ? (tokens->count + 1) * sizeof *row->own->tape : 0;
     *row = (struct row){.text = text};
-    row->own = calloc(1, sizeof *row->own);
+    row->own = malloc(sizeof *row->own + tape);
     if (!row->own) {
         free(block);
         return fail_memory();
     }
-    row->own->stage = stage;
-    row->own->block = block;
-    examine(row, id_key);
-    if (buf_ok(&row->id) < 0) {
+    *row->own = (struct row_private){.stage = stage, .block = block};
+    check_line(row, found ? tokens : NULL);
+    if (examine(row, id_key) < 0) {
         row_free(row);
         return -1;
     }
@@ -85,28 +101,35 @@ void row_free(struct row *row)
             free(b);
         }
         free(row->own->block);
-        free(row->own->edits);
         free(row->own);
     }
-    buf_free(&row->id);
     *row = (struct row){0};
 }
 
 void *row_alloc(struct row *row, size_t bytes)
 {
+    struct row_private *own = row->own;
+    size_t used = (bytes + alignof(max_align_t) - 1) & -alignof(max_align_t);
+    size_t gap = -(uintptr_t)own->room & (alignof(max_align_t) - 1);
+    if (used >= bytes && own->room_n >= gap && own->room_n - gap >= used) {
+        void *room = own->room + gap;
+        own->room += gap + used;
+        own->room_n -= gap + used;
+        return room;
+    }
     struct row_block *b = bytes > SIZE_MAX - sizeof *b ? NULL : malloc(sizeof *b + bytes);
     if (!b) {
         fail_memory();
         return NULL;
     }
-    b->next = row->own->blocks;
-    row->own->blocks = b;
+    b->next = own->blocks;
+    own->blocks = b;
     return b->data;
 }
 
 struct span row_value(const struct row *row, const char *path)
 {
-    return row->own->no_object ? (struct span){0} : json_find(row->text, path);
+    return value_find(row->own->root, path).json;
 }
 
 bool row_has(const struct row *row, const char *path)
@@ -138,16 +161,12 @@ int row_text(struct row *row, const char *path, struct span *text)
         return wrong_type(path, value, "a string");
     *text = (struct span){value.s + 1, value.n - 2};
     if (!memchr(text->s, '\\', text->n))
-        return 0; /* nothing to decode */
-    struct buf decoded = {0};
-    char *kept = NULL;
-    if (json_text(value, &decoded) == 0 && buf_ok(&decoded) == 0 &&
-        (kept = row_alloc(row, decoded.len + 1))) {
-        memcpy(kept, decoded.data, decoded.len);
-        *text = (struct span){kept, decoded.len};
-    }
-    buf_free(&decoded);
-    return kept ? 0 : -1;
+        return 0;                            /* nothing to decode */
+    char *decoded = row_alloc(row, text->n); /* an escape is longer than what it means */
+    if (!decoded)
+        return -1;
+    *text = (struct span){decoded, json_decode(value, decoded)};
+    return 0;
 }
 
 int row_real(struct row *row, const char *path, double *x)
@@ -170,11 +189,22 @@ int row_int(struct row *row, const char *path, int64_t *x)
     return json_int(value, x) < 0 ? fail_in("\"%s\"", path) : 0;
 }
 
+int row_list(struct row *row, const char *path, struct value *list)
+{
+    *list = value_find(row->own->root, path);
+    if (!list->json.s || json_type(list->json) == JSON_NULL)
+        return fail(FAIL_MISSING, "no \"%s\"", path);
+    return json_type(list->json) == JSON_ARRAY ? 0
+                                               : wrong_type(path, list->json, "a list");
+}
+
 int row_array(struct row *row, const char *path, struct span *array)
 {
-    if (need(row, path, array) < 0)
+    struct value list;
+    if (row_list(row, path, &list) < 0)
         return -1;
-    return json_type(*array) == JSON_ARRAY ? 0 : wrong_type(path, *array, "a list");
+    *array = list.json;
+    return 0;
 }
 
 struct random_key row_random(const struct row *row, uint64_t seed, uint64_t version)
@@ -187,5 +217,5 @@ struct random_key row_random(const struct row *row, uint64_t seed, uint64_t vers
     }
     head[16] = row->has_id;
     struct random_key first = random_key_of(seed, head, sizeof head);
-    return random_key_of(first.lo ^ first.hi, row->id.data, row->id.len);
+    return random_key_of(first.lo ^ first.hi, row->id.s, row->id.n);
 }

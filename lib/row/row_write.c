@@ -11,6 +11,13 @@ int row_fail(struct row *row)
     return -1;
 }
 
+void row_flaw(struct row *row)
+{
+    if (!row->flawed && !row->bad)
+        fail_save(&row->why);
+    row->flawed = true;
+}
+
 static char *keep(struct row *row, const char *s, size_t n)
 {
     char *copy = row_alloc(row, n + 1);
@@ -22,31 +29,42 @@ static char *keep(struct row *row, const char *s, size_t n)
     return copy;
 }
 
-int row_set(struct row *row, const char *key, struct span json)
+/* Room for one more edit. 0 or -1 (memory). */
+static int grow_edits(struct row *row)
 {
     struct row_private *own = row->own;
-    char *copy = keep(row, json.s, json.n), *name;
-    if (!copy)
+    int cap = own->edit_cap ? 2 * own->edit_cap : 4;
+    struct row_edit *edits = row_alloc(row, (size_t)cap * sizeof *edits);
+    if (!edits)
         return -1;
+    if (own->edit_count > 0)
+        memcpy(edits, own->edits, (size_t)own->edit_count * sizeof *edits);
+    own->edits = edits;
+    own->edit_cap = cap;
+    return 0;
+}
+
+int row_set_kept(struct row *row, const char *key, struct span json)
+{
+    struct row_private *own = row->own;
+    char *name;
     for (int i = 0; i < own->edit_count; i++) {
         if (strcmp(own->edits[i].key, key) == 0) {
-            own->edits[i].json = copy;
-            own->edits[i].json_n = json.n;
+            own->edits[i].json = json;
             return 0;
         }
     }
-    if (own->edit_count == own->edit_cap) {
-        int cap = own->edit_cap ? 2 * own->edit_cap : 4;
-        struct row_edit *edits = realloc(own->edits, (size_t)cap * sizeof *edits);
-        if (!edits)
-            return fail_memory();
-        own->edits = edits;
-        own->edit_cap = cap;
-    }
-    if (!(name = keep(row, key, strlen(key))))
+    if ((own->edit_count == own->edit_cap && grow_edits(row) < 0) ||
+        !(name = keep(row, key, strlen(key))))
         return -1;
-    own->edits[own->edit_count++] = (struct row_edit){name, copy, json.n};
+    own->edits[own->edit_count++] = (struct row_edit){name, json};
     return 0;
+}
+
+int row_set(struct row *row, const char *key, struct span json)
+{
+    char *copy = keep(row, json.s, json.n);
+    return copy ? row_set_kept(row, key, (struct span){copy, json.n}) : -1;
 }
 
 int row_replace(struct row *row, struct span text)
@@ -82,21 +100,35 @@ static int by_place(const void *a, const void *b)
 
 typedef void put_piece(void *context, struct span piece);
 
+enum { TOGETHER = 8 }; /* edits whose old values are found in one walk along the line */
+
+/* The values that the line has for the first of count edits, TOGETHER at most. */
+static void find_old(const struct row *row, const struct row_edit *edits, int count,
+                     struct value old[TOGETHER])
+{
+    struct span names[TOGETHER];
+    int n = count < TOGETHER ? count : TOGETHER;
+    for (int i = 0; i < n; i++) names[i] = span_of(edits[i].key);
+    value_pick(row->own->root, names, old, n);
+}
+
 /* The line with edits spliced in: changed values where they stand, new fields before the
  * closing brace. changes has room for count. */
-static int splice(struct span line, const struct row_edit *edits, int count,
+static int splice(const struct row *row, const struct row_edit *edits, int count,
                   struct change *changes, put_piece *put, void *context)
 {
     struct buf added = {0};
-    struct span key, value;
+    struct span line = row->text, key;
+    struct value member, old[TOGETHER];
     size_t cursor = 0;
     int n = 0;
-    bool first = !json_member(line, &cursor, &key, &value);
+    bool first = !value_member(row->own->root, &cursor, &key, &member);
     for (int i = 0; i < count; i++) {
-        struct span new = {edits[i].json, edits[i].json_n}, old;
-        old = json_get(line, edits[i].key);
-        if (old.s) {
-            changes[n++] = (struct change){old, new};
+        struct span new = edits[i].json;
+        if (i % TOGETHER == 0)
+            find_old(row, edits + i, count - i, old);
+        if (old[i % TOGETHER].json.s) {
+            changes[n++] = (struct change){old[i % TOGETHER].json, new};
             continue;
         }
         if (!first)
@@ -130,7 +162,7 @@ static int emit_bad(const struct row *row, put_piece *put, void *context)
 {
     struct buf text = {0};
     int rc = 0;
-    if (row->own->no_object) {
+    if (!row->own->root.json.s) {
         buf_text(&text, "{\"error\":");
         put_error(row, &text);
         buf_text(&text, ",\"input\":");
@@ -141,9 +173,9 @@ static int emit_bad(const struct row *row, put_piece *put, void *context)
     } else {
         struct change change;
         put_error(row, &text);
-        struct row_edit edit = {"error", text.data, text.len};
+        struct row_edit edit = {"error", {text.data, text.len}};
         if ((rc = buf_ok(&text)) == 0)
-            rc = splice(row->text, &edit, 1, &change, put, context);
+            rc = splice(row, &edit, 1, &change, put, context);
     }
     buf_free(&text);
     return rc;
@@ -166,11 +198,14 @@ int row_emit(const struct row *row, put_piece *put, void *context)
         put(context, row->text);
         return 0;
     }
-    struct change *changes = calloc((size_t)own->edit_count, sizeof *changes);
-    if (!changes)
+    enum { FEW = 8 };
+    struct change few[FEW], *changes = few;
+    if (own->edit_count > FEW &&
+        !(changes = malloc((size_t)own->edit_count * sizeof *changes)))
         return fail_memory();
-    int rc = splice(row->text, own->edits, own->edit_count, changes, put, context);
-    free(changes);
+    int rc = splice(row, own->edits, own->edit_count, changes, put, context);
+    if (changes != few)
+        free(changes);
     return rc;
 }
 

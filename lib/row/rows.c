@@ -74,7 +74,7 @@ static void put_place(struct buf *out, const struct row *row)
     if (!row->has_id)
         return;
     struct buf id = {0};
-    struct span key = {row->id.data, row->id.len};
+    struct span key = row->id;
     if (json_text(key, &id) < 0)
         buf_add(&id, key.s, key.n);
     buf_text(out, " (id=");
@@ -121,8 +121,8 @@ static int make_row(struct cli *cli, struct row *row, struct feed_item *item)
     struct cli_private *own = cli->own;
     struct failure why;
     fail_save(&why);
-    if (row_begin(row, cli->page->name, own->id_key, item->line.block, item->line.text) <
-        0) {
+    if (row_begin(row, cli->page->name, own->id_key, item->line.block, item->line.text,
+                  &own->tokens) < 0) {
         say(&own->say, "%s:%" PRId64 ": %s", item->media ? "" : item->file,
             item->line.number, fail_text());
         cli_stop(cli, STOP_OUTPUT);
@@ -136,7 +136,7 @@ static int make_row(struct cli *cli, struct row *row, struct feed_item *item)
         fail_again(&why);
         row_fail(row);
     }
-    struct key key = key_of(row->has_id, row->id.data, row->id.len);
+    struct key key = key_of(row->has_id, row->id.s, row->id.n);
     row->occurrence = key_counts_add(&own->counts, key);
     if (row->occurrence < 0) {
         say(&own->say, "%s", fail_text());
@@ -234,13 +234,15 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
     }
     bool copied = row->own->copied.s != NULL || row->own->dropped;
     if (copied) {
-        row->bad = false;
+        row->bad = row->flawed = false;
         dropped = row->own->dropped;
     }
     if (own->stamp_rows && !row->bad && !row->passed_error && !copied && !dropped)
         add_stamp(cli, row);
     own->rows++;
-    if (row->bad) {
+    own->copied += copied;
+    own->passed += row->passed_error && !row->bad && !copied;
+    if (row->bad || row->flawed) {
         own->failed++;
         report(cli, row, row->why.text);
     }

@@ -11,6 +11,10 @@ const char *scan_plain(const char *s, const char *end);
 /* From s on, the first quote or backslash; end if there is none. */
 const char *scan_string(const char *s, const char *end);
 
+/* Copy the bytes from s up to the first backslash, or to end, to `to`, which has room for
+ * end - s. How many there are; bytes behind them may be written. */
+size_t scan_copy(char *to, const char *s, const char *end);
+
 /* s is a byte that is not ASCII. How long is the well-formed UTF-8 sequence that begins
  * there (2 to 4)? Else the length of what is to be replaced by one U+FFFD (1 to 3), as
  * a negative number (Unicode 15, section 3.9: the longest start of a sequence). */

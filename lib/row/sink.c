@@ -24,6 +24,8 @@ static void note_errors(struct sink *s)
 
 int sink_done(struct sink *s, struct row *row)
 {
+    if (!s->file)
+        return 0;
     struct key key = journal_key(row);
     const struct done *done = done_set_find(&s->before.done, key);
     if (done)
@@ -70,7 +72,7 @@ void sink_put(struct sink *s, const struct row *row, bool dropped)
     }
     if (s->file) {
         journal_put_row(&s->pending, row, s->out.end, s->plan.errors ? s->errors.end : -1,
-                        !row->bad);
+                        !row->bad && !row->flawed);
         if (s->pending.bad)
             note_error(s, ENOMEM, s->plan.path);
     }

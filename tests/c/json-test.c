@@ -4,6 +4,7 @@
 #include "../fuzz/json-compare.h"
 #include "base/random.h"
 #include "check.h"
+#include "row/json_edit.h"
 
 #include <float.h>
 #include <math.h>
@@ -551,6 +552,49 @@ static void long_strings_are_checked_at_memory_speed(void)
     free(text);
 }
 
+static void members_are_changed_and_other_bytes_stay(void)
+{
+    static const struct {
+        const char *object, *want;
+    } rows[] = {
+        {"{}", "{\"v\":1}"},
+        {"{ }", "{ \"v\":1}"},
+        {"{\"v\":0}", "{\"v\":1}"},
+        {"{\"a\" : 1.0 , \"b\":[ ]  }", "{\"a\" : 1.0 , \"b\":[ ]  ,\"v\":1}"},
+        {"{\"v\" : {\"x\":[1]} , \"b\":2}", "{\"v\" : 1 , \"b\":2}"},
+        {"{\"a\":0,\"v\":\"}\",\"b\":2}", "{\"a\":0,\"v\":1,\"b\":2}"},
+        {"{\"gone\":0}", "{\"v\":1}"},
+        {"{ \"gone\":0 }", "{  \"v\":1}"},
+        {"{\"gone\":0,\"a\":1}", "{\"a\":1,\"v\":1}"},
+        {"{ \"gone\" : 0 , \"a\":1 }", "{ \"a\":1 ,\"v\":1}"},
+        {"{\"a\":1,\"gone\":0}", "{\"a\":1,\"v\":1}"},
+        {"{\"a\":1,\"gone\":0,\"b\":2}", "{\"a\":1,\"b\":2,\"v\":1}"},
+        {"{\"gone\":0,\"gone\":1,\"a\":1}", "{\"a\":1,\"v\":1}"},
+        {"{\"gone\":0,\"v\":2,\"gone\":3}", "{\"v\":1}"},
+        {"{\"v\":0,\"a\":1,\"v\":2}", "{\"a\":1,\"v\":1}"},
+        {"{\"\\u0076\":0,\"a\":1}", "{\"\\u0076\":1,\"a\":1}"},
+        {"{\"a\":{\"v\":0}}", "{\"a\":{\"v\":0},\"v\":1}"},
+        {"{\"a\":1,\"a\":2}\n", "{\"a\":1,\"a\":2,\"v\":1}"},
+    };
+    const struct json_member_edit edits[] = {{"v", span_of("1")}, {"gone", {0}}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf out = {0};
+        struct span object = span_of(rows[i].object);
+        CHECK(json_check(object) == 0, "%zu: %s", i, fail_text());
+        json_put_edited(&out, object, edits, 2);
+        struct span got = {out.data, out.len};
+        CHECK(span_is(got, rows[i].want), "%zu: %.*s", i, (int)got.n, got.s);
+        CHECK(json_check(got) == 0, "%zu: %s", i, fail_text());
+        /* once more changes nothing */
+        struct buf again = {0};
+        json_put_edited(&again, got, edits, 2);
+        CHECK(again.len == out.len && memcmp(again.data, out.data, out.len) == 0,
+              "%zu: %.*s", i, (int)again.len, again.data);
+        buf_free(&again);
+        buf_free(&out);
+    }
+}
+
 int main(void)
 {
     CASE(each_construct_is_accepted_or_refused);
@@ -563,6 +607,7 @@ int main(void)
     CASE(integers_are_exact);
     CASE(numbers_are_written_shortest);
     CASE(texts_are_written_and_read);
+    CASE(members_are_changed_and_other_bytes_stay);
     CASE(long_strings_are_checked_at_memory_speed);
     return check_end();
 }

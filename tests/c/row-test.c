@@ -13,7 +13,8 @@
 static int make(struct row *row, const char *text)
 {
     char *block = strdup(text);
-    return row_begin(row, "stage", "id", block, span_of(block));
+    static struct tokens tokens;
+    return row_begin(row, "stage", "id", block, span_of(block), &tokens);
 }
 
 /* text with key set to json (none: NULL), as it is written. */
@@ -83,7 +84,7 @@ static void fields_are_read_or_named(void)
     CHECK(row_array(&row, "o.k", &text) == 0 && span_is(text, "[1]"), "o.k");
     CHECK(row_array(&row, "o", &text) < 0 && has(fail_text(), "an object"), "%s",
           fail_text());
-    CHECK(row.has_id && row.id.len == 10 && !row_has(&row, "z") && row_has(&row, "o"),
+    CHECK(row.has_id && row.id.n == 10 && !row_has(&row, "z") && row_has(&row, "o"),
           "has");
     row_free(&row);
 }
