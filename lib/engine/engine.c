@@ -2,13 +2,11 @@
  * computes. */
 #include "engine/engine.h"
 #include "base/fail.h"
+#include "base/processors.h"
 #include "engine/schedule.h"
 
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BATCH_MAX = 4096 };
 
 struct engine {
     struct vlm *m;
@@ -36,9 +34,7 @@ static void drop_abandoned(struct engine *e)
 {
     for (struct request **at = &e->queue; *at;) {
         struct request *r = *at;
-        const struct engine_generation *g = r->generation;
-        if (r->kind != REQUEST_GENERATE || !g->abandon ||
-            !g->abandon(g->abandon_context)) {
+        if (!r->abandon || !r->abandon(r->abandon_context)) {
             at = &r->next;
             continue;
         }
@@ -103,25 +99,27 @@ static int ask(struct engine *e, struct request *r)
     return r->failed ? fail_again(&r->failure) : 0;
 }
 
-static int processors(void)
+int engine_ctx_check(const struct model_config *mc, int ctx)
 {
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
-        return CPU_COUNT(&set);
-    return 1;
+    if (ctx < 0 || ctx > mc->text.context)
+        return fail(FAIL_REFUSED, "a context of %d is beyond the model's %d", ctx,
+                    mc->text.context);
+    return 0;
 }
 
 /* The options in force: defaults filled in. 0, or -1 (class refused). */
 static int options_check(struct engine_options *o, const struct model_config *mc)
 {
-    if (o->threads < 0 || o->ctx < 0 || o->max_batch < 0 || o->max_batch > BATCH_MAX)
-        return fail(FAIL_REFUSED, "threads %d, context %d or batch %d is out of range",
-                    o->threads, o->ctx, o->max_batch);
-    if (o->ctx > mc->text.context)
-        return fail(FAIL_REFUSED, "a context of %d is beyond the model's %d", o->ctx,
-                    mc->text.context);
+    if (o->threads < 0 || o->threads > ENGINE_THREADS_MAX)
+        return fail(FAIL_REFUSED, "%d threads are not in 0 to %d", o->threads,
+                    ENGINE_THREADS_MAX);
+    if (o->max_batch < 0 || o->max_batch > ENGINE_BATCH_MAX)
+        return fail(FAIL_REFUSED, "a batch of %d is not in 0 to %d", o->max_batch,
+                    ENGINE_BATCH_MAX);
+    if (engine_ctx_check(mc, o->ctx) < 0)
+        return -1;
     if (o->threads == 0)
-        o->threads = processors();
+        o->threads = processors_usable();
     if (o->max_batch == 0)
         o->max_batch = ENGINE_BATCH;
     if (o->ctx == 0)
@@ -224,7 +222,12 @@ int engine_generate(struct engine *e, const struct engine_generation *g,
     struct request r = {.kind = REQUEST_GENERATE,
                         .prompt = g->prompt,
                         .generation = g,
-                        .samples = samples};
+                        .samples = samples,
+                        .all = g->n,
+                        .pictures_done = g->pictures_done,
+                        .pictures_context = g->pictures_context,
+                        .abandon = g->abandon,
+                        .abandon_context = g->abandon_context};
     for (int i = 0; i < g->n; i++) samples[i] = (struct sample){.end_id = -1};
     if (g->n < 1)
         return fail(FAIL_TYPE, "n %d is below 1", g->n);
@@ -241,37 +244,69 @@ int engine_generate(struct engine *e, const struct engine_generation *g,
     return -1;
 }
 
-static int continuation_check(const struct engine *e, const struct engine_prompt *prompt,
-                              const struct engine_continuation *c)
+static int ids_check(const struct engine *e, const int32_t *ids, int len)
 {
-    int vocab = e->m->config.text.vocab, ctx = e->schedule.ctx;
-    if (c->len < 0 || c->len > ctx - prompt->len)
-        return fail(FAIL_TOO_LONG,
-                    "prompt of %d tokens with a continuation of %d does not fit the "
-                    "context of %d",
-                    prompt->len, c->len, ctx);
-    for (int i = 0; i < c->len; i++)
-        if (c->ids[i] < 0 || c->ids[i] >= vocab)
-            return fail(FAIL_MODEL, "token id %d is not in the vocabulary of %d",
-                        c->ids[i], vocab);
+    int vocab = e->m->config.text.vocab;
+    for (int i = 0; i < len; i++)
+        if (ids[i] < 0 || ids[i] >= vocab)
+            return fail(FAIL_MODEL, "token id %d is not in the vocabulary of %d", ids[i],
+                        vocab);
     return 0;
+}
+
+/* Does a branch fit behind its prompt, with each of its continuations? 0 or -1. */
+static int branch_check(const struct engine *e, const struct engine_prompt *prompt,
+                        const struct engine_branch *b)
+{
+    int ctx = e->schedule.ctx, room = ctx - prompt->len;
+    if (b->len < 0 || b->len > room)
+        return fail(FAIL_TOO_LONG,
+                    "prompt of %d tokens with %d behind it does not fit the context of "
+                    "%d",
+                    prompt->len, b->len, ctx);
+    if (ids_check(e, b->ids, b->len) < 0)
+        return -1;
+    for (int i = 0; i < b->count; i++) {
+        const struct engine_continuation *c = &b->continuations[i];
+        if (c->len < 0 || c->len > room - b->len)
+            return fail(FAIL_TOO_LONG,
+                        "prompt of %d tokens with a continuation of %d does not fit the "
+                        "context of %d",
+                        prompt->len + b->len, c->len, ctx);
+        if (ids_check(e, c->ids, c->len) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int engine_score_branches(struct engine *e, const struct engine_scoring *s)
+{
+    struct request r = {.kind = REQUEST_SCORE,
+                        .prompt = s->prompt,
+                        .branches = s->branches,
+                        .count = s->count,
+                        .pictures_done = s->pictures_done,
+                        .pictures_context = s->pictures_context,
+                        .abandon = s->abandon,
+                        .abandon_context = s->abandon_context};
+    if (prompt_check(e, s->prompt) < 0)
+        return -1;
+    for (int i = 0; i < s->count; i++) {
+        if (branch_check(e, s->prompt, &s->branches[i]) < 0)
+            return -1;
+        r.all += s->branches[i].count;
+    }
+    return ask(e, &r);
 }
 
 int engine_score(struct engine *e, const struct engine_prompt *prompt,
                  const struct engine_continuation *continuations, int count,
                  float *const *logprobs)
 {
-    struct request r = {.kind = REQUEST_SCORE,
-                        .prompt = prompt,
-                        .continuations = continuations,
-                        .count = count,
-                        .logprobs = logprobs};
-    if (prompt_check(e, prompt) < 0)
-        return -1;
-    for (int i = 0; i < count; i++)
-        if (continuation_check(e, prompt, &continuations[i]) < 0)
-            return -1;
-    return ask(e, &r);
+    struct engine_branch branch = {
+        .continuations = continuations, .count = count, .logprobs = logprobs};
+    return engine_score_branches(
+        e, &(struct engine_scoring){.prompt = prompt, .branches = &branch, .count = 1});
 }
 
 int engine_trace(struct engine *e, const struct engine_prompt *prompt,

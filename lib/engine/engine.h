@@ -16,14 +16,19 @@
 
 struct engine;
 
-enum { ENGINE_BATCH = 16 }; /* sequences decoded together, by default */
+enum {
+    ENGINE_BATCH = 16,       /* sequences decoded together, by default */
+    ENGINE_BATCH_MAX = 4096, /* ... at most */
+    ENGINE_THREADS_MAX = 1024,
+};
 
 struct engine_options {
     const char *device; /* "auto" or "cpu" */
     int threads;        /* 0: all processors this process may use */
     int ctx;       /* positions a sequence may have; 0: the model's own limit. Lowered
                       to what half of the machine's memory holds: engine_ctx() */
-    int max_batch; /* sequences decoded together at most; 0: default (16) */
+    int max_batch; /* sequences decoded together at most, up to ENGINE_BATCH_MAX; 0:
+                      default (16) */
 };
 
 /* Load a model directory in Hugging Face layout: config.json and weights, every tensor
@@ -35,6 +40,9 @@ const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */
 int engine_ctx(const struct engine *e);
+
+/* May a model be opened with this context? 0, or -1 (class refused). */
+int engine_ctx_check(const struct model_config *mc, int ctx);
 
 /* A picture for the tower. */
 struct engine_picture {
@@ -118,9 +126,10 @@ int engine_score(struct engine *e, const struct engine_prompt *prompt,
                  float *const *logprobs);
 
 /* Several questions behind one prompt: each branch's ids follow the prompt, and its
- * continuations follow the branch. Prompt and branches are computed once; every number
- * has the same bits as from engine_score() with prompt and branch as its prompt. A branch
- * may be empty, and then its continuations follow the prompt. */
+ * continuations follow the branch. Prompt and branches are computed once, as many
+ * branches side by side as there are lanes (max_batch) and pages; every number has the
+ * same bits as from engine_score() with prompt and branch as its prompt. A branch may be
+ * empty, and then its continuations follow the prompt. */
 struct engine_branch {
     const int32_t *ids;
     int len;
@@ -128,8 +137,17 @@ struct engine_branch {
     int count;
     float *const *logprobs; /* the caller's, [count][continuations[i].len] */
 };
-int engine_score_branches(struct engine *e, const struct engine_prompt *prompt,
-                          const struct engine_branch *branches, int count);
+
+struct engine_scoring {
+    const struct engine_prompt *prompt;
+    const struct engine_branch *branches; /* [count] */
+    int count;
+    void (*pictures_done)(void *context); /* as in struct engine_generation */
+    void *pictures_context;
+    bool (*abandon)(void *context);
+    void *abandon_context;
+};
+int engine_score_branches(struct engine *e, const struct engine_scoring *s);
 
 /* What a model will need, before it is loaded. Bytes. */
 struct engine_memory {

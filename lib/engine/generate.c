@@ -95,7 +95,7 @@ int generate_start(struct schedule *s, struct request *r)
     const struct engine_generation *g = r->generation;
     while (r->started < g->n) {
         bool failed;
-        struct lane *l = schedule_lane(s, r, r->started, &failed);
+        struct lane *l = schedule_lane(s, r, r->started, NULL, 0, &failed);
         if (!l)
             return failed ? -1 : 0;
         struct sample *sample = &r->samples[r->started++];

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add(struct pass_list *list, const void *item, size_t size)
+int pass_list_add(struct pass_list *list, const void *item, size_t size)
 {
     if (list->count == list->cap) {
         int cap = list->cap ? list->cap * 2 : 64;
@@ -21,12 +21,14 @@ static int add(struct pass_list *list, const void *item, size_t size)
 
 int pass_sequence(struct pass *p, const struct kv_pages *pages)
 {
-    return add(&p->sequences, &pages, sizeof pages) < 0 ? -1 : p->sequences.count - 1;
+    return pass_list_add(&p->sequences, &pages, sizeof pages) < 0
+               ? -1
+               : p->sequences.count - 1;
 }
 
 int pass_row(struct pass *p, const struct pass_row *row)
 {
-    return add(&p->rows, row, sizeof *row);
+    return pass_list_add(&p->rows, row, sizeof *row);
 }
 
 int pass_feature(struct pass *p, const struct features *features, int at)
@@ -41,14 +43,14 @@ int pass_feature(struct pass *p, const struct features *features, int at)
             return 0;
         }
     }
-    return add(&p->pictures, &(struct pass_picture){features, at, row, 1},
-               sizeof(struct pass_picture));
+    return pass_list_add(&p->pictures, &(struct pass_picture){features, at, row, 1},
+                         sizeof(struct pass_picture));
 }
 
 int pass_want(struct pass *p)
 {
     int row = p->rows.count - 1;
-    return add(&p->wants, &row, sizeof row);
+    return pass_list_add(&p->wants, &row, sizeof row);
 }
 
 void pass_clear(struct pass *p)

@@ -29,6 +29,9 @@ struct pass_list {
     int count, cap;
 };
 
+/* Copy an item of so many bytes to a list's end. 0 or -1 (memory). */
+int pass_list_add(struct pass_list *list, const void *item, size_t size);
+
 /* Zeroed is empty. Memory is kept by pass_clear(). */
 struct pass {
     struct pass_list rows;      /* of struct pass_row */

@@ -10,10 +10,12 @@
 
 struct request;
 
-/* A sequence behind a request's prompt: a sample being made or a continuation scored. */
+/* A sequence behind a request's prompt: a sample being made, or a branch and, behind it,
+ * one of its continuations after the other. */
 struct lane {
     struct request *request;
-    int index;             /* sample or continuation */
+    int index;             /* sample or branch */
+    int continuation;      /* of the branch; -1: the branch itself is being computed */
     struct kv_pages pages; /* begin with the prompt's */
     int reserved;  /* pages promised to this lane alone; -1: it uses its request's */
     int fed;       /* tokens behind the prompt whose keys and values are there */
@@ -34,11 +36,16 @@ struct request {
     const struct engine_generation *generation; /* generate */
     struct sample *samples;
 
-    const struct engine_continuation *continuations; /* score */
+    const struct engine_branch *branches; /* score */
     int count;
-    float *const *logprobs;
+    int *taken; /* [count]: continuations of a branch that a lane has, or had */
 
     struct probe probe; /* trace */
+
+    void (*pictures_done)(void *context); /* engine.h; both may be NULL */
+    void *pictures_context;
+    bool (*abandon)(void *context);
+    void *abandon_context;
 
     /* The engine thread's. */
     int32_t *positions; /* [3][prompt->len] */
@@ -53,7 +60,8 @@ struct request {
     int lane_pages;        /* promised for one lane: room for the longest */
     bool lane_free;        /* nobody uses that promise now */
     struct lane *lanes;
-    int started, finished; /* samples or continuations */
+    int started, finished; /* samples; branches and continuations */
+    int all;               /* samples or continuations */
 
     bool failed, done;
     struct failure failure;
@@ -63,9 +71,6 @@ struct request {
 
 /* New tokens that a sample may have. */
 int request_limit(const struct request *r, int ctx);
-
-/* Samples or continuations in all. */
-int request_lanes(const struct request *r);
 
 /* Keep this thread's failure as the request's. */
 void request_fail(struct request *r);

@@ -61,6 +61,7 @@ void schedule_close(struct schedule *s)
         text_close(&s->text);
     sampler_work_close(&s->work);
     pass_free(&s->pass);
+    free(s->picks.items);
     kv_close(&s->kv);
     free(s->wanted);
     free(s->row);
@@ -77,8 +78,10 @@ int schedule_finite(const float *logits, int n)
 /* -- Lanes ----------------------------------------------------------------------------
  */
 
-struct lane *schedule_lane(struct schedule *s, struct request *r, int index, bool *failed)
+struct lane *schedule_lane(struct schedule *s, struct request *r, int index,
+                           const struct lane *from, int fed, bool *failed)
 {
+    const struct kv_pages *pages = from ? &from->pages : &r->pages;
     int reserved = -1;
     *failed = false;
     if (!r->lane_free) {
@@ -90,12 +93,16 @@ struct lane *schedule_lane(struct schedule *s, struct request *r, int index, boo
     struct lane *l = calloc(1, sizeof *l);
     if (l) {
         struct lane **end = &r->lanes;
-        *l = (struct lane){.request = r, .index = index, .reserved = reserved};
+        *l = (struct lane){.request = r,
+                           .index = index,
+                           .continuation = -1,
+                           .reserved = reserved,
+                           .fed = fed};
         while (*end) end = &(*end)->next;
         *end = l;
         if (reserved < 0)
             r->lane_free = false;
-        *failed = kv_fork(&s->kv, &l->pages, &r->pages, r->prompt->len) < 0;
+        *failed = kv_fork(&s->kv, &l->pages, pages, r->prompt->len + fed) < 0;
         return *failed ? NULL : l; /* a failed request ends its lanes itself */
     }
     if (reserved >= 0) {
@@ -162,11 +169,11 @@ void request_fail(struct request *r)
 /* Positions behind the prompt that a lane's keys and values take at most. */
 static int lane_positions(const struct request *r, int ctx)
 {
-    int most = 1;
+    int most = 0;
+    if (r->kind == REQUEST_SCORE)
+        return score_positions(r);
     if (r->kind == REQUEST_GENERATE)
         most = request_limit(r, ctx);
-    for (int i = 0; r->kind == REQUEST_SCORE && i < r->count; i++)
-        most = r->continuations[i].len > most ? r->continuations[i].len : most;
     return most > 1 ? most - 1 : 0; /* the last token is not fed */
 }
 
@@ -180,8 +187,10 @@ static void give_back(struct schedule *s, struct request *r)
     features_free(&r->features);
     free(r->positions);
     free(r->logits);
+    free(r->taken);
     r->positions = NULL;
     r->logits = NULL;
+    r->taken = NULL;
 }
 
 /* What a request needs before its first pass. */
@@ -190,7 +199,8 @@ static int begin(struct schedule *s, struct request *r)
     const struct model_config *mc = &s->m->config;
     r->positions = malloc((size_t)r->prompt->len * 3 * sizeof *r->positions);
     r->logits = malloc((size_t)mc->text.vocab * sizeof *r->logits);
-    if (!r->positions || !r->logits)
+    r->taken = calloc((size_t)r->count + 1, sizeof *r->taken);
+    if (!r->positions || !r->logits || !r->taken)
         return fail_memory();
     if (engine_positions(mc, r->prompt, r->positions, &r->rope_delta) < 0)
         return -1;
@@ -198,8 +208,8 @@ static int begin(struct schedule *s, struct request *r)
         return trace_run(s, r);
     if (features_make(&r->features, s->m, r->prompt, NULL) < 0)
         return -1;
-    if (r->generation && r->generation->pictures_done)
-        r->generation->pictures_done(r->generation->pictures_context);
+    if (r->pictures_done)
+        r->pictures_done(r->pictures_context);
     return 0;
 }
 
@@ -209,10 +219,22 @@ static int pages_of_lane(const struct schedule *s, const struct request *r)
     return kv_pages_for(len + lane_positions(r, s->ctx)) - len / KV_PAGE;
 }
 
+/* Lanes that a request's samples are still to get, beside what it holds. */
+static int lanes_owed(const struct request *r)
+{
+    int owed = r->all - r->started - r->lane_free;
+    return r->kind == REQUEST_GENERATE && !r->failed && owed > 0 ? owed : 0;
+}
+
 bool schedule_room(const struct schedule *s, const struct request *r)
 {
-    int pages = kv_pages_for(r->prompt->len) + pages_of_lane(s, r);
-    return s->slots < s->max_batch && pages <= s->kv.pages - s->kv.reserved;
+    int64_t slots = s->slots, pages = s->kv.reserved;
+    for (const struct request *a = s->active; a; a = a->next) {
+        slots += lanes_owed(a);
+        pages += (int64_t)lanes_owed(a) * a->lane_pages;
+    }
+    pages += kv_pages_for(r->prompt->len) + pages_of_lane(s, r);
+    return slots < s->max_batch && pages <= s->kv.pages;
 }
 
 int schedule_admit(struct schedule *s, struct request *r)
@@ -295,25 +317,22 @@ static int prompt_logits(struct schedule *s, struct request *r, struct arr logit
         return -1;
     r->lse = text_logsumexp(&s->text, logits, row, p ? sampler_scale(p) : 1);
     features_free(&r->features);
-    return r->kind == REQUEST_SCORE ? score_start(s, r) : 0;
+    return r->kind == REQUEST_SCORE ? score_start(r) : 0;
 }
 
 /* The logits of up to TEXT_LOGITS wants, to those who want them. */
 static void deliver(struct schedule *s, int first, int count)
 {
     struct arr logits = text_logits(&s->text, first, count);
-    int32_t ids[TEXT_LOGITS] = {0};
-    float logprobs[TEXT_LOGITS];
-    bool score = false;
+    s->picks.count = 0;
     for (int i = 0; i < count; i++) {
         const struct wanted *w = &s->wanted[first + i];
-        if (w->request->kind != REQUEST_SCORE || !w->lane || w->request->failed)
-            continue;
-        ids[i] = w->request->continuations[w->lane->index].ids[w->token];
-        score = true;
+        if (w->request->kind == REQUEST_SCORE && w->lane && !w->request->failed &&
+            score_picks(s, w, i) < 0)
+            request_fail(w->request);
     }
-    if (score)
-        text_logprobs(&s->text, logits, ids, logprobs);
+    if (s->picks.count > 0)
+        text_logprobs(&s->text, logits, s->picks.items, s->picks.count);
     for (int i = 0; i < count; i++) {
         const struct wanted *w = &s->wanted[first + i];
         int status = 0;
@@ -322,7 +341,7 @@ static void deliver(struct schedule *s, int first, int count)
         if (!w->lane)
             status = prompt_logits(s, w->request, logits, i);
         else if (w->request->kind == REQUEST_SCORE)
-            status = score_logprob(s, w, logprobs[i]);
+            status = score_picked(s, w);
         else
             status = generate_logits(s, w->lane, logits, i);
         if (status < 0)
@@ -345,7 +364,7 @@ static void compute(struct schedule *s)
 
 static bool ended_now(const struct request *r)
 {
-    return r->failed || (r->fed == r->prompt->len && r->finished == request_lanes(r));
+    return r->failed || (r->fed == r->prompt->len && r->finished == r->all);
 }
 
 void schedule_step(struct schedule *s, void (*ended)(void *context, struct request *r),
@@ -354,10 +373,9 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
     pass_clear(&s->pass);
     s->rows_left = TEXT_CHUNK;
     for (struct request *r = s->active; r; r = r->next) {
-        const struct engine_generation *g = r->generation;
         if (ended_now(r)) /* a trace */
             continue;
-        if (r->kind == REQUEST_GENERATE && g->abandon && g->abandon(g->abandon_context)) {
+        if (r->abandon && r->abandon(r->abandon_context)) {
             fail(FAIL_REFUSED, "interrupted");
             request_fail(r);
         } else if (request_rows(s, r) < 0) {
@@ -376,11 +394,4 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
         give_back(s, r);
         ended(context, r);
     }
-}
-
-int request_lanes(const struct request *r)
-{
-    if (r->kind == REQUEST_TRACE)
-        return 0;
-    return r->kind == REQUEST_GENERATE ? r->generation->n : r->count;
 }

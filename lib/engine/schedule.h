@@ -2,7 +2,9 @@
  * runs on the engine's thread.
  *
  * A request is admitted, first come first served, when one sequence ("lane") and its
- * pages are free; further lanes follow while there are free ones, earlier requests first.
+ * pages are free, and no sample of a request before it still waits for them: the samples
+ * of a row decode together, and its answer comes before later rows are begun. Further
+ * lanes follow while there are free ones, earlier requests first.
  * A lane reserves all pages that it may come to need, so whatever runs comes to its end,
  * and no request waits for another for ever. Each step is one pass: the next token of
  * every sample, and up to TEXT_CHUNK rows of prompts and continuations.
@@ -15,7 +17,7 @@
 struct wanted {
     struct request *request;
     struct lane *lane; /* NULL: the end of the request's prompt */
-    int token;         /* scoring: which of the continuation */
+    int token;         /* scoring: which of the continuation comes next */
 };
 
 struct schedule {
@@ -26,6 +28,7 @@ struct schedule {
     struct pass pass;
     struct sampler_work work;
     struct wanted *wanted;  /* [TEXT_CHUNK + max_batch], as the pass's wants */
+    struct pass_list picks; /* of struct text_pick: log-probabilities to read off */
     float *row;             /* [vocab]: logits of one row */
     int slots;              /* lanes in use or promised, at most max_batch */
     int rows_left;          /* of this step, for prompts and continuations */
@@ -51,10 +54,11 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
 /* -- Between schedule.c and the kinds of requests ---------------------------------------
  */
 
-/* A lane with its own pages behind the prompt, or NULL if none is free now. *failed: for
- * want of memory. */
+/* A lane with its own pages behind the prompt, or behind the prompt and the first `fed`
+ * tokens of another lane of the request (`from`; NULL: 0 of none), whose pages it shares.
+ * NULL if none is free now. *failed: for want of memory. */
 struct lane *schedule_lane(struct schedule *s, struct request *r, int index,
-                           bool *failed);
+                           const struct lane *from, int fed, bool *failed);
 void schedule_lane_end(struct schedule *s, struct lane *l);
 
 /* Let a lane's pages cover so many tokens behind the prompt, and give it a place in the
@@ -80,9 +84,13 @@ int generate_rows(struct schedule *s, struct request *r);  /* the next token of 
 int generate_logits(struct schedule *s, struct lane *l, struct arr logits, int row);
 
 /* score.c */
-int score_start(struct schedule *s, struct request *r); /* the first token of each */
+int score_positions(const struct request *r); /* behind the prompt, that a lane takes */
+int score_start(struct request *r);           /* the prompt is computed */
 int score_rows(struct schedule *s, struct request *r);
-int score_logprob(struct schedule *s, const struct wanted *w, float logprob);
+/* What a row of the logits is asked for: into s->picks. Then, once these are there, what
+ * follows from them. */
+int score_picks(struct schedule *s, const struct wanted *w, int row);
+int score_picked(struct schedule *s, const struct wanted *w);
 
 /* trace.c: all of a prompt in one pass. */
 int trace_run(struct schedule *s, struct request *r);

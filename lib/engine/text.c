@@ -33,8 +33,8 @@ static void layout(struct text *t, struct scratch *s, const struct text_config *
     t->want = scratch_vector(s, ARR_I32, wants);
     t->last = scratch_matrix(s, logits, tc->hidden);
     t->logits = scratch_matrix(s, logits, tc->vocab);
-    t->pick = scratch_vector(s, ARR_I32, logits);
-    t->picked = scratch_matrix(s, logits, 1);
+    t->pick = scratch_vector(s, ARR_I32, TEXT_PICKS);
+    t->picked = scratch_matrix(s, TEXT_PICKS, 1);
     t->lse = scratch_vector(s, ARR_F32, logits);
 }
 
@@ -284,23 +284,27 @@ float text_logsumexp(struct text *t, struct arr logits, int row, float scale)
     return value;
 }
 
-void text_logprobs(struct text *t, struct arr logits, const int32_t *ids, float *out)
+void text_logprobs(struct text *t, struct arr logits, const struct text_pick *picks,
+                   int count)
 {
     const struct kernels *k = t->m->k;
     struct dev *d = t->m->dev;
-    int rows = (int)logits.shape[0], vocab = (int)logits.shape[1];
-    int32_t index[TEXT_LOGITS];
-    float lse[TEXT_LOGITS];
-    /* the logits as a table of single numbers, of which one a row is gathered */
+    int rows = (int)logits.shape[0], vocab = (int)logits.shape[1], n;
+    float lse[TEXT_LOGITS], picked[TEXT_PICKS];
+    int32_t index[TEXT_PICKS];
+    /* the logits as a table of single numbers, of which those asked for are gathered */
     struct arr table = arr_reshape(logits, 2, (int64_t[]){(int64_t)rows * vocab, 1});
-    struct arr pick = arr_rows(t->pick, 0, rows), picked = arr_rows(t->picked, 0, rows);
-    for (int i = 0; i < rows; i++) index[i] = i * vocab + ids[i];
-    k->upload(d, pick, index);
-    k->gather(d, picked, table, pick);
-    k->download(d, out, picked);
     k->logsumexp(d, arr_rows(t->lse, 0, rows), logits, 1);
     k->download(d, lse, arr_rows(t->lse, 0, rows));
-    for (int i = 0; i < rows; i++) out[i] -= lse[i];
+    for (; count > 0; picks += n, count -= n) {
+        n = count < TEXT_PICKS ? count : TEXT_PICKS;
+        struct arr from = arr_rows(t->pick, 0, n), to = arr_rows(t->picked, 0, n);
+        for (int i = 0; i < n; i++) index[i] = picks[i].row * vocab + picks[i].id;
+        k->upload(d, from, index);
+        k->gather(d, to, table, from);
+        k->download(d, picked, to);
+        for (int i = 0; i < n; i++) *picks[i].out = picked[i] - lse[picks[i].row];
+    }
 }
 
 int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe)

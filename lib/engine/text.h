@@ -9,6 +9,7 @@
 enum {
     TEXT_CHUNK = 512, /* rows of prompts in a pass at most */
     TEXT_LOGITS = 64, /* rows of logits at once */
+    TEXT_PICKS = 256, /* single numbers of them at once */
 };
 
 /* What the tower made of a prompt's pictures: rows that take the place of image tokens.
@@ -39,7 +40,7 @@ struct text {
     struct kv_view view;
     struct arr want;         /* i32 [wants] */
     struct arr last, logits; /* f32 [TEXT_LOGITS, hidden], [TEXT_LOGITS, vocab] */
-    struct arr pick, picked; /* i32, f32 [TEXT_LOGITS] */
+    struct arr pick, picked; /* i32, f32 [TEXT_PICKS] */
     struct arr lse;          /* f32 [TEXT_LOGITS] */
 };
 
@@ -57,8 +58,17 @@ struct arr text_logits(struct text *t, int first, int count);
 /* log(sum(exp(logits * scale))) of one row of what text_logits() gave. */
 float text_logsumexp(struct text *t, struct arr logits, int row, float scale);
 
-/* out[i] = logits[i][ids[i]] - log(sum(exp(logits[i]))) for every row. */
-void text_logprobs(struct text *t, struct arr logits, const int32_t *ids, float *out);
+/* One log-probability asked for. */
+struct text_pick {
+    int row;    /* of the logits */
+    int32_t id; /* in it */
+    float *out; /* the caller's: where it goes */
+};
+
+/* For each pick, *out = logits[row][id] - log(sum(exp(logits[row]))). A row's sum is
+ * taken once, however many of its ids are asked for. */
+void text_logprobs(struct text *t, struct arr logits, const struct text_pick *picks,
+                   int count);
 
 /* The final norm of every row of the pass: "lm.norm", and "logits". For text_trace. */
 int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe);

@@ -420,6 +420,78 @@ static void scoring_does_not_see_where_it_is_cut(void)
     cases_close(cases, n);
 }
 
+/* -- Who is computed first
+ * ---------------------------------------------------------------
+ */
+
+enum { CROWD = 6, LANES = 4, TOKENS = 12 };
+
+/* Which request got each new token, in the order they came. */
+struct crowd {
+    struct engine *engine;
+    const struct engine_prompt *prompt;
+    int order[CROWD * LANES * TOKENS], count;
+};
+
+struct member {
+    struct crowd *crowd;
+    int number, status;
+    pthread_t thread;
+};
+
+static bool note_token(void *context, int sample, const int32_t *ids, int count)
+{
+    struct member *m = context;
+    (void)sample, (void)ids, (void)count;
+    m->crowd->order[m->crowd->count++] = m->number; /* on the engine's thread alone */
+    return false;
+}
+
+static void *join_crowd(void *context)
+{
+    struct member *m = context;
+    struct sampling p = {.temperature = 1,
+                         .top_p = 1,
+                         .repetition_penalty = 1,
+                         .max_tokens = TOKENS,
+                         .ignore_eos = true,
+                         .key = {1, (uint64_t)m->number}};
+    struct engine_generation g = {.prompt = m->crowd->prompt,
+                                  .sampling = &p,
+                                  .n = LANES,
+                                  .stop = note_token,
+                                  .stop_context = m};
+    struct sample samples[LANES];
+    m->status = engine_generate(m->crowd->engine, &g, samples);
+    for (int i = 0; i < LANES && m->status == 0; i++) sample_free(&samples[i]);
+    return NULL;
+}
+
+/* With as many lanes as a row has samples, rows come one after the other: a row's samples
+ * decode together, and no later row takes a lane that one of them waits for. */
+static void the_samples_of_a_row_decode_together(void)
+{
+    struct golden cases[2];
+    struct member members[CROWD];
+    int n = cases_open(cases, 2, "qwen3"), turns = 1;
+    struct crowd crowd = {.engine = open_model("goldens/models/qwen3", 2, LANES),
+                          .prompt = &cases[0].prompt};
+    NEED(crowd.engine && n, "no model");
+    for (int i = 0; i < CROWD; i++) {
+        members[i] = (struct member){.crowd = &crowd, .number = i};
+        pthread_create(&members[i].thread, NULL, join_crowd, &members[i]);
+    }
+    for (int i = 0; i < CROWD; i++) {
+        pthread_join(members[i].thread, NULL);
+        CHECK(members[i].status == 0, "request %d failed", i);
+    }
+    CHECK(crowd.count == CROWD * LANES * TOKENS, "%d tokens", crowd.count);
+    for (int i = 1; i < crowd.count; i++) turns += crowd.order[i] != crowd.order[i - 1];
+    CHECK(turns == CROWD, "%d requests took %d turns", CROWD, turns);
+    engine_close(crowd.engine);
+    cases_close(cases, n);
+}
+
 /* A request with these ids must fail with this class and these words. */
 static void refused(struct engine *e, struct engine_prompt prompt, enum fail_class kind,
                     const char *words)
@@ -652,6 +724,7 @@ int main(void)
     CASE(same_bits_qwen3_vl);
     CASE(scoring_agrees_with_sampling);
     CASE(scoring_does_not_see_where_it_is_cut);
+    CASE(the_samples_of_a_row_decode_together);
     CASE(bad_prompts_are_refused);
     CASE(the_context_limits_prompts_and_samples);
     CASE(callbacks_end_samples);
