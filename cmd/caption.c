@@ -2,12 +2,12 @@
  */
 #include "model/captions.h"
 #include "model/conversation.h"
+#include "model/forecast.h"
 #include "model/model.h"
 #include "model/options.h"
 #include "model/prompt_file.h"
+#include "model/work.h"
 #include "row/cli.h"
-
-#include <stdlib.h>
 
 static const struct cli_option options[] = {
     {"prompt", 0, CLI_TEXT, "TEXT",
@@ -39,39 +39,8 @@ struct job {
     struct request request; /* all but turns and key */
     int64_t seed;
     bool text, dry_run, explain;
-    _Atomic long rows, pictures, prompt_tokens; /* --dry-run's sums */
+    struct forecast forecast; /* --dry-run's sums */
 };
-
-static bool abandoned(void *cli)
-{
-    return cli_stopping(cli);
-}
-
-/* --explain and --dry-run: how the row is prepared. */
-static int plan_row(struct job *job, const struct row *row, const struct request *request)
-{
-    struct request_plan plan;
-    if (model_plan(job->model, request, &plan) < 0)
-        return -1;
-    job->rows++;
-    job->pictures += plan.picture_count;
-    job->prompt_tokens += plan.prompt_tokens;
-    if (job->explain) {
-        struct buf b = {0};
-        buf_print(&b, "prompt of %d tokens", plan.prompt_tokens);
-        for (int i = 0; i < plan.picture_count; i++) {
-            const struct picture_plan *p = &plan.pictures[i];
-            buf_print(&b, "; picture %d: %dx%d scaled to %dx%d, grid %dx%d, %d tokens",
-                      i + 1, p->width, p->height, p->fit_width, p->fit_height, p->grid_w,
-                      p->grid_h, p->tokens);
-        }
-        if (buf_string(&b))
-            cli_say(job->cli, row, "%s", b.data);
-        buf_free(&b);
-    }
-    free(plan.pictures);
-    return 0;
-}
 
 /* --text: the captions, a line each, take the row's place. */
 static int write_text(struct row *row, const struct reply *reply)
@@ -116,8 +85,11 @@ static int caption_row(void *context, struct row *row)
         request.turns = c.turns;
         request.count = c.count;
         request.key = row_random(row, (uint64_t)job->seed, 0);
+        request.deadline_ms = model_deadline(job->model);
+        request.attempts = &row->attempts;
         if (job->dry_run || job->explain)
-            status = plan_row(job, row, &request);
+            status = forecast_add(&job->forecast, job->cli, job->model, row, &request,
+                                  job->explain);
     }
     if (status == 0 && job->dry_run)
         status = CLI_DROP;
@@ -127,7 +99,7 @@ static int caption_row(void *context, struct row *row)
         reply_free(&reply);
     }
     conversation_free(&c);
-    return status < 0 && cli_stopping(job->cli) ? CLI_ABANDON : status;
+    return model_status(job->cli, job->model, status);
 }
 
 /* Options into the job. The status of cli_usable(). */
@@ -135,26 +107,27 @@ static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
 {
     job->cli = cli;
     model_options_read(&job->model_options, cli);
-    job->model_options.min_pixels = cli_int(cli, "min-pixels", 0, 1, INT64_MAX);
-    job->model_options.max_pixels = cli_int(cli, "max-pixels", 0, 1, INT64_MAX);
     job->request = (struct request){.n = 1,
                                     .temperature = 1,
                                     .top_p = 1,
                                     .repetition_penalty = 1,
                                     .max_tokens = 2048,
-                                    .abandon = abandoned,
+                                    .abandon = model_abandon,
                                     .abandon_context = cli};
     request_options_read(&job->request, cli);
-    job->request.max_input_pixels = cli_int(cli, "max-input-pixels", 0, 1, INT64_MAX);
+    picture_options_read(&job->model_options, &job->request, cli);
     job->seed = cli_int(cli, "seed", 0, 0, INT64_MAX);
     job->text = cli_has(cli, "text");
     if (job->text)
         cli_text_output(cli);
     job->dry_run = cli_has(cli, "dry-run");
     job->explain = cli_has(cli, "explain");
+    if (job->dry_run)
+        job->model_options.endpoint.batch_out = NULL;
     bool given = cli_has(cli, "prompt") || cli_has(cli, "prompt-file");
     job->conversation = (struct conversation_options){
         .root = cli_text(cli, "root", NULL),
+        .allow_url = cli_text(cli, "allow-url", NULL),
         .system = cli_text(cli, "system", NULL),
         .prompt = cli_text(cli, "prompt", "Please describe this image in detail."),
         .prompt_given = given};
@@ -192,12 +165,8 @@ int main(int argc, char *argv[])
     cli_note(&cli, "%s", model_notes(job.model));
     cli_map(&cli, model_workers(job.model), caption_row, &job);
     if (job.dry_run)
-        cli_say(&cli, NULL,
-                "%ld rows, %ld pictures: %ld requests, %ld prompt tokens, at most "
-                "%ld new tokens",
-                job.rows, job.pictures, job.rows, job.prompt_tokens,
-                job.rows * job.request.n * job.request.max_tokens);
-    model_close(job.model);
+        forecast_say(&job.forecast, &cli, &job.request);
+    model_end(&cli, job.model);
     int status = cli_end(&cli);
     buf_free(&prompt);
     return status;

@@ -1,4 +1,5 @@
 /* model-tokenize: rows with text get token ids; with -d rows with ids get text. */
+#include "base/processors.h"
 #include "model/model.h"
 #include "row/cli.h"
 #include "text/tokenizer.h"
@@ -6,7 +7,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const struct cli_option options[] = {
     {"model", 'm', CLI_TEXT, "SPEC",
@@ -109,8 +109,7 @@ int main(int argc, char *argv[])
     if (cli_start(&cli, &page, argc, argv) != 0)
         return cli.status;
     const char *special = cli_text(&cli, "special", "");
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    int threads = (int)cli_int(&cli, "threads", processors < 1 ? 1 : processors, 1, 1024);
+    int threads = (int)cli_int(&cli, "threads", processors_usable(), 1, 1024);
     bool decode = cli_has(&cli, "decode");
     job.skip_special = cli_has(&cli, "skip-special");
     if (cli_has(&cli, "special"))

@@ -50,7 +50,9 @@ static void put_completion(struct buf *b, const struct completion *c,
 {
     buf_text(b, "{\"text\":");
     json_put_text(b, (struct span){c->text.data, c->text.len});
-    buf_print(b, ",\"tokens\":%d,\"finish\":\"%s\"", c->tokens, c->finish);
+    if (c->tokens >= 0) /* a server that does not count is no reason to invent */
+        buf_print(b, ",\"tokens\":%d", c->tokens);
+    buf_print(b, ",\"finish\":\"%s\"", c->finish);
     if (request->want_ids)
         put_ids(b, &c->ids);
     if (request->want_logprobs)

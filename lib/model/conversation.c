@@ -1,14 +1,43 @@
 /* conversation.c: see conversation.h. Field names: capmill(7). */
 #include "model/conversation.h"
 #include "media/source.h"
+#include "net/net.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 enum { PICTURES_MAX = 10000 }; /* in one row: a bound on what a hostile row may open */
 
+static bool is_web(struct span ref)
+{
+    return (ref.n > 7 && strncasecmp(ref.s, "http://", 7) == 0) ||
+           (ref.n > 8 && strncasecmp(ref.s, "https://", 8) == 0);
+}
+
+/* Fetch a URL from one of the hosts in a list "host,host". 0 or -1. */
+static int fetch(struct buf *out, struct span ref, const char *allowed)
+{
+    char *copy = strdup(allowed), *url = strndup(ref.s, ref.n), *rest = copy, *host;
+    const char **hosts = calloc(strlen(allowed) + 1, sizeof *hosts);
+    int count = 0, status;
+    while (copy && hosts && (host = strsep(&rest, ",")))
+        if (*host)
+            hosts[count++] = host;
+    if (!copy || !url || !hosts)
+        status = fail_memory();
+    else if (strlen(url) != ref.n)
+        status = fail(FAIL_MEDIA, "a NUL byte in the URL");
+    else
+        status = net_fetch(out, url, hosts, count, SOURCE_BYTES_MAX);
+    free(copy);
+    free(url);
+    free(hosts);
+    return status;
+}
+
 /* Read the picture that ref names. part borrows the bytes from *c. */
 static int add_picture(struct conversation *c, struct turn_part *part, struct row *row,
-                       struct span ref, const char *root)
+                       struct span ref, const struct conversation_options *options)
 {
     if (c->file_count == PICTURES_MAX)
         return fail(FAIL_TOO_LARGE, "more than %d pictures", PICTURES_MAX);
@@ -22,8 +51,12 @@ static int add_picture(struct conversation *c, struct turn_part *part, struct ro
     if (!name)
         return -1;
     source_name(name, 256, ref);
-    if (source_read(file, root, ref) < 0)
+    if (options->allow_url && is_web(ref)) {
+        if (fetch(file, ref, options->allow_url) < 0)
+            return fail_in("%s", name);
+    } else if (source_read(file, options->root, ref) < 0) {
         return -1;
+    }
     *part = (struct turn_part){true, {file->data, file->len}, name};
     return buf_ok(file);
 }
@@ -55,7 +88,7 @@ static struct turn_part *new_parts(struct row *row, size_t count)
 
 /* One element of a message's content list. */
 static int read_part(struct conversation *c, struct turn_part *part, struct row *row,
-                     struct span element, const char *root)
+                     struct span element, const struct conversation_options *options)
 {
     struct span url = json_find(element, "image_url.url"), image, text;
     if (json_type(element) != JSON_OBJECT)
@@ -66,7 +99,7 @@ static int read_part(struct conversation *c, struct turn_part *part, struct row 
     if (image.s) {
         if (value_text(row, image, &text) < 0)
             return fail_in("image");
-        return add_picture(c, part, row, text, root);
+        return add_picture(c, part, row, text, options);
     }
     if (json_get(element, "video").s || json_get(element, "video_url").s)
         return fail(FAIL_REFUSED, "this version does not read videos");
@@ -80,7 +113,7 @@ static int read_part(struct conversation *c, struct turn_part *part, struct row 
 
 /* A message's content: a string, or a list of parts. */
 static int read_content(struct conversation *c, struct turn *turn, struct row *row,
-                        struct span content, const char *root)
+                        struct span content, const struct conversation_options *options)
 {
     struct span element;
     size_t at = 0, count = 0;
@@ -100,7 +133,7 @@ static int read_content(struct conversation *c, struct turn *turn, struct row *r
         return -1;
     turn->parts = parts;
     for (at = 0; json_each(content, &at, &element); turn->count++)
-        if (read_part(c, &parts[turn->count], row, element, root) < 0)
+        if (read_part(c, &parts[turn->count], row, element, options) < 0)
             return fail_in("[%d]", turn->count);
     return 0;
 }
@@ -160,7 +193,7 @@ static int read_messages(struct conversation *c, struct row *row,
                         i);
         if (!content.s)
             return fail(FAIL_MISSING, "messages[%d]: no \"content\"", i);
-        if (read_content(c, turn, row, content, options->root) < 0)
+        if (read_content(c, turn, row, content, options) < 0)
             return fail_in("messages[%d].content", i);
         c->count++;
     }
@@ -204,20 +237,38 @@ static int read_media(struct row *row, struct span *list, struct span *single)
     return fail(FAIL_MISSING, "no \"image\", \"images\" or \"messages\"");
 }
 
-static int read_fields(struct conversation *c, struct row *row,
-                       const struct conversation_options *options)
+/* The pictures of the media fields as parts, with room for one part more behind them. How
+ * many, or -1. */
+static int read_pictures(struct conversation *c, struct row *row, struct span list,
+                         struct span single, const struct conversation_options *options,
+                         struct turn_part **parts)
 {
-    struct span list, single, prompt, element;
+    struct span element, ref;
     size_t at = 0, count = 1;
-    if (read_media(row, &list, &single) < 0 || read_prompt(row, options, &prompt) < 0)
-        return -1;
     if (list.s)
         for (count = 0; json_each(list, &at, &element);) count++;
     if (count == 0)
         return fail(FAIL_MISSING, "images is empty");
-    struct turn_part *parts = new_parts(row, count + 1);
-    c->turns = calloc(2, sizeof *c->turns);
-    if (!parts || !c->turns)
+    if (!(*parts = new_parts(row, count + 1)))
+        return -1;
+    if (!list.s)
+        return add_picture(c, *parts, row, single, options) < 0 ? -1 : 1;
+    int n = 0;
+    for (at = 0; json_each(list, &at, &element); n++)
+        if (value_text(row, element, &ref) < 0 ||
+            add_picture(c, &(*parts)[n], row, ref, options) < 0)
+            return fail_in("images[%d]", n);
+    return n;
+}
+
+static int read_fields(struct conversation *c, struct row *row,
+                       const struct conversation_options *options)
+{
+    struct span list, single, prompt;
+    struct turn_part *parts;
+    if (read_media(row, &list, &single) < 0 || read_prompt(row, options, &prompt) < 0)
+        return -1;
+    if (!(c->turns = calloc(2, sizeof *c->turns)))
         return fail_memory();
     if (options->system) {
         struct turn_part *part = new_parts(row, 1);
@@ -226,15 +277,9 @@ static int read_fields(struct conversation *c, struct row *row,
         part->text = span_of(options->system);
         c->turns[c->count++] = (struct turn){TURN_SYSTEM, part, 1};
     }
-    int n = 0;
-    if (!list.s && add_picture(c, &parts[n++], row, single, options->root) < 0)
+    int n = read_pictures(c, row, list, single, options, &parts);
+    if (n < 0)
         return -1;
-    for (at = 0; list.s && json_each(list, &at, &element); n++) {
-        struct span ref;
-        if (value_text(row, element, &ref) < 0 ||
-            add_picture(c, &parts[n], row, ref, options->root) < 0)
-            return fail_in("images[%d]", n);
-    }
     parts[n++].text = prompt;
     c->turns[c->count++] = (struct turn){TURN_USER, parts, n};
     return 0;
@@ -246,6 +291,59 @@ int conversation_read(struct conversation *c, struct row *row,
     *c = (struct conversation){0};
     return row_has(row, "messages") ? read_messages(c, row, options)
                                     : read_fields(c, row, options);
+}
+
+/* The pictures of a conversation's turns, in order. How many, or -1. */
+static int collect_pictures(const struct conversation *c, struct row *row,
+                            struct turn_part **parts)
+{
+    int n = 0;
+    if (!(*parts = new_parts(row, (size_t)c->file_count + 1)))
+        return -1;
+    for (int t = 0; t < c->count; t++)
+        for (int i = 0; i < c->turns[t].count; i++)
+            if (c->turns[t].parts[i].picture)
+                (*parts)[n++] = c->turns[t].parts[i];
+    return n ? n : fail(FAIL_MISSING, "no picture in \"messages\"");
+}
+
+int conversation_pictures(struct conversation *c, struct row *row,
+                          const struct conversation_options *options,
+                          struct turn_part **parts)
+{
+    const struct conversation_options media = {.root = options->root,
+                                               .allow_url = options->allow_url};
+    struct span list, single;
+    *c = (struct conversation){0};
+    if (row_has(row, "messages"))
+        return read_messages(c, row, &media) < 0 ? -1 : collect_pictures(c, row, parts);
+    return read_media(row, &list, &single) < 0
+               ? -1
+               : read_pictures(c, row, list, single, &media, parts);
+}
+
+int conversation_ask(struct conversation *c, struct row *row,
+                     const struct conversation_options *options)
+{
+    struct turn_part *parts, *system = new_parts(row, 1);
+    struct span prompt;
+    *c = (struct conversation){0};
+    if (!system || (!row_has(row, "messages") && read_prompt(row, options, &prompt) < 0))
+        return -1;
+    int n = conversation_pictures(c, row, options, &parts);
+    if (n < 0)
+        return -1;
+    free(c->turns); /* of messages: what they say is not asked */
+    c->count = 0;
+    if (!(c->turns = calloc(2, sizeof *c->turns)))
+        return fail_memory();
+    if (options->system) {
+        system->text = span_of(options->system);
+        c->turns[c->count++] = (struct turn){TURN_SYSTEM, system, 1};
+    }
+    parts[n++].text = span_of(options->prompt);
+    c->turns[c->count++] = (struct turn){TURN_USER, parts, n};
+    return 0;
 }
 
 void conversation_free(struct conversation *c)

@@ -59,8 +59,11 @@ int model_info_read(struct model_info *info, const char *spec, int kv_tokens)
     const struct engine_options options = {"cpu", 1, 0, 0};
     memset(info, 0, sizeof *info);
     if (model_find(info->dir, sizeof info->dir, spec) < 0 ||
-        config_read(&info->config, info->dir) < 0 ||
-        engine_plan(info->dir, &options, &info->memory) < 0)
+        config_read(&info->config, info->dir) < 0)
+        return -1;
+    if (engine_ctx_check(&info->config, kv_tokens) < 0)
+        return fail_in("%s", info->dir);
+    if (engine_plan(info->dir, &options, &info->memory) < 0)
         return -1;
     struct weights *w = weights_open(info->dir);
     if (!w)

@@ -22,7 +22,7 @@ struct model_info {
 
 /* Read SPEC's (model_find()) directory: config and weight headers must be good; a missing
  * tokenizer or unknown template is told in the texts. kv_tokens 0: 4096, or the model's
- * context if that is less. 0, or -1. */
+ * context if that is less; more than that is refused, as in opening it. 0, or -1. */
 int model_info_read(struct model_info *info, const char *spec, int kv_tokens);
 
 /* Append it as one JSON object. */

@@ -1,32 +1,26 @@
 /* local.c: see local.h. Prompts are made on the caller's thread, so that pictures of
  * several rows are decoded side by side; the engine computes on its own. */
-#include "model/local.h"
 #include "base/fail.h"
-#include "engine/engine.h"
-#include "model/prompt.h"
+#include "base/processors.h"
+#include "model/local_own.h"
 #include "model/stop.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-struct local {
-    struct tokenizer *tokenizer;
-    struct chat *chat;
-    struct engine *engine;
-    struct patch_config patches;
-    struct prompt_format format;
-    struct buf notes;
-    int workers;
-    pthread_mutex_t lock; /* of what follows */
-    pthread_cond_t freed;
-    int seats; /* how many more prompts may hold patches (see seat_take) */
-};
+/* -- Seats ----------------------------------------------------------------------------
+ */
 
-/* Patches of a picture are some 20 MB, and many rows may be in flight: only as many
- * prompts hold theirs as keep the processors busy with decoding. A seat is taken before
- * pictures are decoded and given back once the tower has read them. */
+static bool has_pictures(const struct request *r)
+{
+    for (int t = 0; t < r->count; t++)
+        for (int i = 0; i < r->turns[t].count; i++)
+            if (r->turns[t].parts[i].picture)
+                return true;
+    return false;
+}
+
 static void seat_take(struct local *l)
 {
     pthread_mutex_lock(&l->lock);
@@ -43,15 +37,15 @@ static void seat_give(struct local *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* A prompt and the seat that it holds. */
-struct seated {
-    struct local *l;
-    struct prompt prompt;
-    bool seat;
-};
+int seated_make(struct seated *s, struct local *l, const struct request *r)
+{
+    *s = (struct seated){.l = l, .seat = has_pictures(r)};
+    if (s->seat)
+        seat_take(l);
+    return prompt_make(&s->prompt, &l->format, r, false);
+}
 
-/* engine_generation.pictures_done */
-static void stand_up(void *context)
+void seated_stand_up(void *context)
 {
     struct seated *s = context;
     prompt_release_pictures(&s->prompt);
@@ -60,14 +54,14 @@ static void stand_up(void *context)
     s->seat = false;
 }
 
-static bool has_pictures(const struct request *r)
+void seated_free(struct seated *s)
 {
-    for (int t = 0; t < r->count; t++)
-        for (int i = 0; i < r->turns[t].count; i++)
-            if (r->turns[t].parts[i].picture)
-                return true;
-    return false;
+    seated_stand_up(s);
+    prompt_free(&s->prompt);
 }
+
+/* -- Opening --------------------------------------------------------------------------
+ */
 
 static int limit_pixels(struct patch_config *pc, const struct model_options *options)
 {
@@ -107,12 +101,17 @@ static int check_parts(const struct local *l, const char *dir)
     return 0;
 }
 
-static void add_notes(struct local *l)
+static void add_notes(struct local *l, const char *dir)
 {
+    struct buf path = {0};
+    buf_print(&path, "%s/generation_config.json", dir);
     buf_print(&l->notes, "chat format %s%s; %s, context %d", chat_name(l->chat),
               chat_guessed(l->chat) ? " (by marks in an unknown template)" : "",
               engine_kernels(l->engine), engine_ctx(l->engine));
-    buf_text(&l->notes, "; generation_config.json's sampling settings are not applied");
+    if (buf_string(&path) && access(path.data, F_OK) == 0)
+        buf_text(&l->notes,
+                 "; generation_config.json's sampling settings are not applied");
+    buf_free(&path);
 }
 
 static int open_parts(struct local *l, const char *dir,
@@ -140,7 +139,7 @@ static int open_parts(struct local *l, const char *dir,
                                &l->patches,
                                {true, thinks[options->think + 1], options->vision_id}};
     l->workers = options->max_batch ? options->max_batch : ENGINE_BATCH;
-    add_notes(l);
+    add_notes(l, dir);
     return buf_string(&l->notes) ? 0 : buf_ok(&l->notes);
 }
 
@@ -149,10 +148,10 @@ struct local *local_open(const char *dir, const struct model_options *options)
     struct local *l = calloc(1, sizeof *l);
     if (!l)
         return fail_memory(), NULL;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int processors = processors_usable();
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->freed, NULL);
-    l->seats = processors < 1 ? 2 : processors > 7 ? 8 : (int)processors + 1;
+    l->seats = processors > 7 ? 8 : processors + 1;
     if (open_parts(l, dir, options) < 0)
         return local_close(l), NULL;
     return l;
@@ -254,14 +253,12 @@ static int complete(struct completion *c, struct sample *s, const struct local *
 
 int local_generate(struct local *l, const struct request *r, struct reply *reply)
 {
-    struct seated s = {.l = l, .seat = has_pictures(r)};
+    struct seated s;
     struct stop_watch watch = {0};
     struct sample *samples = NULL;
     int status = -1, done = 0;
     *reply = (struct reply){0};
-    if (s.seat)
-        seat_take(l);
-    if (prompt_make(&s.prompt, &l->format, r, false) < 0)
+    if (seated_make(&s, l, r) < 0)
         goto out;
     if (stop_open(&watch, l->tokenizer, r->stop, r->stop_count, r->n) < 0)
         goto out;
@@ -279,7 +276,7 @@ int local_generate(struct local *l, const struct request *r, struct reply *reply
         .n = r->n,
         .stop = r->stop_count ? stop_seen : NULL,
         .stop_context = &watch,
-        .pictures_done = stand_up,
+        .pictures_done = seated_stand_up,
         .pictures_context = &s,
         .abandon = r->abandon,
         .abandon_context = r->abandon_context,
@@ -296,67 +293,9 @@ out:
     for (int i = 0; samples && i < r->n; i++) sample_free(&samples[i]);
     free(samples);
     stop_close(&watch);
-    stand_up(&s);
-    prompt_free(&s.prompt);
+    seated_free(&s);
     if (status < 0)
         reply_free(reply);
-    return status;
-}
-
-/* Ids of a reply's text, with the end of the turn behind it where asked. */
-static int reply_ids(struct ids *ids, const struct local *l, struct span text, bool end)
-{
-    const struct token_part part = {text, TOKEN_TEXT};
-    if (tokenizer_encode(l->tokenizer, &part, 1, ids) < 0)
-        return -1;
-    if (!end)
-        return 0;
-    int32_t id = tokenizer_find(l->tokenizer, "<|im_end|>");
-    return id < 0 ? fail(FAIL_MODEL, "the tokenizer has no <|im_end|>")
-                  : ids_add(ids, id);
-}
-
-int local_score(struct local *l, const struct request *r, const struct span *texts,
-                const bool *end, int count, double *logprob)
-{
-    struct prompt p;
-    size_t n = (size_t)count, total = 0;
-    struct ids *ids = calloc(n + 1, sizeof *ids);
-    struct engine_continuation *next = calloc(n + 1, sizeof *next);
-    float **each = calloc(n + 1, sizeof *each), *all = NULL;
-    int status = -1;
-    if (prompt_make(&p, &l->format, r, false) < 0)
-        goto out;
-    if (!ids || !next || !each) {
-        fail_memory();
-        goto out;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (reply_ids(&ids[i], l, texts[i], end[i]) < 0)
-            goto out;
-        next[i] = (struct engine_continuation){ids[i].id, (int)ids[i].n};
-        total += ids[i].n;
-    }
-    if (!(all = malloc((total + 1) * sizeof *all))) {
-        fail_memory();
-        goto out;
-    }
-    for (size_t i = 0, at = 0; i < n; at += ids[i++].n) each[i] = all + at;
-    struct engine_prompt ep = prompt_view(&p);
-    if (engine_score(l->engine, &ep, next, count, each) < 0)
-        goto out;
-    for (size_t i = 0; i < n; i++) {
-        logprob[i] = 0;
-        for (size_t t = 0; t < ids[i].n; t++) logprob[i] += (double)each[i][t];
-    }
-    status = 0;
-out:
-    for (size_t i = 0; ids && i < n; i++) ids_free(&ids[i]);
-    free(ids);
-    free(next);
-    free(each);
-    free(all);
-    prompt_free(&p);
     return status;
 }
 

@@ -17,7 +17,7 @@ int local_workers(const struct local *l);
 
 /* As their namesakes in model.h. */
 int local_generate(struct local *l, const struct request *request, struct reply *reply);
-int local_score(struct local *l, const struct request *request, const struct span *texts,
-                const bool *end, int count, double *logprob);
+int local_score_all(struct local *l, const struct request *request,
+                    const struct score_item *items, int count);
 int local_plan(struct local *l, const struct request *request, struct request_plan *plan);
 #endif

@@ -1,6 +1,8 @@
 /* model.c: see model.h. Finds what stands behind a SPEC and passes calls on to it. */
 #include "model/model.h"
 #include "base/fail.h"
+#include "model/endpoint.h"
+#include "model/endpoint_spec.h"
 #include "model/local.h"
 #include "model/share.h"
 
@@ -11,8 +13,14 @@
 #include <sys/stat.h>
 
 struct model {
-    struct local *local;
+    struct local *local; /* one of the two */
+    struct endpoint *endpoint;
 };
+
+bool model_is_endpoint(const char *spec)
+{
+    return endpoint_spec_is(spec);
+}
 
 static bool is_folder(const char *path)
 {
@@ -33,8 +41,8 @@ static int find_shared(char *dir, size_t size, const char *spec)
 
 int model_find(char *dir, size_t size, const char *spec)
 {
-    if (strncmp(spec, "http://", 7) == 0 || strncmp(spec, "https://", 8) == 0)
-        return fail(FAIL_REFUSED, "%s: this version has no endpoint models", spec);
+    if (model_is_endpoint(spec))
+        return fail(FAIL_REFUSED, "%s: an endpoint, no model folder", spec);
     size_t n = strlen(spec);
     if (n > 5 && strcmp(spec + n - 5, ".gguf") == 0)
         return fail(FAIL_REFUSED, "%s: this version does not read GGUF files", spec);
@@ -56,64 +64,87 @@ int model_find(char *dir, size_t size, const char *spec)
 struct model *model_open(const char *spec, const struct model_options *options)
 {
     char dir[PATH_MAX];
-    struct model *m;
-    if (model_find(dir, sizeof dir, spec) < 0)
-        return NULL;
-    if (!(m = calloc(1, sizeof *m)))
+    bool remote = model_is_endpoint(spec);
+    struct model *m = calloc(1, sizeof *m);
+    if (!m)
         return fail_memory(), NULL;
-    if (!(m->local = local_open(dir, options)))
+    if (remote)
+        m->endpoint = endpoint_open(spec, options);
+    else if (model_find(dir, sizeof dir, spec) == 0)
+        m->local = local_open(dir, options);
+    if (!m->endpoint && !m->local)
         return free(m), NULL;
     return m;
 }
 
+int model_finish(struct model *m)
+{
+    return m->endpoint ? endpoint_finish(m->endpoint) : 0;
+}
+
 void model_close(struct model *m)
 {
-    if (m)
-        local_close(m->local);
+    if (!m)
+        return;
+    local_close(m->local);
+    endpoint_close(m->endpoint);
     free(m);
 }
 
 const char *model_hash(const struct model *m)
 {
-    return local_hash(m->local);
+    return m->endpoint ? endpoint_hash(m->endpoint) : local_hash(m->local);
 }
 
 const char *model_chat_name(const struct model *m)
 {
-    return local_chat_name(m->local);
+    return m->endpoint ? "endpoint" : local_chat_name(m->local);
 }
 
 void model_pixels(const struct model *m, int64_t *least, int64_t *most)
 {
-    local_pixels(m->local, least, most);
+    *least = *most = 0;
+    if (m->local)
+        local_pixels(m->local, least, most);
 }
 
 const char *model_notes(const struct model *m)
 {
-    return local_notes(m->local);
+    return m->endpoint ? endpoint_notes(m->endpoint) : local_notes(m->local);
 }
 
 int model_workers(const struct model *m)
 {
-    return local_workers(m->local);
+    return m->endpoint ? endpoint_workers(m->endpoint) : local_workers(m->local);
+}
+
+enum model_scores model_scores(const struct model *m)
+{
+    return m->endpoint ? MODEL_SCORES_TOKENS : MODEL_SCORES_TEXTS;
+}
+
+bool model_down(struct model *m)
+{
+    return m->endpoint && endpoint_down(m->endpoint);
+}
+
+int64_t model_deadline(const struct model *m)
+{
+    return m->endpoint ? endpoint_deadline(m->endpoint) : 0;
 }
 
 int model_generate(struct model *m, const struct request *request, struct reply *reply)
 {
-    return local_generate(m->local, request, reply);
-}
-
-int model_score(struct model *m, const struct request *request, const struct span *texts,
-                const bool *end, int count, double *logprob)
-{
-    return local_score(m->local, request, texts, end, count, logprob);
+    return model_generate_all(m, request, reply, 1);
 }
 
 int model_generate_all(struct model *m, const struct request *requests,
                        struct reply *replies, int count)
 {
+    if (m->endpoint)
+        return endpoint_generate_all(m->endpoint, requests, replies, count);
     for (int i = 0; i < count; i++) {
-        int status = model_generate(m, &requests[i], &replies[i]);
+        int status = local_generate(m->local, &requests[i], &replies[i]);
         if (status != 0) {
             while (i-- > 0) reply_free(&replies[i]);
             return status;
@@ -122,41 +153,24 @@ int model_generate_all(struct model *m, const struct request *requests,
     return 0;
 }
 
+int model_score(struct model *m, const struct request *request, const struct span *texts,
+                const bool *end, int count, double *logprob)
+{
+    struct score_item item = {request->turns, request->count, texts, end, count, logprob};
+    return model_score_all(m, request, &item, 1);
+}
+
 int model_score_all(struct model *m, const struct request *request,
                     struct score_item *items, int count)
 {
-    struct request one = *request;
-    int status = 0;
-    for (int i = 0; i < count && status == 0; i++, one.part++) {
-        one.turns = items[i].turns;
-        one.count = items[i].count;
-        status = model_score(m, &one, items[i].texts, items[i].end, items[i].text_count,
-                             items[i].logprob);
-    }
-    return status;
-}
-
-enum model_scores model_scores(const struct model *m)
-{
-    (void)m;
-    return MODEL_SCORES_TEXTS;
-}
-
-bool model_down(struct model *m)
-{
-    (void)m;
-    return false;
-}
-
-int64_t model_deadline(const struct model *m)
-{
-    (void)m;
-    return 0;
+    return m->endpoint ? endpoint_score_all(m->endpoint, request, items, count)
+                       : local_score_all(m->local, request, items, count);
 }
 
 int model_plan(struct model *m, const struct request *request, struct request_plan *plan)
 {
-    return local_plan(m->local, request, plan);
+    return m->endpoint ? endpoint_plan(request, plan)
+                       : local_plan(m->local, request, plan);
 }
 
 void reply_free(struct reply *r)

@@ -22,6 +22,7 @@ struct endpoint_options {
     double row_timeout;    /* seconds for all of a row; 0: 3600 */
     int retries;           /* tries after the first; -1: 5 */
     const char *batch_out; /* write OpenAI Batch requests here, send nothing; or NULL */
+    bool batch_force;      /* ... also where there is such a file */
     const char *batch_in;  /* take replies from here, send nothing; or NULL */
 };
 
@@ -38,17 +39,24 @@ struct model_options {
     struct endpoint_options endpoint;
 };
 
-/* Open SPEC: a path to a model directory, a name under share/ ("pocket"), or an endpoint
- * URL. NULL: class model (what is wrong with which file), refused (a kind of SPEC that
- * this version does not have). */
+/* Open SPEC: a path to a model directory, a name under share/ ("pocket"), or endpoints:
+ * "http://host:port/v1#name[,http://...]". NULL: class model (what is wrong with which
+ * file), refused (a SPEC or an option that cannot be). Nothing is sent yet. */
 struct model *model_open(const char *spec, const struct model_options *options);
+/* All has been asked: what is written besides (options.endpoint.batch_out) is made safe
+ * and gets its name. 0, or -1 (class internal). Without it a batch file stays under its
+ * temporary name: the run was cut short. */
+int model_finish(struct model *m);
 void model_close(struct model *m);
-/* The folder that a SPEC of a local model names: itself, or one under share/. 0, or -1.
- */
+bool model_is_endpoint(const char *spec); /* does SPEC name endpoints? */
+/* The folder that a SPEC of a local model names: itself, or one under share/. 0, or -1
+ * (model, or refused: an endpoint). */
 int model_find(char *dir, size_t size, const char *spec);
-const char *model_hash(const struct model *m); /* hex; identity of config and weights */
-const char *model_chat_name(const struct model *m); /* "qwen3_vl" */
-/* Limits on a resized picture in force, pixels; 0 and 0 for a text model. */
+/* Hex; identity of config and weights; of endpoints: of their models' names, so that a
+ * run may go on at other hosts. */
+const char *model_hash(const struct model *m);
+const char *model_chat_name(const struct model *m); /* "qwen3_vl"; "endpoint" */
+/* Limits on a resized picture in force, pixels; 0 and 0 for a text model or endpoints. */
 void model_pixels(const struct model *m, int64_t *least, int64_t *most);
 /* Remarks for -v: how the chat format was found, what was ignored. "" if none. */
 const char *model_notes(const struct model *m);
@@ -60,8 +68,9 @@ int model_workers(const struct model *m);
 enum model_scores { MODEL_SCORES_NONE, MODEL_SCORES_TOKENS, MODEL_SCORES_TEXTS };
 enum model_scores model_scores(const struct model *m);
 
-/* Every endpoint is down: a failure now says nothing about its row. Abandon the row and
- * give the run up (cli_give_up()). Never true of a local model. */
+/* Every endpoint is down, or the batch file cannot be written: a failure now says nothing
+ * about its row. Abandon the row and give the run up: model_failed() in work.h does both.
+ * Never true of a local model. */
 bool model_down(struct model *m);
 /* When a row that starts now must be done: request.deadline_ms. 0: no limit. */
 int64_t model_deadline(const struct model *m);
@@ -105,8 +114,8 @@ struct request {
 
 /* One sample of an answer. */
 struct completion {
-    struct buf text;    /* UTF-8, specials left out */
-    int tokens;         /* without specials */
+    struct buf text; /* UTF-8, specials left out */
+    int tokens;      /* without specials; as an endpoint counts them, -1 if it doesn't */
     const char *finish; /* "stop", "length", "repetition" */
     struct ids ids;     /* with want_ids; an end token that was sampled is the last */
     float *logprobs;    /* [ids.n] with want_logprobs */
@@ -116,7 +125,7 @@ struct completion {
 struct reply {
     struct completion *completions; /* [count] */
     int count;
-    int prompt_tokens;
+    int prompt_tokens; /* 0 where an endpoint does not say */
 };
 void reply_free(struct reply *r);
 
@@ -165,8 +174,8 @@ struct picture_plan {
     int height, width, fit_height, fit_width, grid_h, grid_w, tokens;
 };
 struct request_plan {
-    int prompt_tokens;
-    struct picture_plan *pictures; /* owned: free() */
+    int prompt_tokens;             /* 0: not known (endpoints) */
+    struct picture_plan *pictures; /* owned: free(); endpoints: height and width alone */
     int picture_count;
 };
 int model_plan(struct model *m, const struct request *request, struct request_plan *plan);

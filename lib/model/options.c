@@ -1,5 +1,6 @@
 /* options.c: see options.h. */
 #include "model/options.h"
+#include "engine/engine.h"
 
 #include <limits.h>
 #include <string.h>
@@ -7,7 +8,7 @@
 const struct cli_option model_option_table[] = {
     {"", 0, CLI_FLAG, NULL, "Model", true},
     {"model", 'm', CLI_TEXT, "SPEC",
-     "model folder, or a name that comes with capmill (pocket)", false},
+     "model folder, name that comes with capmill (pocket), or http://HOST/v1#NAME", true},
     {"device", 0, CLI_TEXT, "DEVICE", "auto or cpu (auto)", true},
     {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32 (fp32)", false},
     {"threads", 0, CLI_INT, "N", "threads that compute (all processors)", true},
@@ -17,8 +18,20 @@ const struct cli_option model_option_table[] = {
      "chat format: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, chatml (the model's own)",
      false},
     {"think", 0, CLI_TEXT, "on|off",
-     "open the reply with or without thinking (the template's default)", false},
+     "open the reply with or without thinking (the template's default; off in judging)",
+     false},
     {"vision-id", 0, CLI_FLAG, NULL, "number the pictures in the prompt", false},
+    {"", 0, CLI_FLAG, NULL, "Endpoints", true},
+    {"concurrency", 0, CLI_INT, "N", "requests in flight (32)", true},
+    {"api-key-file", 0, CLI_TEXT, "FILE", "key of the endpoints (OPENAI_API_KEY)", true},
+    {"extra", 0, CLI_LIST, "KEY=JSON", "set KEY in each request; may be given again",
+     false},
+    {"timeout", 0, CLI_REAL, "S", "seconds for one try (600)", true},
+    {"row-timeout", 0, CLI_REAL, "S", "seconds for all of a row (3600)", true},
+    {"retries", 0, CLI_INT, "N", "tries after the first (5)", true},
+    {"batch-out", 0, CLI_TEXT, "FILE", "write OpenAI Batch requests, send nothing", true},
+    {"batch-in", 0, CLI_TEXT, "FILE", "take replies from Batch results, send nothing",
+     true},
     {0}};
 
 const struct cli_option sampling_option_table[] = {
@@ -52,6 +65,8 @@ const struct cli_option picture_option_table[] = {
      false},
     {"max-pixels", 0, CLI_INT, "N",
      "scale pictures down to this many pixels (the model's)", false},
+    {"allow-url", 0, CLI_TEXT, "HOST[,HOST]",
+     "fetch pictures by http(s) URL from these hosts (none)", false},
     {"max-input-pixels", 0, CLI_INT, "N", "refuse larger pictures undecoded (178956970)",
      false},
     {0}};
@@ -71,14 +86,60 @@ static int choice(struct cli *cli, const char *option, const char *value,
     return cli_bad_usage(cli, "--%s %s: not one of %s", option, value, words);
 }
 
+int option_choice(struct cli *cli, const char *name, const char *words, int otherwise)
+{
+    const char *value = cli_text(cli, name, NULL);
+    return value ? choice(cli, name, value, words) : otherwise;
+}
+
+/* Options that only endpoints heed. */
+static void read_endpoint(struct endpoint_options *o, struct cli *cli)
+{
+    *o = (struct endpoint_options){
+        .concurrency = (int)cli_int(cli, "concurrency", 0, 1, 1024),
+        .key_file = cli_text(cli, "api-key-file", NULL),
+        .timeout = cli_real(cli, "timeout", 0, 0.001, 1e6),
+        .row_timeout = cli_real(cli, "row-timeout", 0, 0.001, 1e8),
+        .retries = (int)cli_int(cli, "retries", -1, 0, 1000),
+        .batch_out = cli_text(cli, "batch-out", NULL),
+        .batch_in = cli_text(cli, "batch-in", NULL),
+        .batch_force = cli_has(cli, "force"),
+    };
+    o->extra_count = cli_list(cli, "extra", &o->extra);
+    if (o->batch_out && o->batch_in)
+        cli_bad_usage(cli, "--batch-out and --batch-in exclude each other");
+    if (o->batch_out && cli_has(cli, "resume"))
+        cli_bad_usage(cli, "--batch-out: a batch is written whole, without --resume");
+}
+
+/* What the kind of model makes of no use is refused where it would change what comes out,
+ * and ignored where not. */
+static void check_kind(struct cli *cli)
+{
+    static const char *const local[] = {"compute", "ctx", "chat", "vision-id"};
+    static const char *const remote[] = {"extra", "batch-out", "batch-in"};
+    const char *spec = cli_text(cli, "model", NULL);
+    bool endpoint = spec && model_is_endpoint(spec);
+    for (size_t i = 0; spec && endpoint && i < sizeof local / sizeof *local; i++)
+        if (cli_has(cli, local[i]))
+            cli_bad_usage(cli, "--%s: of no use with an endpoint", local[i]);
+    for (size_t i = 0; spec && !endpoint && i < sizeof remote / sizeof *remote; i++)
+        if (cli_has(cli, remote[i]))
+            cli_bad_usage(cli, "--%s: for endpoints only", remote[i]);
+    /* Which files a local model is of counts; endpoints are known by their models' names
+     * (model_hash()), so that a run may go on at other hosts. */
+    if (spec && !endpoint && cli_hash(cli, "model", spec) < 0)
+        cli_bad_usage(cli, "%s", fail_text());
+}
+
 void model_options_read(struct model_options *options, struct cli *cli)
 {
     *options = (struct model_options){
         .device = cli_text(cli, "device", "auto"),
         .compute = cli_text(cli, "compute", "fp32"),
-        .threads = (int)cli_int(cli, "threads", 0, 1, 1024),
+        .threads = (int)cli_int(cli, "threads", 0, 1, ENGINE_THREADS_MAX),
         .ctx = (int)cli_int(cli, "ctx", 0, 1, INT_MAX),
-        .max_batch = (int)cli_int(cli, "max-batch", 0, 1, 1 << 16),
+        .max_batch = (int)cli_int(cli, "max-batch", 0, 1, ENGINE_BATCH_MAX),
         .chat = cli_text(cli, "chat", NULL),
         .vision_id = cli_has(cli, "vision-id"),
     };
@@ -94,12 +155,20 @@ void model_options_read(struct model_options *options, struct cli *cli)
     const char *think = cli_text(cli, "think", NULL);
     if (think)
         options->think = choice(cli, "think", think, "off|on") == 1 ? 1 : -1;
+    read_endpoint(&options->endpoint, cli);
+    check_kind(cli);
 }
 
-void request_options_read(struct request *request, struct cli *cli)
+void picture_options_read(struct model_options *options, struct request *request,
+                          struct cli *cli)
 {
-    struct request *r = request;
-    r->n = (int)cli_int(cli, "samples", r->n, 1, 4096);
+    options->min_pixels = cli_int(cli, "min-pixels", 0, 1, INT64_MAX);
+    options->max_pixels = cli_int(cli, "max-pixels", 0, 1, INT64_MAX);
+    request->max_input_pixels = cli_int(cli, "max-input-pixels", 0, 1, INT64_MAX);
+}
+
+void reply_options_read(struct request *r, struct cli *cli)
+{
     r->temperature = cli_real(cli, "temperature", r->temperature, 0, 100);
     r->top_p = cli_real(cli, "top-p", r->top_p, 0, 1);
     if (r->top_p == 0)
@@ -115,6 +184,17 @@ void request_options_read(struct request *request, struct cli *cli)
     for (int i = 0; i < r->stop_count; i++)
         if (!*r->stop[i])
             cli_bad_usage(cli, "--stop: the text is empty");
+}
+
+void request_options_read(struct request *r, struct cli *cli)
+{
+    r->n = (int)cli_int(cli, "samples", r->n, 1, 4096);
+    reply_options_read(r, cli);
+    const char *spec = cli_text(cli, "model", NULL);
+    if (spec && model_is_endpoint(spec) &&
+        (cli_has(cli, "ids") || cli_has(cli, "logprobs")))
+        cli_bad_usage(cli, "--%s: endpoints tell no token ids",
+                      cli_has(cli, "ids") ? "ids" : "logprobs");
     r->ignore_eos = cli_has(cli, "ignore-eos");
     r->loop_stop = !cli_has(cli, "no-loop-stop");
     r->want_logprobs = cli_has(cli, "logprobs");

@@ -5,9 +5,6 @@
 
 #include <stdlib.h>
 
-/* Pillow's own limit on decompression bombs. */
-static const int64_t input_pixels_default = 178956970;
-
 /* Decode, fit and cut one picture. */
 static int add_picture(struct prompt *p, const struct prompt_format *f,
                        const struct turn_part *part, int64_t max_pixels, bool plan_only)
@@ -18,7 +15,7 @@ static int add_picture(struct prompt *p, const struct prompt_format *f,
     float *patches = NULL;
     int status = -1;
     if (image_decode(&im, part->text.s, part->text.n, part->name,
-                     max_pixels ? max_pixels : input_pixels_default) < 0)
+                     max_pixels ? max_pixels : IMAGE_PIXELS_DEFAULT) < 0)
         return -1;
     plan->height = im.height;
     plan->width = im.width;
@@ -50,8 +47,9 @@ out:
     return status;
 }
 
-static int add_pictures(struct prompt *p, const struct prompt_format *f,
-                        const struct request *r, bool plan_only)
+/* Memory for a request's pictures. How many there are, or -1. */
+static int room_for_pictures(struct prompt *p, const struct prompt_format *f,
+                             const struct request *r)
 {
     size_t count = 0;
     for (int t = 0; t < r->count; t++)
@@ -62,8 +60,14 @@ static int add_pictures(struct prompt *p, const struct prompt_format *f,
         return fail(FAIL_TYPE, "this model reads text only, and the row has a picture");
     p->pictures = calloc(count, sizeof *p->pictures);
     p->plans = calloc(count, sizeof *p->plans);
-    if (!p->pictures || !p->plans)
-        return fail_memory();
+    return p->pictures && p->plans ? (int)count : fail_memory();
+}
+
+static int add_pictures(struct prompt *p, const struct prompt_format *f,
+                        const struct request *r, bool plan_only)
+{
+    if (room_for_pictures(p, f, r) < 0)
+        return -1;
     for (int t = 0; t < r->count; t++)
         for (int i = 0; i < r->turns[t].count; i++) {
             const struct turn_part *part = &r->turns[t].parts[i];
@@ -122,18 +126,16 @@ static int expand(struct prompt *p, const struct prompt_format *f, const struct 
                       chat_name(f->chat), picture, p->count);
 }
 
-int prompt_make(struct prompt *p, const struct prompt_format *format,
-                const struct request *request, bool plan_only)
+/* The ids of a prompt whose pictures are known. */
+static int render(struct prompt *p, const struct prompt_format *format,
+                  const struct request *request)
 {
-    *p = (struct prompt){0};
     struct chat_prompt rendered = {0};
     struct ids ids = {0};
-    int status = -1;
     struct chat_message *messages = chat_messages(request);
-    if (!messages || add_pictures(p, format, request, plan_only) < 0)
-        goto out;
-    if (chat_render(format->chat, messages, request->count, &format->chat_options,
-                    &rendered) < 0)
+    int status = -1;
+    if (!messages || chat_render(format->chat, messages, request->count,
+                                 &format->chat_options, &rendered) < 0)
         goto out;
     if (tokenizer_encode(format->tokenizer, rendered.parts, rendered.count, &ids) < 0)
         goto out;
@@ -143,6 +145,32 @@ out:
     ids_free(&ids);
     free(messages);
     return status;
+}
+
+int prompt_make(struct prompt *p, const struct prompt_format *format,
+                const struct request *request, bool plan_only)
+{
+    *p = (struct prompt){0};
+    if (add_pictures(p, format, request, plan_only) < 0)
+        return -1;
+    return render(p, format, request);
+}
+
+int prompt_make_like(struct prompt *p, const struct prompt_format *format,
+                     const struct request *request, const struct prompt *other)
+{
+    *p = (struct prompt){0};
+    int pictures = room_for_pictures(p, format, request);
+    if (pictures < 0)
+        return -1;
+    if (pictures != other->count)
+        return fail(FAIL_INTERNAL, "%d pictures, not %d", pictures, other->count);
+    for (; p->count < other->count; p->count++) {
+        p->plans[p->count] = other->plans[p->count];
+        p->pictures[p->count] = other->pictures[p->count];
+        p->pictures[p->count].patches = NULL; /* owned by the other */
+    }
+    return render(p, format, request);
 }
 
 struct engine_prompt prompt_view(const struct prompt *p)

@@ -29,6 +29,10 @@ struct prompt {
  * picture's name. prompt_free() it in both cases. */
 int prompt_make(struct prompt *p, const struct prompt_format *format,
                 const struct request *request, bool plan_only);
+/* The same for a request with the pictures of another, in the same order: their sizes are
+ * taken from its prompt, and nothing is decoded or cut. */
+int prompt_make_like(struct prompt *p, const struct prompt_format *format,
+                     const struct request *request, const struct prompt *other);
 void prompt_release_pictures(struct prompt *p); /* the patches alone; grids stay */
 struct engine_prompt prompt_view(const struct prompt *p);
 void prompt_free(struct prompt *p);

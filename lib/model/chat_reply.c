@@ -1,0 +1,307 @@
+/* chat_reply.c: see chat_reply.h. */
+#include "model/chat_reply.h"
+#include "base/fail.h"
+#include "row/json.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { SAID_MAX = 300 }; /* bytes of a server's own words in a message */
+
+/* -- Errors -------------------------------------------------------------------------- */
+
+void chat_error_put(struct buf *out, struct span error)
+{
+    static const char *const keys[] = {"message", "detail", "error", "code", "type"};
+    size_t start = out->len;
+    if (json_type(error) == JSON_STRING) {
+        json_text(error, out);
+    } else {
+        for (size_t i = 0; i < sizeof keys / sizeof *keys && out->len == start; i++) {
+            struct span value = json_get(error, keys[i]);
+            if (json_type(value) == JSON_STRING)
+                json_text(value, out);
+            else if (json_type(value) == JSON_NUMBER)
+                buf_add(out, value.s, value.n);
+        }
+        if (out->len == start)
+            buf_add(out, error.s, error.n);
+    }
+    if (out->len - start > SAID_MAX) {
+        out->len = start + SAID_MAX;
+        while (out->len > start && ((unsigned char)out->data[out->len] & 0xC0) == 0x80)
+            out->len--; /* not in the middle of a character */
+        buf_text(out, "...");
+    }
+    for (size_t i = start; i < out->len; i++) /* a message is one line */
+        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7F)
+            out->data[i] = ' ';
+}
+
+/* fail() with what the server said behind it. Returns status. */
+static int fail_said(int status, enum fail_class kind, const char *what, struct span said)
+{
+    struct buf text = {0};
+    chat_error_put(&text, said);
+    if (buf_string(&text))
+        fail(kind, "%s: %s", what, text.data);
+    else
+        fail_memory();
+    buf_free(&text);
+    return status;
+}
+
+static bool is_null(struct span value)
+{
+    return !value.s || json_type(value) == JSON_NULL;
+}
+
+/* The list of choices of a body: 0 or CHAT_AGAIN. */
+static int find_choices(struct span body, struct span *choices)
+{
+    if (json_check(body) < 0) {
+        fail_in("the reply is no JSON");
+        struct failure why; /* of class json, which is about rows */
+        fail_save(&why);
+        return fail(FAIL_PARSE, "%s", why.text);
+    }
+    struct span error = json_get(body, "error");
+    if (!is_null(error))
+        return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error);
+    *choices = json_get(body, "choices");
+    if (json_type(*choices) != JSON_ARRAY)
+        return fail(FAIL_PARSE, "the reply has no list of choices");
+    return 0;
+}
+
+/* Did the server or the model refuse to answer? 0, or CHAT_FINAL. */
+static int check_refusal(struct span choice)
+{
+    struct span refusal = json_find(choice, "message.refusal");
+    if (json_type(refusal) == JSON_STRING && refusal.n > 2)
+        return fail_said(CHAT_FINAL, FAIL_REFUSED, "the model refuses", refusal);
+    struct buf reason = {0};
+    struct span value = json_get(choice, "finish_reason");
+    int status = 0;
+    if (json_type(value) == JSON_STRING && json_text(value, &reason) == 0 &&
+        span_is((struct span){reason.data, reason.len}, "content_filter")) {
+        fail(FAIL_REFUSED, "the server's content filter stopped the reply");
+        status = CHAT_FINAL;
+    }
+    buf_free(&reason);
+    return status;
+}
+
+/* -- Samples ------------------------------------------------------------------------- */
+
+/* "stop" or "length"; NULL with the reason: it is neither a text nor null. */
+static const char *read_finish(struct span choice)
+{
+    struct span value = json_get(choice, "finish_reason");
+    struct buf reason = {0};
+    const char *finish = "stop";
+    if (is_null(value))
+        return finish;
+    if (json_text(value, &reason) < 0) {
+        buf_free(&reason);
+        fail(FAIL_PARSE, "finish_reason is no text");
+        return NULL;
+    }
+    struct span text = {reason.data, reason.len};
+    if (span_is(text, "length") || span_is(text, "max_tokens"))
+        finish = "length";
+    buf_free(&reason);
+    return finish;
+}
+
+/* A count in 0..INT32_MAX at a path; -1 where there is none. */
+static int read_count(struct span value, const char *path)
+{
+    int64_t x;
+    struct span number = json_find(value, path);
+    if (json_type(number) != JSON_NUMBER || json_int(number, &x) < 0 || x < 0 ||
+        x > INT32_MAX)
+        return -1;
+    return (int)x;
+}
+
+static int count_logprobs(struct span choice)
+{
+    struct span list = json_find(choice, "logprobs.content"), token;
+    size_t at = 0;
+    int n = 0;
+    if (json_type(list) != JSON_ARRAY)
+        return -1;
+    while (json_each(list, &at, &token)) n++;
+    return n;
+}
+
+/* Which missing sample a choice is for: its number among those; -1: none. */
+static int64_t read_index(struct span choice, int place)
+{
+    int64_t index;
+    struct span value = json_get(choice, "index");
+    if (is_null(value))
+        return place;
+    return json_type(value) == JSON_NUMBER && json_int(value, &index) == 0 ? index : -1;
+}
+
+/* The sample whose turn among slots[count] is index; NULL: none, or taken already. */
+static struct completion *find_slot(struct chat_samples *s, const int *slots, int count,
+                                    int64_t index)
+{
+    if (index < 0 || index >= count)
+        return NULL;
+    struct completion *c = &s->completions[slots[index]];
+    return c->finish ? NULL : c;
+}
+
+/* One choice into its sample. 1; 0: it holds none, with the reason; or CHAT_FINAL. */
+static int take_choice(struct completion *c, struct span choice)
+{
+    if (check_refusal(choice) < 0)
+        return CHAT_FINAL;
+    struct span content = json_find(choice, "message.content");
+    const char *finish = read_finish(choice);
+    if (!finish)
+        return 0;
+    if (json_type(content) != JSON_STRING) {
+        fail(FAIL_PARSE, "a choice without a text: content is %s",
+             is_null(content) ? "null or missing" : "no string");
+        return 0;
+    }
+    buf_clear(&c->text);
+    if (json_text(content, &c->text) < 0 || buf_ok(&c->text) < 0)
+        return 0;
+    c->finish = finish;
+    c->tokens = count_logprobs(choice);
+    return 1;
+}
+
+int chat_reply_take(struct chat_samples *s, struct span body)
+{
+    struct span choices, choice;
+    size_t at = 0;
+    int asked = 0, came = 0, place = 0, rc;
+    if (find_choices(body, &choices) < 0)
+        return CHAT_AGAIN;
+    int *slots = malloc(((size_t)s->n + 1) * sizeof *slots);
+    if (!slots)
+        return fail_memory();
+    for (int i = 0; i < s->n; i++)
+        if (!s->completions[i].finish)
+            slots[asked++] = i;
+    fail(FAIL_PARSE, "the reply has no choices");
+    for (; json_each(choices, &at, &choice); place++) {
+        struct completion *c = find_slot(s, slots, asked, read_index(choice, place));
+        if (!c)
+            continue;
+        if ((rc = take_choice(c, choice)) < 0) {
+            came = rc;
+            break;
+        }
+        came += rc;
+    }
+    if (came > 0) {
+        int reasoning =
+            read_count(body, "usage.completion_tokens_details.reasoning_tokens");
+        int total = read_count(body, "usage.completion_tokens");
+        int prompt = read_count(body, "usage.prompt_tokens");
+        if (asked == 1 && total >= 0)
+            s->completions[slots[0]].tokens =
+                reasoning > 0 && reasoning <= total ? total - reasoning : total;
+        s->prompt_tokens = prompt > 0 ? prompt : s->prompt_tokens;
+        s->missing -= came;
+    }
+    free(slots);
+    return came == 0 ? CHAT_AGAIN : came;
+}
+
+/* -- Scores -------------------------------------------------------------------------- */
+
+static struct span without_spaces(struct span text)
+{
+    while (text.n > 0 && *text.s == ' ') text.s++, text.n--;
+    return text;
+}
+
+/* Add the probability of one listed token to the texts that it equals. How many. */
+static int add_token(struct span entry, const struct span *texts, int count, double *sums)
+{
+    struct buf token = {0};
+    struct span value = json_get(entry, "logprob");
+    double logprob;
+    int found = 0;
+    if (json_type(json_get(entry, "token")) == JSON_STRING &&
+        json_text(json_get(entry, "token"), &token) == 0 &&
+        json_type(value) == JSON_NUMBER && json_double(value, &logprob) == 0 &&
+        logprob <= 1e-3) { /* rounding may put a sure token a little above 0 */
+        struct span have = without_spaces((struct span){token.data, token.len});
+        for (int i = 0; i < count; i++) {
+            struct span want = without_spaces(texts[i]);
+            if (have.n != want.n || (have.n && memcmp(have.s, want.s, have.n) != 0))
+                continue;
+            sums[i] += exp(logprob);
+            found++;
+        }
+    }
+    buf_free(&token);
+    return found;
+}
+
+/* Is the token that was sampled among the listed ones? By its raw JSON text. */
+static bool is_listed(struct span sampled, struct span top)
+{
+    struct span entry, a = json_get(sampled, "token"), b;
+    for (size_t at = 0; json_each(top, &at, &entry);) {
+        b = json_get(entry, "token");
+        if (a.s && b.s && a.n == b.n && memcmp(a.s, b.s, a.n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int no_logprobs(void)
+{
+    fail(FAIL_REFUSED,
+         "the endpoint gives no log-probabilities: use --score sampled there");
+    return CHAT_FINAL;
+}
+
+int chat_reply_score(struct span body, const struct span *texts, int count,
+                     double *logprob)
+{
+    struct span choices, choice, token, entry;
+    size_t at = 0;
+    int found = 0, listed = 0;
+    if (find_choices(body, &choices) < 0)
+        return CHAT_AGAIN;
+    if (!json_each(choices, &at, &choice))
+        return fail(FAIL_PARSE, "the reply has no choices");
+    if (check_refusal(choice) < 0)
+        return CHAT_FINAL;
+    struct span list = json_find(choice, "logprobs.content");
+    if (json_type(list) != JSON_ARRAY)
+        return no_logprobs();
+    at = 0;
+    if (!json_each(list, &at, &token)) {
+        fail(FAIL_PARSE, "the reply ends before its first token");
+        return CHAT_FINAL;
+    }
+    struct span top = json_get(token, "top_logprobs");
+    for (int i = 0; i < count; i++) logprob[i] = 0;
+    for (at = 0; json_each(top, &at, &entry); listed++)
+        found += add_token(entry, texts, count, logprob);
+    if (listed == 0) /* the sampled token alone would make it certain */
+        return no_logprobs();
+    if (!is_listed(token, top))
+        found += add_token(token, texts, count, logprob);
+    if (found == 0) {
+        fail(FAIL_PARSE, "none of the %d answers is among the %d likeliest tokens", count,
+             listed);
+        return CHAT_FINAL;
+    }
+    for (int i = 0; i < count; i++)
+        logprob[i] = logprob[i] > 0 ? fmin(log(logprob[i]), 0) : -INFINITY;
+    return 0;
+}
