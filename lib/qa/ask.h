@@ -66,6 +66,18 @@ struct ask_result {
     int tokens; /* that the model was given and made, where known (for figures) */
 };
 
+/* Can this model be asked by these rules: does it tell the probabilities that `expected`
+ * needs. 0, or -1 (class refused) with what would work. ask() checks it too. */
+int ask_possible(const struct model *model, const struct ask_rules *rules);
+
+/* The score to use where the user names none: expected where the model tells the
+ * probability of any reply (local models), else sampled. */
+enum ask_score ask_best_score(const struct model *model);
+
+/* How many judgements ask() would make: requests to an endpoint. */
+int64_t ask_judgements(const struct ask_rules *rules, const struct question *questions,
+                       int count);
+
 /* Put the questions. key: the row's; part: a number that differs for each subject of one
  * row, so that no two draws are alike. 0; -1 (class as model.h; refused: a question with
  * too many options for the letters); MODEL_DEFERRED. *result is empty unless 0. Sampled

@@ -10,9 +10,13 @@ enum letter_rule {
                           "Can not answer" for C. For comparison only */
 };
 
-/* The letter's place, 0 for A to 8 for I, or -1 where there is none.
+/* The letter's place, 0 for A to 8 for I, or -1 where there is none. The caller asks
+ * whether an option has it. Linear; any bytes will do.
  * LETTER_ALONE: skip space, `*`, `(` and a lead-in such as "The answer is" or "Answer:";
- * then one letter A-I that is not followed by a letter or digit of any script. */
+ * then one capital A-I that is not followed by a letter, mark or digit of any script.
+ * Lead-ins, in any case: [the | my] [correct | right | best | final] and then answer,
+ * option or choice; [is] [:] [option]. Only what comes first counts: "B or C" is B, "A
+ * cat" is A, "I think C" is I (no option, of eight or fewer), "Maybe B" is none. */
 int letter_read(struct span reply, enum letter_rule rule);
 int letter_rule_named(const char *name); /* "alone", ...; -1 */
 #endif

@@ -10,13 +10,14 @@ struct wording {
 };
 
 struct wording_values {
-    struct span caption, question, options; /* s NULL: the place is refused when opened */
+    struct span caption, question, options; /* of places that wording_open() let in */
     int n;
 };
 
 /* Read path, or share/prompts/NAME where path is NULL, and check it: places[] (a
- * NULL-ended list of names) are those that may stand in it, and the first `needed` of
- * them must. 0, or -1 (class refused) naming file, line and place. */
+ * NULL-ended list of those names, "caption", ...) may stand in it, any number of times,
+ * and the first `needed` of them must. The last line end is left out. 0, or -1: as
+ * prompt_file_read(), or class refused, naming file, line and place. *w is empty then. */
 int wording_open(struct wording *w, const char *path, const char *name,
                  const char *const *places, int needed);
 void wording_close(struct wording *w);
