@@ -13,19 +13,21 @@ double reward_length(double tokens, double full, double zero);
  * Linear in the caption's length. */
 struct reward_format {
     int matches, valid;               /* stamps; those that name a time */
-    double validity, coverage, order; /* shares, see reward.c for the formulas */
+    double validity, coverage, order; /* shares, see format.c for the formulas */
     double score; /* 0.45 coverage validity + 0.25 validity + 0.30 order validity */
 };
 struct reward_format reward_format(struct span caption);
 
 /* Signs that a caption plays to the judge. Reported, and optionally penalised. */
+enum { REWARD_FLAGS = 4 };
 enum reward_flag {
     REWARD_REPETITION = 1,  /* a long part of it is said again and again */
     REWARD_SELF_PRAISE = 2, /* "this description is accurate and complete ..." */
     REWARD_BOILERPLATE = 4, /* "Based on the provided video frames, here is ..." */
     REWARD_TO_JUDGE = 8,    /* "the answer is B", chat template text */
 };
-unsigned reward_flags(struct span caption);
+/* A set of them, into *flags. 0, or -1 (memory). Linear in the caption's length. */
+int reward_flags(struct span caption, unsigned *flags);
 const char *reward_flag_name(enum reward_flag flag); /* "self_praise" */
 
 struct reward_weights {
@@ -34,7 +36,8 @@ struct reward_weights {
     double flag_cost;      /* lost per flag; 0: only reported */
 };
 
-/* Mean, population standard deviation, least and greatest of what was judged. */
+/* Mean, population standard deviation, least and greatest of what was judged; NAN where
+ * nothing was. */
 struct reward_group {
     double mean, std, min, max;
     int n, failed;
