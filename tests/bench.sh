@@ -26,6 +26,11 @@ for threads in 1 2; do
     "$build/tests/bench-engine" "$work/$shape" $threads
 done >"$work/engine.json"
 
+say "qa-extract"
+tests/bench-extract.sh "$build" "$bin" >"$work/extract.json"
+say "qa-filter beside jq"
+tests/bench-filter.sh "$build" "$bin" >"$work/filter.json"
+
 say "start-up and memory"
 picture=share/pocket/samples/images/0000.png
 "$build/tests/bench-run" 21 "$bin/caption" -m pocket --temperature 0 --text $picture >"$work/start.json"
@@ -39,9 +44,10 @@ tokens=$(grep -oE 'prompt of [0-9]+' "$work/explain" | grep -oE '[0-9]+')
 jq -n --slurpfile kernels "$work/kernels.json" --slurpfile media "$work/media.json" \
     --slurpfile text "$work/text.json" --slurpfile engine "$work/engine.json" \
     --slurpfile start "$work/start.json" --slurpfile memory "$work/memory.json" \
+    --slurpfile extract "$work/extract.json" --slurpfile filter "$work/filter.json" \
     --slurpfile info "$work/info.json" --arg shape "$shape" --argjson tokens "$tokens" '
     {shape: $shape, kernels: $kernels[0], media: $media[0], text: $text[0], engine: $engine,
-     start: $start[0],
+     start: $start[0], extract: $extract[0], filter: $filter[0],
      memory: {prompt_tokens: $tokens, picture: "1024x768", max_rss: $memory[0].max_rss,
               weights: $info[0].memory.weights, kv: $info[0].memory.kv,
               over: ($memory[0].max_rss - $info[0].memory.weights - $info[0].memory.kv)}}
@@ -62,7 +68,12 @@ jq -r '
     row("JPEG 1024x768 to patches, 1 core"; .media.jpeg_to_patches_per_s; "pictures/s"; "120";
         .media.jpeg_to_patches_per_s >= 120),
     row("tokenizer with NFC, 1 core"; .text.tokenizer_mb_per_s; "MB/s"; "20"; .text.tokenizer_mb_per_s >= 20),
+    row("qa-extract, rows of 2 kB, 1 core"; .extract.mb_per_s; "MB/s"; "300"; .extract.mb_per_s >= 300),
+    row("qa-filter, 200 MB of rows, 1 core"; .filter.gb_per_s; "GB/s"; "1"; .filter.gb_per_s >= 1),
+    row("  by processor time"; .filter.gb_per_cpu_s; "GB/s"; ""; null),
+    row("  times jq"; .filter.times_jq; ""; "10"; .filter.times_jq >= 10),
     row("start to first pocket caption"; .start.wall_s; "s"; "0.15"; .start.wall_s < 0.15),
     row("memory over weights and KV"; .memory.over / 1e6; "MB"; "400"; .memory.over <= 400e6)
     | if type == "array" then @tsv else . end' "$build/bench.json" | column -t -s "$(printf '\t')"
 echo "model $shape, random bf16 weights; kernels by shape and the FMA peak: $build/bench.json"
+tests/bench-judge.sh "$build" "$bin"

@@ -10,7 +10,17 @@ seeds_of() { # TARGET FOLDER: copy its seeds
     case $1 in
     image-fuzz) cp tests/data/goldens/preprocess/images/* share/pocket/samples/images/*.png "$2" ;;
     safetensors-fuzz) cp tests/data/goldens2/safetensors_malformed/*.safetensors "$2" ;;
+    format-fuzz) head -60 tests/data/goldens2/format/cases.jsonl | jq -r .caption | split -l 1 - "$2/caption" ;;
     json-fuzz) head -50 share/pocket/world/test.jsonl | split -l 1 - "$2/row" ;;
+    reply-fuzz) cp tests/data/fuzz/reply/* "$2" ;;
+    extract-fuzz)
+        jq -j '.output, "\u0000"' tests/data/goldens2/extract/cases.jsonl |
+            split -t '\0' -a 3 -l 1 - "$2/text"
+        ;;
+    letter-fuzz)
+        jq -r 'select(.kind | startswith("mc_")) | .prediction' tests/data/goldens2/score/cases.jsonl |
+            sort -u | split -l 1 - "$2/reply"
+        ;;
     tokenizer-fuzz | chat-fuzz) head -50 tests/data/goldens2/tokenizer/encode.jsonl | split -l 1 - "$2/text" ;;
     esac
 }
