@@ -60,7 +60,9 @@ $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring bench,$@),-O3 -mavx2 -mfma -fopenmp) \
-	    -Ilib -Ikernels -Itests/c -o $@ $< $(LIBRARY) $(LDLIBS)
+	    -Ilib -Ikernels -Itests/c -o $@ $(filter %.c,$^) $(LIBRARY) $(LDLIBS)
+$(BUILD)/tests/fault-server-driver: $(wildcard tests/c/server/*.c tests/c/server/*.h)
+$(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 

@@ -147,8 +147,8 @@ EOF
     run --separate-stderr -2 caption -m pocket --top-p 0 "$SAMPLES/images/0000.png"
     [[ "$stderr" == "caption: --top-p 0: "* ]]
     run --separate-stderr -2 caption -m pocket -n 0 "$SAMPLES"
-    run --separate-stderr -2 caption -m http://127.0.0.1:1/v1#x "$SAMPLES"
-    [[ "$stderr" == *endpoint* ]]
+    run --separate-stderr -2 caption -m http://127.0.0.1:1/v1 "$SAMPLES"
+    [[ "$stderr" == *"which model"* ]]
     run --separate-stderr -2 caption -m pocket --compute bf16 "$SAMPLES"
     [[ "$stderr" == "caption: --compute bf16: this version computes in fp32 only"* ]]
     run --separate-stderr -2 caption -m pocket --device cuda:1 "$SAMPLES"
@@ -157,6 +157,10 @@ EOF
     [[ "$stderr" == *"CAPMILL_SHARE=/nonexistent: no such folder" ]]
     CAPMILL_ISA=sse run --separate-stderr -2 caption -m pocket "$SAMPLES"
     [[ "$stderr" == *"CAPMILL_ISA"* ]]
+    run --separate-stderr -2 caption -m pocket --max-batch 4097 <<<''
+    [[ "$stderr" == "caption: --max-batch 4097: not an integer from 1 to 4096"* ]]
+    run --separate-stderr -2 caption -m pocket --ctx 99999 <<<''
+    [[ "$stderr" == *"a context of 99999 is beyond the model's 2048"* ]]
     run --separate-stderr -2 caption --no-such-option
 }
 
@@ -177,4 +181,17 @@ EOF
     [[ "${stderr_lines[0]}" == 'caption: rows:1 (id=1): no "image", "images" or "messages"' ]]
     [[ "${stderr_lines[6]}" == *'messages[0]: no "content"' ]]
     [[ "${stderr_lines[8]}" == *'images[1]: '*none.png* ]]
+}
+
+@test "a large --max-batch starts no more threads than there are rows" {
+    mkfifo in
+    caption -m pocket --threads 1 --max-batch 4096 --temperature 0 --max-tokens 2 < in > out & local pid=$!
+    exec 7> in
+    echo '{"messages":[{"role":"user","content":"Hi"}]}' > row
+    cat row >&7
+    eventually test -s out
+    threads=$(find /proc/$pid/task -mindepth 1 -maxdepth 1 | wc -l)
+    exec 7>&-
+    wait $pid
+    [ "$threads" -lt 10 ]
 }

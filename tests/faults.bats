@@ -52,6 +52,8 @@ strike() {
 
 @test "a failed allocation: an orderly end, whole rows, a resumable file" {
     strike alloc 12 40 model-tokenize -m pocket -o file texts
+    for i in 1 2 3; do echo '{"id":'$i',"qa_response":"# 1. Q\r\n- A) x\n- B) y\nAnswer: B\n# 2. R"}'; done > texts
+    strike alloc 12 40 qa-extract -o file texts
     strike alloc 12 40 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
 }
 
@@ -76,6 +78,30 @@ strike() {
         orderly "alloc:$n"
         [ "$status" != 0 ] || cmp out want
     done
+}
+
+@test "endpoints: memory, threads and files that fail, an orderly end all the same" {
+    load server
+    start_server
+    for i in 1 2 3 4 5; do echo '{"id":'$i',"messages":[{"role":"user","content":"say '$i'"}]}'; done > talks
+    job=(caption -m "$SERVER_URL#any" --retries 1 --timeout 5 talks)
+    strike alloc 12 40 "${job[@]}" -o file
+    strike thread 11 6 "${job[@]}" -o file
+    for how in 28 short; do strike write $how 12 "${job[@]}" -o file; done
+    # a batch is whole, or has no name
+    "${job[@]}" --batch-out whole
+    for fault in alloc:12 write:28 write:5 fsync:5; do
+        fault "${fault%:*}:0:12" "${job[@]}" --batch-out batch --force
+        rm -f batch
+        for n in $(points 12 "$(cat count)"); do
+            fault "${fault%:*}:$n:${fault#*:}" "${job[@]}" --batch-out batch
+            orderly "$fault at $n"
+            [ "$status" != 75 ] || [ ! -e batch ] || cmp batch whole
+            [ "$status" != 0 ] || cmp batch whole
+            rm -f batch batch.part
+        done
+    done
+    stop_servers || true
 }
 
 @test "files fail once: full, broken, interrupted, short: nothing is lost" {

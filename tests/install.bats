@@ -12,11 +12,15 @@ setup() { load common; }
     run ! grep -rlaE "$ROOT/(bin|build|cmd|kernels|lib|share/pocket)" moved
 }
 
-@test "the demo prints captions with facts and a sum" {
+@test "the demo prints captions with facts, rewards and sums" {
     run --separate-stderr -0 "$ROOT/pipelines/demo.sh"
-    [[ "${lines[-1]}" =~ ^12\ pictures:\ ([0-9]+)\ sentences,\ ([0-9]+)\ of\ them\ true\;\ ([0-9]+)\ of\ ([0-9]+)\ drawn\ facts\ stated\.$ ]]
+    [ "$stderr" = "" ]
+    [[ "${lines[-2]}" =~ ^12\ pictures:\ ([0-9]+)\ sentences,\ ([0-9]+)\ of\ them\ true\;\ ([0-9]+)\ of\ ([0-9]+)\ drawn\ facts\ stated\.$ ]]
     [ "${BASH_REMATCH[1]}" -ge 12 ]
     [ "${BASH_REMATCH[4]}" -ge 48 ]
+    [[ "${lines[-1]}" =~ answers\ ([0-9]+)\ of\ 150\ questions\;\ mean\ reward\ 0\.([0-9]+) ]]
+    [ "${BASH_REMATCH[1]}" -ge 60 ]
+    [ "$(grep -c '^  reward   ' <<<"$output")" = 12 ]
 }
 
 @test "published prompts become messages" {

@@ -188,12 +188,12 @@ tokenize() { model-tokenize -m pocket "$@"; }
 }
 
 @test "--help, --version, --completion; -- ends options" {
-    for program in caption model-tokenize model-info model-init; do
-        run --separate-stderr -0 $program --help
+    for program in $(cd "$ROOT/cmd" && basename -s .c -- *.c); do
+        run --separate-stderr -0 "$program" --help
         [[ "${lines[0]}" == *"$program"* ]]
         [ "$stderr" = "" ]
         [ "$(wc -L <<<"$output")" -le 80 ]
-        run -0 $program --version
+        run -0 "$program" --version
         [[ "$output" == "$program "* || "$output" == capmill* ]]
         run -0 bash -c "$program --completion bash | bash -n"
     done
@@ -202,7 +202,8 @@ tokenize() { model-tokenize -m pocket "$@"; }
 }
 
 @test "each man page lists exactly the program's own options" {
-    for program in caption model-tokenize model-info model-init; do
+    for program in "$ROOT"/cmd/*.c; do
+        program=$(basename "$program" .c)
         $program --options | sort > have
         sed -nE 's/^\.It Fl ([a-z0-9] , )?-([a-z0-9-]+).*/\2/p' "$ROOT/man/$program.1" \
             "$ROOT/man/capmill.7" | sort -u > listed

@@ -31,3 +31,23 @@ setup() { load common; }
     run -0 bash -c "echo '{\"text\":\"The sky is blue.\"}' | model-tokenize -m pocket"
     jq -e '.tokens == (.ids|length)' <<<"$output"
 }
+
+# Threads of a program that has read one row and waits for more.
+threads_of() {
+    mkfifo in
+    "$@" < in > out & local pid=$!
+    echo '{"text":"x"}' > row
+    exec 7> in
+    cat row >&7
+    eventually test -s out
+    find /proc/$pid/task -mindepth 1 -maxdepth 1 | wc -l
+    exec 7>&-
+    wait $pid
+    rm in out
+}
+
+@test "all processors are those that it may use: bound to one it has no workers" {
+    cpu=$(sed -n 's/^Cpus_allowed_list:\s*\([0-9]*\).*/\1/p' /proc/self/status)
+    alone=$(threads_of model-tokenize -m pocket --threads 1)
+    [ "$(threads_of taskset -c "$cpu" model-tokenize -m pocket)" = "$alone" ]
+}

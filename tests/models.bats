@@ -16,6 +16,9 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     [ "$(jq -c '[.family,.parameters,.text.layers,.vision.layers,.chat]' <<<"${lines[0]}")" = '["qwen3_vl",2169184,5,4,"chatml"]' ]
     [ "$(jq -c '[.family,.parameters,.vision]' <<<"${lines[1]}")" = '["qwen3",876928,null]' ]
     [ "$(jq -c '.memory.kv / .memory.kv_tokens' <<<"${lines[0]}")" = 2560 ]
+    [ "$(model-info --json --ctx 2048 pocket | jq .memory.kv)" = $((2560 * 2048)) ]
+    run --separate-stderr -2 model-info --ctx 2049 pocket
+    [[ "$stderr" == "model-info: "*"/captioner: a context of 2049 is beyond the model's 2048" ]]
     run --separate-stderr -2 model-info /nonexistent/x
 }
 
@@ -45,4 +48,13 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     [[ "$stderr" == *made* ]]
     run --separate-stderr -2 model-init --random --like nosuch other
     [[ "$stderr" == *qwen3-vl-2b* ]]
+}
+
+@test "-v speaks of generation_config.json only where there is one" {
+    cp -r "$ROOT/share/pocket/captioner" m
+    run --separate-stderr -0 caption -m ./m -v --dry-run <<<'{"messages":[{"role":"user","content":"Hi"}]}'
+    [[ "$stderr" == *"generation_config.json's sampling settings are not applied"* ]]
+    rm m/generation_config.json
+    run --separate-stderr -0 caption -m ./m -v --dry-run <<<'{"messages":[{"role":"user","content":"Hi"}]}'
+    [[ "$stderr" == *"chat format"* && "$stderr" != *generation_config* ]]
 }
