@@ -24,7 +24,7 @@ CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
 # libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
 OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
-LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lm
+LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lflint-arb -lflint -lm
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
