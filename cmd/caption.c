@@ -122,8 +122,10 @@ static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
         cli_text_output(cli);
     job->dry_run = cli_has(cli, "dry-run");
     job->explain = cli_has(cli, "explain");
-    if (job->dry_run)
+    if (job->dry_run) {
+        cli_dry_run(cli);
         job->model_options.endpoint.batch_out = NULL;
+    }
     bool given = cli_has(cli, "prompt") || cli_has(cli, "prompt-file");
     job->conversation = (struct conversation_options){
         .root = cli_text(cli, "root", NULL),

@@ -21,6 +21,11 @@ static const struct cli_page page = {"model-init",
                                      options,
                                      NULL};
 
+static bool stopping(void *cli)
+{
+    return cli_stopping(cli);
+}
+
 int main(int argc, char *argv[])
 {
     struct cli cli;
@@ -43,7 +48,10 @@ int main(int argc, char *argv[])
         cli_bad_usage(&cli, "--dtype %s: not bf16 or fp32", dtype);
     else if (cli.args != 1)
         cli_bad_usage(&cli, "give one folder to make");
-    if (cli_usable(&cli) < 0 || init_random(cli.arg[0], &init) < 0)
+    init.abandon = stopping;
+    init.abandon_context = &cli;
+    if (cli_usable(&cli) < 0 || cli_heed_signals(&cli) < 0 ||
+        init_random(cli.arg[0], &init) < 0)
         return cli_quit(&cli);
     return cli_end(&cli);
 }

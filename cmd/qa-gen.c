@@ -102,8 +102,10 @@ static int read_options(struct job *job, struct cli *cli)
                                       .system = cli_text(cli, "system", NULL)};
     job->seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
     job->dry_run = cli_has(cli, "dry-run");
-    if (job->dry_run)
+    if (job->dry_run) {
+        cli_dry_run(cli);
         job->model_options.endpoint.batch_out = NULL;
+    }
     job->explain = cli_has(cli, "explain");
     if (!cli_has(cli, "model"))
         return cli_bad_usage(cli, "no model: give -m MODEL");

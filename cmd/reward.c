@@ -141,6 +141,8 @@ static int read_options(struct job *job, struct cli *cli)
     job->rules.explain = cli_has(cli, "explain");
     job->seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
     job->dry_run = cli_has(cli, "dry-run");
+    if (job->dry_run)
+        cli_dry_run(cli);
     job->text = cli_has(cli, "text");
     if (job->text)
         cli_text_output(cli);

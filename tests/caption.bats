@@ -195,3 +195,28 @@ EOF
     wait $pid
     [ "$threads" -lt 10 ]
 }
+
+@test "messages beside a prompt or media: an error row, not a guess" {
+    m='"messages":[{"role":"user","content":"Hi"}]'
+    printf '%s\n' "{$m,\"prompt\":\"x\"}" "{$m,\"image\":\"a.png\"}" "{$m,\"images\":[]}" "{$m}" > rows
+    run --separate-stderr -1 short_caption rows
+    [ "$(field .error.class <<<"$output" | tr '\n' ' ')" = '"type" "type" "type" null ' ]
+    [[ "${stderr_lines[1]}" == *'both "messages" and "image"'* ]]
+}
+
+@test "--prompt-file reads pipes, too" {
+    short_caption --prompt-file <(echo Hi) "$SAMPLES/images/0000.png" > a
+    short_caption --prompt Hi "$SAMPLES/images/0000.png" > b
+    cmp a b
+    run --separate-stderr -2 caption -m pocket --prompt-file /nonexistent "$SAMPLES/images/0000.png"
+    [[ "$stderr" == *"/nonexistent: No such file"* ]]
+}
+
+@test "-v says how many entries of folders were left out" {
+    mkdir -p photos/deep
+    cp "$SAMPLES/images/0000.png" photos/deep
+    touch photos/.hidden.png photos/notes.txt photos/deep/x.tif
+    run --separate-stderr -0 short_caption -v photos
+    [[ "$stderr" == *"left out 3 files"* ]]
+    [ "${#lines[@]}" = 1 ]
+}

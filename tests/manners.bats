@@ -106,12 +106,67 @@ tokenize() { model-tokenize -m pocket "$@"; }
 @test "the journal's first line is what --stamp adds to a row: hashes and the seed" {
     caption -m pocket --temperature 0 --max-tokens 2 --seed 4 --stamp -o out "$SAMPLES/images/0000.png"
     head -1 out.journal > first
-    jq -e '(keys_unsorted == ["program","version","options","model","prompt","seed"])
+    jq -e '(keys_unsorted == ["program","version","options","model","prompt","seed","given"])
         and (.options|length) == 32 and (.model|length) == 32 and (.prompt|length) == 32 and .seed == 4' first
-    jq -c '._run[0]' out | cmp - first
+    jq -c '._run[0]' out | cmp - <(jq -c 'del(.given)' first)
     # without --stamp too
     caption -m pocket --temperature 0 --max-tokens 2 --seed 4 -o plain "$SAMPLES/images/0000.png"
-    [ "$(head -1 plain.journal | jq -c 'del(.options)')" = "$(jq -c 'del(.options)' first)" ]
+    [ "$(head -1 plain.journal | jq -c 'del(.options,.given)')" = "$(jq -c 'del(.options,.given)' first)" ]
+    echo '{"text":"a","_run":5}' > rows
+    run --separate-stderr -1 tokenize --stamp rows
+    [ "$(field '[._run,.error.class]' <<<"$output")" = '[5,"type"]' ]
+}
+
+@test "--resume takes numbers by their value, and names the options that differ" {
+    job=(caption -m pocket --max-tokens 2 -o out "$SAMPLES/images/0000.png")
+    "${job[@]}" --temperature 0
+    "${job[@]}" --temperature 0.0 --resume
+    run --separate-stderr -2 "${job[@]}" --temperature 0 --top-k 3 --max-tokens 4 --resume
+    [[ "$stderr" == *"to be resumed: --top-k --max-tokens (give"* ]] || [[ "$stderr" == *"to be resumed: --max-tokens --top-k (give"* ]]
+    run --separate-stderr -2 "${job[@]}" --resume
+    [[ "$stderr" == *"to be resumed: --temperature (give"* ]]
+    run --separate-stderr -2 "${job[@]}" -m "$CAPMILL_SHARE/pocket/captioner" --temperature 0 --prompt Hm --resume
+    [[ "$stderr" == *" prompt (give"* ]]
+    run ! grep -q Hm out.journal
+}
+
+@test "a journal without its file is not run over" {
+    texts 3 > rows
+    tokenize -o out rows
+    mv out kept
+    run --separate-stderr -2 tokenize -o out rows
+    [[ "$stderr" == *"out.journal: exists without out"*--resume* ]]
+    [ -s out.journal ]
+    mv kept out
+    tokenize -o out --resume rows
+    rm out
+    tokenize -o out --force rows
+}
+
+@test "--dry-run writes no file and no row" {
+    printf '%s\n' '{"image":"none.png"}' '{"image":"images/0000.png"}' > rows
+    run --separate-stderr -1 caption -m pocket --root "$SAMPLES" --dry-run -o out --errors bad rows
+    [ "$output" = "" ]
+    [[ "$stderr" == *"1 request"* ]]
+    [ ! -e out ] && [ ! -e out.journal ] && [ ! -e bad ]
+}
+
+@test "binary data on standard input or in a file of rows: one message" {
+    for input in 0000.png 0001.png; do
+        run --separate-stderr -2 caption -m pocket < "$SAMPLES/images/$input"
+        [ "$output" = "" ]
+        [ "$stderr" = "caption: stdin: binary data, not rows (pictures are named as arguments)" ]
+    done
+    run --separate-stderr -2 tokenize "$SAMPLES/images/0000.png"
+    [ "${#stderr_lines[@]}" = 1 ]
+    [[ "$stderr" == *"0000.png: binary data, not rows" ]]
+}
+
+@test "--errors - and a value apart from its option are refused with what to write" {
+    run --separate-stderr -2 tokenize --errors - <<<''
+    [[ "$stderr" == *"--errors -"*"-o FILE"* ]]
+    run --separate-stderr -2 caption -m pocket --logprobs 5 "$SAMPLES/images/0000.png"
+    [[ "${stderr_lines[0]}" == *"--logprobs=5"* ]]
 }
 
 @test "a torn tail is cut, and the run goes on to the same bytes" {

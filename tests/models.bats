@@ -58,3 +58,14 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     run --separate-stderr -0 caption -m ./m -v --dry-run <<<'{"messages":[{"role":"user","content":"Hi"}]}'
     [[ "$stderr" == *"chat format"* && "$stderr" != *generation_config* ]]
 }
+
+@test "model-init: a slash behind the folder's name; nothing is left of a run that was stopped" {
+    model-init --random --like qwen3-0.6b --layers 1 small/
+    [ -s small/model.safetensors ]
+    model-init --random --like qwen3-vl-2b big & pid=$!
+    eventually test -e "big.making-$pid/model.safetensors"
+    kill -TERM "$pid"
+    status=0; wait "$pid" || status=$?
+    [ "$status" = 75 ]
+    run ! compgen -G 'big*'
+}

@@ -14,6 +14,10 @@ static inline struct span span_of(const char *text)
     return (struct span){text, strlen(text)};
 }
 
+static inline bool span_equal(struct span a, struct span b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
+}
 static inline bool span_is(struct span a, const char *text)
 {
     size_t n = strlen(text);

@@ -87,15 +87,18 @@ static void draw(float *out, int n, const float *table, struct random_key key,
 }
 
 static int write_tensor(struct safetensors_writer *w, const struct tensor_plan *t,
-                        const float *table, uint64_t seed, float *chunk)
+                        const float *table, const struct random_weights *how,
+                        float *chunk)
 {
     int64_t count = 1;
-    struct random_key key = random_key_of(seed, t->name, strlen(t->name));
+    struct random_key key = random_key_of(how->seed, t->name, strlen(t->name));
     bool one = t->rank == 1 && ends_with(t->name, ".weight"),
          zero = ends_with(t->name, ".bias");
     for (int i = 0; i < t->rank; i++) count *= t->shape[i];
     for (int64_t at = 0; at < count; at += CHUNK) {
         int n = (int)(count - at < CHUNK ? count - at : CHUNK);
+        if (how->abandon && how->abandon(how->abandon_context))
+            return fail(FAIL_REFUSED, "interrupted");
         if (one || zero)
             for (int i = 0; i < n; i++) chunk[i] = one ? 1 : 0;
         else
@@ -112,18 +115,18 @@ static int write_tensor(struct safetensors_writer *w, const struct tensor_plan *
     return 0;
 }
 
-static int write_file(const char *path, const struct plan *p, uint64_t seed,
-                      double deviation)
+static int write_file(const char *path, const struct plan *p,
+                      const struct random_weights *how)
 {
     float *table = malloc((QUANTILES + CHUNK) * sizeof *table);
     if (!table)
         return fail_memory();
     for (int i = 0; i < QUANTILES; i++)
-        table[i] = (float)(deviation * normal_quantile((i + 0.5) / QUANTILES));
+        table[i] = (float)(how->deviation * normal_quantile((i + 0.5) / QUANTILES));
     struct safetensors_writer *w = safetensors_create(path, p->tensors, p->count);
     int status = w ? 0 : -1;
     for (int i = 0; status == 0 && i < p->count; i++)
-        status = write_tensor(w, &p->tensors[i], table, seed, table + QUANTILES);
+        status = write_tensor(w, &p->tensors[i], table, how, table + QUANTILES);
     if (w && status < 0)
         safetensors_abandon(w);
     else if (w)
@@ -132,8 +135,7 @@ static int write_file(const char *path, const struct plan *p, uint64_t seed,
     return status;
 }
 
-int random_weights_write(const char *dir, uint64_t seed, double deviation,
-                         enum arr_type type)
+int random_weights_write(const char *dir, const struct random_weights *how)
 {
     struct model_config mc;
     struct plan plan = {0};
@@ -145,12 +147,12 @@ int random_weights_write(const char *dir, uint64_t seed, double deviation,
         fail_memory();
         goto out;
     }
-    for (int i = 0; i < plan.count; i++) plan.tensors[i].type = type;
+    for (int i = 0; i < plan.count; i++) plan.tensors[i].type = how->type;
     if (snprintf(path, sizeof path, "%s/model.safetensors", dir) >= (int)sizeof path) {
         fail(FAIL_MODEL, "%s: path too long", dir);
         goto out;
     }
-    status = write_file(path, &plan, seed, deviation);
+    status = write_file(path, &plan, how);
 out:
     for (int i = 0; i < plan.count; i++) free((char *)plan.tensors[i].name);
     free(plan.tensors);

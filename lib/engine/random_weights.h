@@ -3,10 +3,17 @@
 #define RANDOM_WEIGHTS_H
 #include "kernels.h"
 
+struct random_weights {
+    uint64_t seed;
+    double deviation;
+    enum arr_type type;             /* ARR_BF16 or ARR_F32 */
+    bool (*abandon)(void *context); /* asked now and then: true gives up; may be NULL */
+    void *abandon_context;
+};
+
 /* Write DIR/model.safetensors for DIR/config.json: every tensor that the family needs,
  * under its published names; matrices normal with the deviation given, norms' weights 1,
- * biases 0. The same seed gives the same bytes. type: ARR_BF16 or ARR_F32. 0 or -1 (class
- * model). */
-int random_weights_write(const char *dir, uint64_t seed, double deviation,
-                         enum arr_type type);
+ * biases 0. The same seed gives the same bytes. 0 or -1 (class model; refused where it
+ * was abandoned). */
+int random_weights_write(const char *dir, const struct random_weights *how);
 #endif

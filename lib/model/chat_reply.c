@@ -225,6 +225,14 @@ static struct span without_spaces(struct span text)
     return text;
 }
 
+/* log(exp(a) + exp(b)): servers list tokens at -9999, which no sum of exp() shows. */
+static double log_add(double a, double b)
+{
+    if (a < b)
+        return log_add(b, a);
+    return isinf(b) ? a : a + log1p(exp(b - a));
+}
+
 /* Add the probability of one listed token to the texts that it equals. How many. */
 static int add_token(struct span entry, const struct span *texts, int count, double *sums)
 {
@@ -241,7 +249,7 @@ static int add_token(struct span entry, const struct span *texts, int count, dou
             struct span want = without_spaces(texts[i]);
             if (have.n != want.n || (have.n && memcmp(have.s, want.s, have.n) != 0))
                 continue;
-            sums[i] += exp(logprob);
+            sums[i] = log_add(sums[i], logprob);
             found++;
         }
     }
@@ -289,7 +297,7 @@ int chat_reply_score(struct span body, const struct span *texts, int count,
         return CHAT_FINAL;
     }
     struct span top = json_get(token, "top_logprobs");
-    for (int i = 0; i < count; i++) logprob[i] = 0;
+    for (int i = 0; i < count; i++) logprob[i] = -INFINITY;
     for (at = 0; json_each(top, &at, &entry); listed++)
         found += add_token(entry, texts, count, logprob);
     if (listed == 0) /* the sampled token alone would make it certain */
@@ -301,7 +309,6 @@ int chat_reply_score(struct span body, const struct span *texts, int count,
              listed);
         return CHAT_FINAL;
     }
-    for (int i = 0; i < count; i++)
-        logprob[i] = logprob[i] > 0 ? fmin(log(logprob[i]), 0) : -INFINITY;
+    for (int i = 0; i < count; i++) logprob[i] = fmin(logprob[i], 0);
     return 0;
 }

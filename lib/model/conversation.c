@@ -154,12 +154,26 @@ static int read_role(struct span message, enum turn_role *role, struct row *row)
     return fail(FAIL_TYPE, "role \"%.40s\" is not system, user or assistant", text.s);
 }
 
+/* Which of the two would count is anybody's guess; a picture left out is not noticed. */
+static int refuse_beside_messages(struct row *row)
+{
+    static const char *const names[] = {"prompt",     "image", "images",
+                                        "image_path", "video", "videos"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (row_has(row, names[i]))
+            return fail(FAIL_TYPE,
+                        "both \"messages\" and \"%s\": messages hold their media "
+                        "themselves (examples/llava-to-messages.jq puts them in)",
+                        names[i]);
+    return 0;
+}
+
 static int read_messages(struct conversation *c, struct row *row,
                          const struct conversation_options *options)
 {
     struct span list, message;
     size_t at = 0, count = 0;
-    if (row_array(row, "messages", &list) < 0)
+    if (row_array(row, "messages", &list) < 0 || refuse_beside_messages(row) < 0)
         return -1;
     if (options->prompt_given)
         return fail(FAIL_REFUSED,

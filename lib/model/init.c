@@ -190,9 +190,13 @@ static int fill(const char *dir, json_t *shape, const char *from,
         write_json(dir, "generation_config.json", generation) < 0 ||
         (preprocessor && write_json(dir, "preprocessor_config.json", preprocessor) < 0))
         goto out;
-    status = random_weights_write(dir, options->seed,
-                                  options->deviation > 0 ? options->deviation : deviation,
-                                  options->fp32 ? ARR_F32 : ARR_BF16);
+    status = random_weights_write(
+        dir, &(struct random_weights){
+                 .seed = options->seed,
+                 .deviation = options->deviation > 0 ? options->deviation : deviation,
+                 .type = options->fp32 ? ARR_F32 : ARR_BF16,
+                 .abandon = options->abandon,
+                 .abandon_context = options->abandon_context});
 out:
     if (t)
         tokenizer_close(t);
@@ -216,9 +220,15 @@ static void remove_folder(const char *dir)
     rmdir(dir);
 }
 
-int init_random(const char *dir, const struct init_options *options)
+int init_random(const char *path, const struct init_options *options)
 {
-    char from[PATH_MAX], made[PATH_MAX];
+    char from[PATH_MAX], made[PATH_MAX], dir[PATH_MAX];
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/') n--; /* the folder to rename to has no slash */
+    if (n >= sizeof dir)
+        return fail(FAIL_MODEL, "%s: path too long", path);
+    memcpy(dir, path, n);
+    dir[n] = '\0';
     if (access(dir, F_OK) == 0)
         return fail(FAIL_MODEL, "%s: is there already", dir);
     if (model_find(from, sizeof from, options->tokenizer) < 0)

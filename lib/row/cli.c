@@ -2,12 +2,9 @@
 #include "row/cli_own.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <locale.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -94,13 +91,10 @@ int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t le
                 int64_t most)
 {
     const char *text = cli_text(cli, name, NULL);
-    char *end;
+    int64_t x;
     if (!text)
         return otherwise;
-    errno = 0;
-    long long x = strtoll(text, &end, 10);
-    if (errno == 0 && *text && !*end && !isspace((unsigned char)*text) && x >= least &&
-        x <= most)
+    if (option_int(text, &x) && x >= least && x <= most)
         return x;
     if (most == INT64_MAX)
         cli_bad_usage(cli, "--%s %s: not an integer of at least %" PRId64, name, text,
@@ -111,20 +105,6 @@ int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t le
     return otherwise;
 }
 
-/* A number in the C locale, whatever the user's is. */
-static bool parse_real(const char *text, double *x)
-{
-    char *end;
-    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    locale_t before = c ? uselocale(c) : (locale_t)0;
-    *x = strtod(text, &end);
-    if (c) {
-        uselocale(before);
-        freelocale(c);
-    }
-    return *text && !isspace((unsigned char)*text) && !*end && isfinite(*x);
-}
-
 double cli_real(struct cli *cli, const char *name, double otherwise, double least,
                 double most)
 {
@@ -132,7 +112,7 @@ double cli_real(struct cli *cli, const char *name, double otherwise, double leas
     double x;
     if (!text)
         return otherwise;
-    if (parse_real(text, &x) && x >= least && x <= most)
+    if (option_real(text, &x) && x >= least && x <= most)
         return x;
     if (most >= 1e300)
         cli_bad_usage(cli, "--%s %s: not a number of at least %g", name, text, least);
@@ -178,6 +158,11 @@ void cli_give_up(struct cli *cli, const char *format, ...)
 bool cli_stopping(const struct cli *cli)
 {
     return cli->own->stop != STOP_NOT;
+}
+
+int cli_heed_signals(struct cli *cli)
+{
+    return watch_start(cli);
 }
 
 static void set_waiting(void *context, bool yes)
@@ -271,7 +256,7 @@ static int parse_row_options(struct cli *cli)
             return cli_bad_usage(cli, "--max-errors %s: must be N or P%%", errors);
         memcpy(percent, errors, n - 1);
         percent[n - 1] = '\0';
-        if (!parse_real(percent, &own->max_percent) || own->max_percent < 0 ||
+        if (!option_real(percent, &own->max_percent) || own->max_percent < 0 ||
             own->max_percent > 100)
             return cli_bad_usage(
                 cli, "--max-errors %s: must be N or P%%, P from 0 to 100", errors);
@@ -291,6 +276,9 @@ static int parse_row_options(struct cli *cli)
         own->plan.path = NULL;
     if (!*own->id_key)
         return cli_bad_usage(cli, "--id-key: the name is empty");
+    if (own->plan.errors && strcmp(own->plan.errors, "-") == 0)
+        return cli_bad_usage(cli, "--errors -: name a file (/dev/stdout where the rows "
+                                  "themselves go to -o FILE)");
     if (own->plan.resume && !own->plan.path)
         return cli_bad_usage(cli, "--resume needs -o FILE");
     if (own->plan.retry && !own->plan.resume)
@@ -366,6 +354,7 @@ static void release(struct cli *cli)
     tokens_free(&own->tokens);
     buf_free(&own->identity);
     buf_free(&own->stamp);
+    buf_free(&own->given);
     options_free(&own->options);
     say_close(&own->say);
     free(own);
@@ -416,21 +405,12 @@ int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv
 
 int cli_quit(struct cli *cli)
 {
+    bool stopped = cli->page->input == CLI_NO_ROWS && cli_stopping(cli);
     if (!cli->own->unusable) /* else the message is out already */
-        say(&cli->own->say, "%s", fail_text());
+        say(&cli->own->say, "%s", stopped ? "interrupted" : fail_text());
     watch_end(cli);
     release(cli);
-    return cli->status = CLI_USAGE;
-}
-
-/* More failed rows than allowed, at the end of the run? */
-static bool failed_too_often(const struct cli_private *own)
-{
-    long long failed = own->failed + own->sink.before.failed;
-    long long rows = own->rows + own->sink.before.rows;
-    return (own->max_errors >= 0 && failed > own->max_errors) ||
-           (own->max_percent >= 0 && rows > 0 &&
-            100.0 * (double)failed > own->max_percent * (double)rows);
+    return cli->status = stopped ? CLI_INTERRUPTED : CLI_USAGE;
 }
 
 /* The run stopped early: say why. The status. */
@@ -482,7 +462,7 @@ static int end_rows(struct cli *cli)
     bool whole = own->ended && !own->abandoned && !own->lost;
     if (own->started) { /* else the output could not be opened */
         long long before = own->worked > 0 ? own->sink.before.failed : 0;
-        bool over = failed_too_often(own) && own->worked > 0;
+        bool over = failed_too_often(own, true) && own->worked > 0;
         own->failed += before;
         if (sink_close(&own->sink, whole && !stop_cuts_short(why)) < 0)
             why = own->sink.error == EPIPE ? STOP_PIPE : STOP_OUTPUT;

@@ -104,6 +104,12 @@ void cli_say(struct cli *cli, const struct row *row, const char *format, ...)
 /* Standard output carries text and no rows (--text): failed rows go to --errors FILE, or
  * are told on stderr alone. Before the first row. */
 void cli_text_output(struct cli *cli);
+/* For programs without rows, which signals end at once: from here on SIGINT and SIGTERM
+ * make cli_stopping() true, and cli_quit() a message and status 75. 0 or -1. */
+int cli_heed_signals(struct cli *cli);
+/* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
+ * alone. Before the first row. */
+void cli_dry_run(struct cli *cli);
 /* A remark on stderr, with -v only. Any thread. */
 void cli_note(struct cli *cli, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -40,6 +40,7 @@ struct cli_private {
     bool verbose, unusable;
     struct buf identity; /* name=value lines: options, then cli_identity() */
     struct buf stamp; /* of cli_identity(); once begun, what _run and the journal get */
+    struct buf given; /* once begun: hashes of the options given, for the journal */
     char hash[33];    /* of identity, once begun */
     const char *id_key;
     int64_t shard, shards, limit; /* limit -1: none */
@@ -77,6 +78,9 @@ void cli_stop(struct cli *cli, enum stop why); /* any thread */
 /* rows.c: the next row of this run. 1: to be worked on; 2: to be handed on as it is; 0:
  * none (the end, or the run stops). */
 int rows_take(struct cli *cli, struct row *row);
+/* Have more rows failed than --max-errors allows, with no more to come (`last`) or so
+ * far? A percentage says nothing about the first few. */
+bool failed_too_often(const struct cli_private *own, bool last);
 /* Write a row that is done, in its turn, with its message if it failed; free it. dropped:
  * there is nothing to write. One thread at a time. */
 void rows_deliver(struct cli *cli, struct row *row, bool dropped);

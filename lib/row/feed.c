@@ -66,6 +66,20 @@ static bool holds_media(const char *path, struct reader *r)
     }
 }
 
+/* Bytes that are no text at all: one message, not an error for each piece between their
+ * line feeds. */
+static bool is_binary(struct reader *r)
+{
+    struct span head;
+    if (reader_content(r) != READER_OTHER)
+        return false;
+    head = reader_head(r);
+    for (size_t i = 0; i < head.n && i < 64; i++)
+        if ((unsigned char)head.s[i] < ' ' && !strchr("\t\n\r", head.s[i]))
+            return true;
+    return false;
+}
+
 bool feed_has_media(const struct feed *f)
 {
     struct stat st;
@@ -206,6 +220,15 @@ static int open_next(struct feed *f, struct feed_item *item)
         f->done = (int)((double)++f->at / f->count * FEED_ALL);
         return picture(path, item);
     }
+    if (is_binary(f->reader)) {
+        fail(FAIL_MEDIA, "%s: binary data, not rows%s",
+             stream_name(reader_stream(f->reader)),
+             f->media ? " (pictures are named as arguments)" : "");
+        reader_close(f->reader);
+        f->reader = NULL;
+        f->at++;
+        return STREAM_FAILED;
+    }
     return 0;
 }
 
@@ -220,6 +243,7 @@ int feed_next(struct feed *f, struct feed_item *item)
         int rc = f->walk ? next_walked(f, item) : next_read(f, item);
         if (rc == 1 || rc == STREAM_STOPPED)
             return rc;
+        f->skipped += f->walk ? walk_skipped(f->walk) : 0;
         reader_close(f->reader);
         walk_close(f->walk);
         f->reader = NULL;

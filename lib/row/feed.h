@@ -21,6 +21,7 @@ struct feed {
     struct reader *reader; /* of args[at], or NULL */
     struct walk *walk;     /* of args[at], or NULL */
     int64_t walked;        /* pictures found in it */
+    int64_t skipped;       /* entries of folders so far that were taken for no pictures */
     atomic_int done;       /* how far it has come: parts of FEED_ALL; -1 not known */
 };
 

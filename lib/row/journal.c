@@ -13,8 +13,10 @@ struct key journal_key(const struct row *row)
 
 void journal_put_head(struct buf *out, const struct journal_head *head)
 {
-    buf_add(out, head->stamp.s, head->stamp.n);
-    buf_char(out, '\n');
+    buf_add(out, head->stamp.s, head->stamp.n - 1);
+    buf_text(out, ",\"given\":");
+    buf_add(out, head->given.s, head->given.n);
+    buf_text(out, "}\n");
 }
 
 void journal_put_row(struct buf *out, const struct row *row, int64_t end,
@@ -101,6 +103,44 @@ static int load_row(struct journal_state *state, struct span line, int64_t size,
     return 1;
 }
 
+/* Append the members of a that b lacks or has otherwise, as " PREFIXname". */
+static void put_differing(struct buf *out, const char *prefix, struct span a,
+                          struct span b, bool lacking_only)
+{
+    struct span key, value;
+    char name[64];
+    for (size_t at = 0; json_member(a, &at, &key, &value);) {
+        if (key.n - 2 >= sizeof name)
+            continue;
+        memcpy(name, key.s + 1, key.n - 2);
+        name[key.n - 2] = '\0';
+        struct span other = json_get(b, name);
+        if (!other.s || (!lacking_only && !span_equal(value, other)))
+            buf_print(out, " %s%s", prefix, name);
+    }
+}
+
+/* Say which options differ between a journal's first line and this run. */
+static int refuse_options(struct span line, const char *path,
+                          const struct journal_head *head)
+{
+    static const char *const parts[] = {"model", "prompt"};
+    struct buf names = {0};
+    struct span given = json_get(line, "given");
+    put_differing(&names, "--", head->given, given, false);
+    put_differing(&names, "--", given, head->given, true);
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (!span_equal(json_get(line, parts[i]), json_get(head->stamp, parts[i])))
+            buf_print(&names, " %s", parts[i]);
+    const char *text = buf_string(&names);
+    fail(FAIL_REFUSED,
+         "%s: the options differ from those of the run to be resumed:%s (give the same "
+         "ones, or --force to start anew)",
+         path, text && *text ? text : " what they refer to");
+    buf_free(&names);
+    return -1;
+}
+
 /* 1, 0 if the line is no first line, -1 (refused). */
 static int load_head(struct span line, const char *path, const struct journal_head *head)
 {
@@ -115,10 +155,7 @@ static int load_head(struct span line, const char *path, const struct journal_he
         return fail(FAIL_REFUSED, "%s: written by %.*s, not by %s", path,
                     (int)(program.n < 64 ? program.n : 64), program.s, head->program);
     if (!span_is(options, head->options))
-        return fail(FAIL_REFUSED,
-                    "%s: the options differ from those of the run to be resumed "
-                    "(give the same ones, or --force to start anew)",
-                    path);
+        return refuse_options(line, path, head);
     return 1;
 }
 

@@ -1,10 +1,12 @@
 /* journal.h: which rows an output file holds, kept beside it as FILE.journal.
  *
- *     {"program":"caption","version":"0.1.0","options":"HASH","model":"HASH",...}
+ *     {"program":"caption","version":"0.1.0","options":"HASH","model":"HASH",...,
+ *      "given":{"temperature":"HASH",...}}
  *     {"id":"cat","n":0,"end":120,"ok":true}
  *     {"line":"HASH","n":0,"end":120,"errors_end":80,"ok":false}
  *
- * The first line is what --stamp adds to each row. Then one line a row, in the order of
+ * The first line is what --stamp adds to each row, and `given`: which options a run that
+ * may not be resumed with others was given. Then one line a row, in the order of
  * the output: its key (an id over JOURNAL_ID bytes as "id_hash"), its occurrence, where
  * the output (and the file of --errors) ends behind it. The rows' bytes are on the disk
  * before their lines are written.
@@ -21,6 +23,7 @@ enum { JOURNAL_ID = 256 };
 struct journal_head {
     const char *program, *options; /* options: their hash */
     struct span stamp;             /* the first line: an object that has both */
+    struct span given;             /* an object: hashes of the options by name */
 };
 
 /* What is known from a journal. */

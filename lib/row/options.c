@@ -1,9 +1,16 @@
 /* options.c: see options.h. */
 #include "row/options.h"
 #include "base/fail.h"
+#include "row/json.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
+#include <locale.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static const struct cli_option row_options[] = {
     {"", 0, CLI_FLAG, NULL, "Rows", true},
@@ -161,7 +168,13 @@ int options_parse(struct options *o, int argc, char *argv[], int *first)
     while (rc == 0 && (found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
         const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
         int i = understand(o, found, word);
-        rc = i < 0 ? -1 : add_value(&o->values[i], optarg ? optarg : "");
+        const char *next = optind < argc ? argv[optind] : NULL;
+        if (i >= 0 && !optarg && o->list[i]->kind == CLI_MAYBE && next && *next &&
+            strspn(next, "0123456789.") == strlen(next) && access(next, F_OK) < 0)
+            rc = fail(FAIL_REFUSED, "--%s %s: its value, if any, is written --%s=%s",
+                      o->list[i]->name, next, o->list[i]->name, next);
+        else
+            rc = i < 0 ? -1 : add_value(&o->values[i], optarg ? optarg : "");
     }
     *first = optind;
     free(letters);
@@ -169,16 +182,53 @@ int options_parse(struct options *o, int argc, char *argv[], int *first)
     return rc;
 }
 
-void options_identity(const struct options *o, struct buf *out)
+bool option_int(const char *text, int64_t *x)
 {
-    for (int i = 0; i < o->count; i++)
-        for (int k = 0; !o->list[i]->no_hash && k < o->values[i].count; k++) {
-            /* Of an option that counts once, the last value counts. */
-            if (o->list[i]->kind != CLI_LIST && k + 1 < o->values[i].count)
-                continue;
-            buf_text(out, o->list[i]->name);
-            buf_char(out, '=');
-            buf_text(out, o->values[i].texts[k]);
-            buf_char(out, '\n');
-        }
+    char *end;
+    errno = 0;
+    long long whole = strtoll(text, &end, 10);
+    *x = whole;
+    return errno == 0 && *text && !*end && !isspace((unsigned char)*text);
+}
+
+bool option_real(const char *text, double *x)
+{
+    char *end;
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    locale_t before = c ? uselocale(c) : (locale_t)0;
+    *x = strtod(text, &end);
+    if (c) {
+        uselocale(before);
+        freelocale(c);
+    }
+    return *text && !isspace((unsigned char)*text) && !*end && isfinite(*x);
+}
+
+/* A value by what it means: 0 and 0.0 are one number. */
+static void put_value(struct buf *out, enum cli_kind kind, const char *text)
+{
+    double real;
+    int64_t whole;
+    if (kind == CLI_INT && option_int(text, &whole))
+        json_put_int(out, whole);
+    else if (kind == CLI_REAL && option_real(text, &real))
+        json_put_real(out, real);
+    else
+        buf_text(out, text);
+}
+
+bool options_identity(const struct options *o, int i, struct buf *out)
+{
+    const struct cli_option *option = o->list[i];
+    const struct option_value *value = &o->values[i];
+    if (option->no_hash || value->count == 0)
+        return false;
+    /* Of an option that counts once, the last value counts. */
+    for (int k = option->kind == CLI_LIST ? 0 : value->count - 1; k < value->count; k++) {
+        buf_text(out, option->name);
+        buf_char(out, '=');
+        put_value(out, option->kind, value->texts[k]);
+        buf_char(out, '\n');
+    }
+    return true;
 }

@@ -37,8 +37,13 @@ static inline bool option_heading(const struct cli_option *option)
     return option->name[0] == '\0';
 }
 
-/* Append what changes row bytes: name=value lines in the tables' order. */
-void options_identity(const struct options *o, struct buf *out);
+/* A value as a number, in the C locale whatever the user's is; false if it is none. */
+bool option_int(const char *text, int64_t *x);
+bool option_real(const char *text, double *x);
+
+/* Append the i-th option as name=value lines, numbers by their value, if it was given and
+ * changes row bytes; false if not. */
+bool options_identity(const struct options *o, int i, struct buf *out);
 
 /* Append the text of --help, of --completion bash, of --options. */
 void help_page(struct buf *out, const struct options *o, const struct cli_page *page);

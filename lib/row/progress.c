@@ -38,7 +38,7 @@ void progress_show(struct cli *cli, struct progress *p, bool last)
     bool bar = own->say.tty && (own->plan.path || !isatty(STDOUT_FILENO));
     double seconds = seconds_since(&own->start);
     char eta[32], failed[48] = "", text[200];
-    if (!bar && !own->progress)
+    if ((!bar && !own->progress) || cli->page->input == CLI_NO_ROWS)
         return;
     if (p->next == 0)
         p->next = bar ? bar_first : PROGRESS_LINE_S;

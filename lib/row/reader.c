@@ -136,6 +136,11 @@ enum reader_content reader_content(struct reader *r)
     return s == end || *s == '{' ? READER_ROWS : READER_OTHER;
 }
 
+struct span reader_head(const struct reader *r)
+{
+    return (struct span){r->buf.data + r->at, r->buf.len - r->at};
+}
+
 /* Hand out bytes [at, at + n) of the buffer as line; the buffer goes on at next. */
 static int take(struct reader *r, size_t n, size_t next, struct line *line)
 {

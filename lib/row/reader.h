@@ -20,6 +20,8 @@ struct reader *reader_open(const char *path, const struct stream_wait *wait);
 
 /* Look at the beginning, reading as much as that needs. */
 enum reader_content reader_content(struct reader *r);
+/* What has been read and not handed out. */
+struct span reader_head(const struct reader *r);
 
 /* One row's text. */
 struct line {

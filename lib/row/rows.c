@@ -8,6 +8,24 @@
 
 enum { ROWS_PERCENT_FROM = 100 }; /* rows before --max-errors P% is judged */
 
+/* What was given: {"temperature":"HASH",...}, so that a run to be resumed can say which
+ * option differs. Hashes, because values may be secrets (--extra). */
+static void put_given(struct buf *out, struct buf *all, const struct options *options)
+{
+    const char *comma = "";
+    char hex[33];
+    buf_char(out, '{');
+    for (int i = 0; i < options->count; i++) {
+        size_t from = all->len;
+        if (!options_identity(options, i, all) || all->bad)
+            continue;
+        key_hex(hex, all->data + from, all->len - from);
+        buf_print(out, "%s\"%s\":\"%.8s\"", comma, options->list[i]->name, hex);
+        comma = ",";
+    }
+    buf_char(out, '}');
+}
+
 /* The options hash (of the program, what changes row bytes, and cli_identity()), and the
  * stamp: the object that says what made the rows. 0 or -1 (memory). */
 static int seal_identity(struct cli_private *own, const char *program)
@@ -15,7 +33,7 @@ static int seal_identity(struct cli_private *own, const char *program)
     struct buf all = {0}, stamp = {0};
     buf_text(&all, program);
     buf_char(&all, '\n');
-    options_identity(&own->options, &all);
+    put_given(&own->given, &all, &own->options);
     if (own->plan.path && own->plan.errors)
         buf_text(&all, "errors apart\n");
     buf_add(&all, own->identity.data, own->identity.len);
@@ -34,7 +52,7 @@ static int seal_identity(struct cli_private *own, const char *program)
     buf_char(&stamp, '}');
     buf_free(&own->stamp);
     own->stamp = stamp;
-    return bad || stamp.bad ? fail_memory() : 0;
+    return bad || stamp.bad || own->given.bad ? fail_memory() : 0;
 }
 
 /* Open the output, before the first row. 0 or -1: the run stops. */
@@ -45,8 +63,10 @@ static int begin(struct cli *cli)
         return 0;
     own->begun = true;
     int sealed = seal_identity(own, cli->page->name);
-    struct journal_head head = {
-        cli->page->name, own->hash, {own->stamp.data, own->stamp.len}};
+    struct journal_head head = {cli->page->name,
+                                own->hash,
+                                {own->stamp.data, own->stamp.len},
+                                {own->given.data, own->given.len}};
     if (sealed < 0 || sink_open(&own->sink, &own->plan, &head) < 0) {
         say(&own->say, "%s", fail_text());
         cli_stop(cli, STOP_SETUP);
@@ -115,6 +135,13 @@ void cli_text_output(struct cli *cli)
     cli->own->text_output = true;
 }
 
+void cli_dry_run(struct cli *cli)
+{
+    struct cli_private *own = cli->own;
+    own->plan = (struct sink_plan){0};
+    own->text_output = true;
+}
+
 /* Make a row of what the feed brought. 1, or 0: memory is out and the run stops. */
 static int make_row(struct cli *cli, struct row *row, struct feed_item *item)
 {
@@ -164,8 +191,14 @@ int rows_take(struct cli *cli, struct row *row)
             own->lost = true;
             continue;
         }
-        if (rc == STREAM_END)
+        if (rc == STREAM_END) {
             own->ended = true;
+            if (own->feed.skipped > 0)
+                cli_note(cli,
+                         "left out %" PRId64 " files and links: hidden, or without a "
+                         "picture's extension",
+                         own->feed.skipped);
+        }
         if (rc != 1 || !make_row(cli, row, &item))
             break;
         if (row->number % own->shards != own->shard) {
@@ -191,8 +224,7 @@ int rows_take(struct cli *cli, struct row *row)
     return 0;
 }
 
-/* Are there more failed rows than --max-errors allows? */
-static bool too_many(const struct cli_private *own, bool last)
+bool failed_too_often(const struct cli_private *own, bool last)
 {
     long long failed = own->failed + own->sink.before.failed;
     long long rows = own->rows + own->sink.before.rows;
@@ -213,6 +245,11 @@ static void add_stamp(struct cli *cli, struct row *row)
         size_t at = 0;
         buf_add(&run, before.s, before.n - 1);
         buf_text(&run, json_each(before, &at, &first) ? "," : "");
+    } else if (before.s) {
+        fail(FAIL_TYPE,
+             "_run is no list: --stamp adds to what stages before have written");
+        row_fail(row);
+        return;
     } else {
         buf_char(&run, '[');
     }
@@ -256,7 +293,7 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
         sink_flush(&own->sink);
     if (own->sink.error)
         cli_stop(cli, own->sink.error == EPIPE ? STOP_PIPE : STOP_OUTPUT);
-    else if (too_many(own, false))
+    else if (failed_too_often(own, false))
         cli_stop(cli, STOP_ERRORS);
 }
 

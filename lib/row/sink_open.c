@@ -51,10 +51,27 @@ static int check_file(const char *path, const struct sink_plan *plan)
     return 0;
 }
 
+/* FILE is not there, but its journal is: somebody moved FILE, or took the journal's name
+ * for a file of their own. */
+static int check_journal(const struct sink_plan *plan)
+{
+    if (plan->resume || plan->force || access(plan->path, F_OK) == 0)
+        return 0;
+    char *journal = path_with(plan->path, ".journal");
+    int rc = !journal                     ? -1
+             : access(journal, F_OK) == 0 ? fail(FAIL_REFUSED,
+                                                 "%s: exists without %s (bring that back "
+                                                 "and --resume, or --force starts anew)",
+                                                 journal, plan->path)
+                                          : 0;
+    free(journal);
+    return rc;
+}
+
 int sink_check(const struct sink_plan *plan)
 {
     struct stat a, b;
-    if (plan->path && check_file(plan->path, plan) < 0)
+    if (plan->path && (check_file(plan->path, plan) < 0 || check_journal(plan) < 0))
         return -1;
     if (plan->errors && check_file(plan->errors, plan) < 0)
         return -1;

@@ -26,6 +26,7 @@ struct walk {
     struct level *levels;
     int depth, cap;
     char *pending; /* a folder to go into next; owned */
+    int64_t skipped;
 };
 
 bool walk_is_picture(const char *name)
@@ -64,7 +65,8 @@ static void level_free(struct level *l)
     free(l->path);
 }
 
-/* Does the walk take this entry, and is it a folder to go into? */
+/* Does the walk take this entry (hidden ones and folders behind links are left out), and
+ * is it a folder to go into? */
 static bool wanted(const char *folder, const struct dirent *d, bool *is_folder)
 {
     struct stat st;
@@ -128,6 +130,8 @@ static int push(struct walk *w, char *path, char **path_out)
         bool folder;
         if (wanted(path, d, &folder))
             rc = add_entry(&l, d->d_name, folder);
+        else if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+            w->skipped++;
     }
     closedir(dir);
     if (rc < 0) {
@@ -181,6 +185,11 @@ void walk_progress(const struct walk *w, int *at, int *count)
 {
     *at = w->depth > 0 ? w->levels[0].at : 0;
     *count = w->depth > 0 ? w->levels[0].count : 0;
+}
+
+int64_t walk_skipped(const struct walk *w)
+{
+    return w->skipped;
 }
 
 void walk_close(struct walk *w)

@@ -2,6 +2,7 @@
 #ifndef WALK_H
 #define WALK_H
 #include <stdbool.h>
+#include <stdint.h>
 
 struct walk;
 
@@ -19,5 +20,7 @@ int walk_next(struct walk *w, char **path);
 
 /* Which of the first folder's entries the walk is at, of how many. */
 void walk_progress(const struct walk *w, int *at, int *count);
+/* Entries left out so far. */
+int64_t walk_skipped(const struct walk *w);
 void walk_close(struct walk *w);
 #endif

@@ -36,8 +36,8 @@ static void take_signal(struct cli *cli)
     struct signalfd_siginfo info;
     if (read(own->watch.signal_fd, &info, sizeof info) != sizeof info)
         return;
-    if (!own->started) /* nothing was written yet: nothing to bring to an end */
-        _exit(CLI_INTERRUPTED);
+    if (!own->started && cli->page->input != CLI_NO_ROWS)
+        _exit(CLI_INTERRUPTED); /* nothing was written yet: nothing to bring to an end */
     if (own->stop == STOP_SIGNAL)
         _exit(CLI_INTERRUPTED);
     cli_stop(cli, STOP_SIGNAL);
