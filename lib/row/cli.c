@@ -1,4 +1,5 @@
 /* cli.c: begin and end of a program: its options, its set-up, its exit status. */
+#include "base/jansson_memory.h"
 #include "row/cli_own.h"
 
 #include <assert.h>
@@ -364,6 +365,7 @@ static void release(struct cli *cli)
 int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv[])
 {
     int closed = guard_descriptors(), first;
+    jansson_memory();
     *cli = (struct cli){.page = page, .status = CLI_USAGE};
     struct cli_private *own = calloc(1, sizeof *own);
     if (!own) {
