@@ -24,7 +24,7 @@ CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
 # libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
 OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
-LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lflint-arb -lflint -lm
+LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lflint-arb -lflint -lgmp -lm
 
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
@@ -66,7 +66,7 @@ $(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
-.PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
+.PHONY: all deps deps-dev demo test test-long test-real bench lint fuzz format install clean check-fresh
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -83,6 +83,10 @@ test:
 	@tests/run $(BUILD) $(BIN) $(ONLY)
 test-long: # the long forms: hundreds of kill rounds and mutations
 	@LONG=1 $(MAKE) --no-print-directory test
+test-real: # a trained model; fetches 491 MB once
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tests/real.sh $(BUILD) $(BIN)
 test-programs: all $(C_TESTS) $(C_DRIVERS)
 
 # -- What a newcomer types -----------------------------------------------------------------

@@ -9,6 +9,10 @@
 #include "base/span.h"
 #include <stdbool.h>
 
+/* Fuel that every sane pair of answers gets by on (the reference's take some thousands at
+ * most) and that hostile ones spend in some tens of milliseconds. */
+enum { MATH_FUEL_DEFAULT = 1000000 };
+
 /* What is taken for an answer inside of a text, and how it is compared. Zeroed fields but
  * for digits are not the defaults: start from math_defaults(). */
 struct math_rules {
@@ -38,6 +42,12 @@ enum math_verdict {
  * work. */
 enum math_verdict math_verify(struct span gold, struct span prediction,
                               const struct math_rules *rules, struct fuel *fuel);
+
+/* Append the text that is taken for the answer: the first match's, in the form in which
+ * it is parsed; nothing where nothing matches. 0; 1: out of fuel; -1 (memory). */
+struct buf;
+int math_text(struct span text, const struct math_rules *rules, struct fuel *fuel,
+              struct buf *out);
 
 /* Give back what a thread that called math_verify() has cached. */
 void math_thread_end(void);
