@@ -4,6 +4,7 @@
 #include "base/span.h"
 #include "qa/letter.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 enum answer_kind {
     ANSWER_CHOICE,  /* an option's letter, else its text */
@@ -17,17 +18,19 @@ enum answer_kind {
 int answer_kind_named(const char *name, size_t size); /* "choice", ...; -1 */
 const char *answer_kind_name(enum answer_kind kind);
 
-enum answer_rules {
-    ANSWER_OURS,
-    ANSWER_PUBLISHED, /* as CapRL's Eval_CapRL.py scores, faults included: for
-                         comparison with published figures */
-};
+/* Which rules: ours, or as CapRL's Eval_CapRL.py scores (faults included, for comparison
+ * with published figures). That one chose its form by a file's name; here the kind does:
+ * ANSWER_RELAXED: the form for charts; ANSWER_ANLS: for infographics; every other kind:
+ * the plain one, also choices, whose letter stands in the box. It takes the reply as it
+ * is, and reads neither options nor letter. */
+enum answer_rules { ANSWER_OURS, ANSWER_PUBLISHED };
 
 /* What is right. Borrowed during the call. */
 struct answer_task {
     enum answer_kind kind;
     enum answer_rules rules;
-    enum letter_rule letter;  /* how a choice's letter is read */
+    enum letter_rule letter;  /* how a choice's letter is read; but for LETTER_ALONE the
+                                 reply is taken as it is, and only letters count */
     const struct span *golds; /* [gold_count >= 1]; the best counts. choice: a letter, or
                                  an option's text */
     int gold_count;
@@ -50,13 +53,17 @@ struct answer_verdict {
 };
 
 /* The part of a reply that answers: behind the last </think>, inside the last
- * <answer>...</answer> where there is one; trimmed. *cut: there was a <think> that never
+ * <answer>...</answer> where there is one, or behind an <answer> that is never closed;
+ * trimmed. *cut: there was a <think> that never
  * ended (the span is then empty). A view into reply. */
 struct span answer_part(struct span reply, bool *cut);
 
-/* Score. 0; -1: the gold answer itself is at fault (class type: a letter without an
- * option, an unreadable number or formula; class refused: out of fuel). A hostile
- * prediction is a plain 0 with a flag. Thread-safe. */
+/* Score. By our rules of answer_part() for choice, relaxed, anls, vqa and exact what
+ * stands in the last \boxed{} counts, where there is one; and for relaxed a reply without
+ * tags or box keeps its white space, as the rule is defined. 0; -1: the gold answer
+ * itself is at fault (class type: a letter without an option, an unreadable number or
+ * formula; class refused: out of fuel). A hostile prediction is a plain 0 with a flag.
+ * Thread-safe. */
 int answer_score(const struct answer_task *task, struct span prediction,
                  struct answer_verdict *verdict);
 #endif

@@ -103,16 +103,16 @@ static void skip_lead_in(struct rest *r)
 }
 
 /* The place of the letter at r, or -1. */
-static int letter_at(struct rest r)
+static int letter_at(struct rest r, int letters)
 {
-    return r.s < r.end && *r.s >= 'A' && *r.s <= 'I' ? *r.s - 'A' : -1;
+    return r.s < r.end && *r.s >= 'A' && *r.s < 'A' + letters ? *r.s - 'A' : -1;
 }
 
-static int read_alone(struct rest r)
+static int read_alone(struct rest r, int letters)
 {
     skip(&r, true);
     skip_lead_in(&r);
-    int place = letter_at(r);
+    int place = letter_at(r, letters);
     if (place < 0)
         return -1;
     size_t n;
@@ -122,16 +122,31 @@ static int read_alone(struct rest r)
 
 int letter_read(struct span reply, enum letter_rule rule)
 {
+    return letter_read_of(reply, rule, 9);
+}
+
+struct span letter_behind_lead_in(struct span reply)
+{
+    if (reply.n == 0)
+        return reply;
+    struct rest r = {reply.s, reply.s + reply.n};
+    skip(&r, true);
+    skip_lead_in(&r);
+    return (struct span){r.s, (size_t)(r.end - r.s)};
+}
+
+int letter_read_of(struct span reply, enum letter_rule rule, int letters)
+{
     if (reply.n == 0)
         return -1;
     struct rest r = {reply.s, reply.s + reply.n};
     if (rule == LETTER_ALONE)
-        return read_alone(r);
+        return read_alone(r, letters);
     if (rule == LETTER_FIRST_CHAR)
         skip(&r, false);
     else
-        while (r.s < r.end && letter_at(r) < 0) r.s++;
-    return letter_at(r);
+        while (r.s < r.end && letter_at(r, letters) < 0) r.s++;
+    return letter_at(r, letters);
 }
 
 int letter_rule_named(const char *name)

@@ -18,5 +18,10 @@ enum letter_rule {
  * option or choice; [is] [:] [option]. Only what comes first counts: "B or C" is B, "A
  * cat" is A, "I think C" is I (no option, of eight or fewer), "Maybe B" is none. */
 int letter_read(struct span reply, enum letter_rule rule);
+/* The same among the first `letters` of the alphabet, 9 to 26: for questions with more
+ * than nine options. */
+int letter_read_of(struct span reply, enum letter_rule rule, int letters);
+/* What stands behind the space, marks and lead-in that LETTER_ALONE skips. */
+struct span letter_behind_lead_in(struct span reply);
 int letter_rule_named(const char *name); /* "alone", ...; -1 */
 #endif

@@ -112,6 +112,26 @@ int wording_open(struct wording *w, const char *path, const char *name,
     return 0;
 }
 
+int wording_of(struct wording *w, const char *name, struct span text,
+               const char *const *places, int needed)
+{
+    *w = (struct wording){0};
+    buf_add(&w->text, text.s, text.n);
+    if (buf_ok(&w->text) < 0 || check(name, text, places, needed) < 0)
+        return wording_close(w), -1;
+    return 0;
+}
+
+bool wording_has(const struct wording *w, const char *place)
+{
+    struct span text = {w->text.data, w->text.len};
+    struct piece p;
+    for (size_t at = 0; next_piece(text, &at, &p) > 0;)
+        if (p.place && span_is(p.text, place))
+            return true;
+    return false;
+}
+
 void wording_close(struct wording *w)
 {
     buf_free(&w->text);
@@ -128,9 +148,11 @@ int wording_fill(const struct wording *w, const struct wording_values *v, struct
             continue;
         }
         if (p.place)
-            put = span_is(p.text, "caption")    ? v->caption
-                  : span_is(p.text, "question") ? v->question
-                                                : v->options;
+            put = span_is(p.text, "caption")      ? v->caption
+                  : span_is(p.text, "question")   ? v->question
+                  : span_is(p.text, "answer")     ? v->answer
+                  : span_is(p.text, "prediction") ? v->prediction
+                                                  : v->options;
         buf_add(out, put.s, put.n);
     }
     return buf_ok(out);
