@@ -2,6 +2,7 @@
 #include "engine/vlm.h"
 #include "base/fail.h"
 #include "engine/families.h"
+#include "engine/weights_gguf.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ enum { NAME_MAX_BYTES = 256 };
 struct adopted {
     void *data;
     size_t bytes;
+    const struct tensor *tensor;
     bool copied; /* from a place that is not aligned: release(), not disown() */
 };
 
@@ -49,9 +51,11 @@ static void *adopt(struct vlm *m, const struct tensor *t)
         return NULL;
     }
     m->adopted = list;
-    size_t size = arr_type_size(t->type), bytes = (size_t)t->bytes;
+    size_t bytes = (size_t)t->bytes;
+    size_t size = arr_type_block(t->type) > 1 ? 1 : arr_type_size(t->type);
     struct adopted *a = &list[m->adopted_count];
-    *a = (struct adopted){.bytes = bytes, .copied = (uintptr_t)t->data % size != 0};
+    *a = (struct adopted){
+        .bytes = bytes, .tensor = t, .copied = (uintptr_t)t->data % size != 0};
     a->data =
         a->copied ? m->k->alloc(m->dev, bytes) : m->k->adopt(m->dev, t->data, bytes);
     if (!a->data) {
@@ -97,7 +101,11 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
         return fail(FAIL_MODEL, "%s: tensor \"%s\" has shape %s, not %s", t->file, name,
                     shape_text(have, t->rank, t->shape), want);
     if (!t->usable || t->type == ARR_I32)
-        return fail(FAIL_MODEL, "%s: tensor \"%s\" is %s, not BF16, F16 or F32", t->file,
+        return fail(FAIL_MODEL,
+                    "%s: tensor \"%s\" is %s, a type that is not computed with", t->file,
+                    name, t->dtype);
+    if (rank == 1 && arr_type_block(t->type) > 1)
+        return fail(FAIL_MODEL, "%s: vector \"%s\" is %s, not BF16, F16 or F32", t->file,
                     name, t->dtype);
     *a = (struct arr){.dev = m->dev, .type = t->type, .rank = rank};
     for (int i = 0; i < rank; i++) a->shape[i] = shape[i];
@@ -216,8 +224,10 @@ static int bind_text(struct vlm *m)
         vlm_bind_norm(m, &m->text.norm, tc->hidden, false, "%snorm", in) < 0)
         return -1;
     m->text.head = m->text.embed;
-    if (!tc->tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
-                              m->each ? "" : prefix_of(m, head, "lm_head.weight")) < 0)
+    bool tied = m->each ? tc->tied : weights_tied(m->weights, tc->tied);
+    m->text.rope_pairs = !m->each && weights_rope_pairs(m->weights);
+    if (!tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
+                          m->each ? "" : prefix_of(m, head, "lm_head.weight")) < 0)
         return -1;
     m->text.layers = calloc((size_t)tc->layers, sizeof *m->text.layers);
     if (!m->text.layers)
@@ -241,6 +251,22 @@ static int bind_vision(struct vlm *m)
     return m->family->vision->bind(m);
 }
 
+/* Every tensor of a GGUF file must have found its use: a bias or a scale that is left out
+ * would change results without a word. (Folders say in config.json what they have.) */
+static int all_bound(const struct vlm *m)
+{
+    for (int i = 0; i < weights_count(m->weights); i++) {
+        const struct tensor *t = weights_at(m->weights, i);
+        bool bound = strcmp(t->name, WEIGHTS_ROPE_FACTORS) == 0;
+        for (int j = 0; j < m->adopted_count && !bound; j++)
+            bound = m->adopted[j].tensor == t;
+        if (!bound)
+            return fail(FAIL_MODEL, "%s: tensor \"%s\" is not one of a %s model", t->file,
+                        t->name, m->family->name);
+    }
+    return 0;
+}
+
 static int load(struct vlm *m, const char *dir, const char *device, int threads)
 {
     const char *why = "";
@@ -262,6 +288,8 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     int status = bind_text(m);
     if (status == 0 && m->family->vision)
         status = bind_vision(m);
+    if (status == 0 && gguf_is(dir))
+        status = all_bound(m);
     m->dir = NULL;
     return status;
 }

@@ -1,4 +1,4 @@
-/* weights-test: safetensors files, good and bad, and directories of shards. */
+/* weights-test: safetensors files, good and bad, directories of shards, GGUF files. */
 #include "base/fail.h"
 #include "check.h"
 #include "engine/weights.h"
@@ -28,6 +28,60 @@ static void put_tensor(const char *name, const char *tensor)
                      tensor);
     file[0] = (char)n;
     put(name, file, 8 + (size_t)n + 8);
+}
+
+static void a_gguf_file_has_published_names(void)
+{
+    static const char *const names[] = {"lm_head.weight", "model.embed_tokens.weight",
+                                        "model.norm.weight"};
+    static const char *const of_layer[] = {"input_layernorm",  "post_attention_layernorm",
+                                           "self_attn.q_proj", "self_attn.k_proj",
+                                           "self_attn.v_proj", "self_attn.o_proj",
+                                           "self_attn.q_norm", "self_attn.k_norm",
+                                           "mlp.gate_proj",    "mlp.up_proj",
+                                           "mlp.down_proj"};
+    enum { NAMES = 3, OF_LAYER = 11, LAYERS = 2 };
+    char name[128];
+    char hex[33];
+    const char *path = golden_path("goldens2/gguf/tiny_mixed.gguf");
+    NEED(path, "no reference data");
+    struct weights *w = weights_open(path);
+    NEED(w, "%s", fail_text());
+    for (int i = 0; i < NAMES + LAYERS * OF_LAYER; i++) {
+        if (i < NAMES)
+            snprintf(name, sizeof name, "%s", names[i]);
+        else
+            snprintf(name, sizeof name, "model.layers.%d.%s.weight",
+                     (i - NAMES) / OF_LAYER, of_layer[(i - NAMES) % OF_LAYER]);
+        const struct tensor *t = weights_find(w, name);
+        CHECK(t && t->usable && strcmp(t->file, path) == 0, "%s", name);
+    }
+    CHECK(weights_count(w) == NAMES + LAYERS * OF_LAYER, "%d tensors", weights_count(w));
+    CHECK(!weights_find(w, "token_embd.weight"), "a stored name is found");
+    CHECK(!weights_rope_pairs(w), "qwen3 is not sorted by pairs");
+    CHECK(weights_hash(w, path, hex) == 0 && strlen(hex) == 32, "%s", hex);
+    weights_close(w);
+}
+
+static void every_gguf_type_is_listed_and_some_are_computed(void)
+{
+    struct weights *w = weights_open(golden_path("goldens2/gguf/all_types.gguf"));
+    int usable = 0;
+    NEED(w, "%s", fail_text());
+    CHECK(weights_rope_pairs(w), "llama is sorted by pairs");
+    CHECK(weights_tied(w, false), "it has no output layer");
+    for (int i = 0; i < weights_count(w); i++) {
+        const struct tensor *t = weights_at(w, i);
+        int64_t n = 1;
+        for (int j = 0; j < t->rank; j++) n *= t->shape[j];
+        usable += t->usable;
+        if (t->usable)
+            CHECK(arr_type_bytes(t->type, n) == (size_t)t->bytes, "%s", t->name);
+    }
+    const struct tensor *iq2 = weights_find(w, "w.iq2_xs");
+    CHECK(iq2 && !iq2->usable && strcmp(iq2->dtype, "IQ2_XS") == 0, "w.iq2_xs");
+    CHECK(usable == 15, "%d usable", usable);
+    weights_close(w);
 }
 
 static void malformed(void)
@@ -181,6 +235,8 @@ int main(void)
 {
     if (folder_make() < 0)
         return 1;
+    CASE(a_gguf_file_has_published_names);
+    CASE(every_gguf_type_is_listed_and_some_are_computed);
     CASE(malformed);
     CASE(every_cut_is_refused);
     CASE(one_file);
