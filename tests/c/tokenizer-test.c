@@ -253,12 +253,12 @@ static char scanned_as(struct span c)
     char text[5];
     text[0] = 'a';
     memcpy(text + 1, c.s, c.n);
-    if (split_scan_qwen((struct span){text, 1 + c.n}) == 1 + c.n)
+    if (split_scan_of(span_of(SPLIT_QWEN))((struct span){text, 1 + c.n}) == 1 + c.n)
         return 'L';
     memcpy(text, c.s, c.n);
     text[c.n] = 'a'; /* a number stands alone, anything else but a newline takes it on */
-    return split_scan_qwen((struct span){text, c.n + 1}) == c.n && *c.s != '\r' &&
-                   *c.s != '\n'
+    return split_scan_of(span_of(SPLIT_QWEN))((struct span){text, c.n + 1}) == c.n &&
+                   *c.s != '\r' && *c.s != '\n'
                ? 'N'
                : 'O';
 }
@@ -568,7 +568,7 @@ static void damaged_files_are_refused(void)
         {"\"use_regex\":false", "\"use_regex\":true", "use_regex"},
         {"\"use_regex\":false", "\"use_regex\":\"\"", "neither true nor false"},
         {"\"add_prefix_space\":false", "\"add_prefix_space\":true", "add_prefix_space"},
-        {"\"Split\"", "\"Whitespace\"", "only a Split"},
+        {"\"Split\"", "\"Whitespace\"", "only ByteLevel"},
         {"\"!\":0,", "\"!\":-1,", "out of range"},
         {"\"!\":0,", "\"!\":1,", "twice"},
         {"\"!\":0,", "\"!\":123456789,", "out of range"},
