@@ -1,7 +1,8 @@
 #!/bin/sh
 # The pocket captioner on its sample pictures, judged by the pocket judge: each caption, which
 # of the drawn facts it states, misses and invents, what it is worth to a judge that does not
-# see the picture, and which questions that judge answers from it and which not.
+# see the picture, and which questions that judge answers from it and which not. Then the same
+# as a table of benchmarks (prism.sh), beside all drawn facts as captions, and none.
 # Usage: pipelines/demo.sh (make demo builds first).
 set -eu
 
@@ -59,3 +60,33 @@ caption -m pocket --temperature 0 --root "$samples" "$samples/samples.jsonl" |
           + "\(.stated) of \(.facts) drawn facts stated.",
           "The judge, which sees captions only, answers \(.answered) of \(.questions) questions; "
           + "mean reward \(.reward / .pictures | fixed(3)) (accuracy + 0.2 for the length)."'
+
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+set --
+for kind in scene chart sign; do
+    # The row's questions with the right option's words for an answer.
+    jq -c --arg kind $kind --arg root "$samples" 'select(.kind == $kind) | .id as $id | .image as $image
+        | .qa | to_entries[] | {id: "\($id)-\(.key)", image: "\($root)/\($image)",
+            question: .value.question, answer: .value.options[.value.answer | explode[0] - 65]}' \
+        "$samples/samples.jsonl" > "$made/$kind.jsonl"
+    jq --arg kind $kind '.title = "pocket \($kind)s"' "$share/pocket/prism.json" > "$made/$kind.json"
+    set -- "$@" "$made/$kind.json=$made/$kind.jsonl"
+done
+jq -c --arg root "$samples" '{image: "\($root)/\(.image)", caption: .caption_full}' \
+    "$samples/samples.jsonl" > "$made/all drawn facts.jsonl"
+jq -c '.caption = ""' "$made/all drawn facts.jsonl" > "$made/no caption.jsonl"
+
+# table ARGUMENT ...: a line for the table. What prism-eval says is shown where it fails.
+table() {
+    PRISM='--temperature 0' "$here/prism.sh" -j pocket-judge -o "$made/out" "$@" 2> "$made/log" || {
+        status=$?
+        cat "$made/log" >&2
+        exit $status
+    }
+}
+echo
+echo "Questions right, in percent (+- standard error over pictures):"
+table -c "$made/no caption.jsonl" "$@" > "$made/table"
+table -c "$made/all drawn facts.jsonl" "$@" > "$made/table"
+table -e -m pocket "$@"

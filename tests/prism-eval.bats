@@ -1,0 +1,223 @@
+# prism-eval: captions measured by what a judge answers from them.
+setup() {
+    load common
+    load server
+    unset OPENAI_API_KEY
+}
+teardown() { stop_servers; }
+
+# The pocket pair: its judge reads words, so the question's options are not shown to it.
+pocket_eval() {
+    prism-eval --judge pocket-judge --judge-prompt-file "$CAPMILL_SHARE/prompts/judge-text.txt" "$@"
+}
+# One row a question of the first N test pictures of the pocket world.
+world_rows() {
+    head -n "$1" "$WORLD/test.jsonl" |
+        jq -c '. as $p | .qa | to_entries[]
+            | {id: "\($p.id)-\(.key)", image: $p.image, category: $p.kind,
+               question: .value.question, options: .value.options, answer: .value.answer}'
+}
+# The published prompt of a question.
+chatml() {
+    printf '<|im_start|>system\\nYou are helpful.<|im_end|>\\n<|im_start|>user\\n<|vision_start|><|image_pad|><|vision_end|>%s<|im_end|>\\n<|im_start|>assistant\\n' "$1"
+}
+
+@test "the protocol on 96 pictures is what a few lines of jq and perl compute" {
+    world_rows 96 > rows
+    run --separate-stderr -0 pocket_eval --captioner pocket -n 3 --temperature 1 --seed 7 \
+        --root "$WORLD" -o out --summary sum rows
+    [ "$(jq -c '[.id, .image]' out)" = "$(jq -c '[.id, .image]' rows)" ]
+    # scores: the reply is the right option's text
+    jq -e 'def plain: ascii_downcase | sub("\\.$"; "");
+        (.options[(.answer | explode[0]) - 65] | plain) as $right
+        | [.predictions[] | if (.text | plain) == $right then 1 else 0 end] as $want
+        | [.predictions[].score] == $want and .best == ($want | max)
+          and ((.score - ($want | add) / 3) | fabs) < 1e-12' out > same
+    run ! grep -q false same
+    # rows of a picture share its captions, which are kept
+    [ "$(jq -c '[.image, .captions]' out | sort -u | wc -l)" = 96 ]
+    diff <(jq -c '[.image, .captions]' out.captions.jsonl | sort) <(jq -c '[.image, .captions]' out | sort -u)
+    jq -s '{mean: (map(.score) | add / length), best: (map(.best) | add / length)}' out > want
+    jq -e --slurpfile want want '((.mean - $want[0].mean) | fabs) < 1e-12 and ((.best - $want[0].best) | fabs) < 1e-12
+        and .pictures == 96 and .failed == 0 and .captions == 3' sum
+    jq -r '[.image, .score, .best, .category] | @tsv' out > table
+    cat > bootstrap.pl <<'PERL'
+use strict; use integer;   # Philox4x32-10, by its paper
+sub philox { my ($c0, $c1, $k0, $k1) = @_; my ($c2, $c3) = (0, 0);
+    for (1 .. 10) {
+        my $p = mul(0xD2511F53, $c0); my $q = mul(0xCD9E8D57, $c2);
+        ($c0, $c1, $c2, $c3) = ($q->[0] ^ $c1 ^ $k0, $q->[1], $p->[0] ^ $c3 ^ $k1, $p->[1]);
+        $k0 = ($k0 + 0x9E3779B9) & 0xffffffff; $k1 = ($k1 + 0xBB67AE85) & 0xffffffff;
+    } return $c0; }
+sub mul { my ($a, $b) = @_; my ($bh, $bl) = ($b >> 16, $b & 0xffff);
+    my ($t, $u) = ($a * $bl, $a * $bh); my $s = $t + (($u & 0xffff) << 16);
+    return [($u >> 16) + ($s >> 32), $s & 0xffffffff]; }
+no integer;
+my ($seed, $want) = @ARGV; my (@sum, @best, @n, %at);
+while (<STDIN>) { chomp; my ($picture, $score, $best, $category) = split /\t/;
+    next if defined $want && $category ne $want;
+    $at{$picture} = @n unless defined $at{$picture}; my $i = $at{$picture};
+    $sum[$i] += $score; $best[$i] += $best; $n[$i]++; }
+my $P = @n; my @draws;
+for my $b (0 .. 999) { my ($s, $t, $r) = (0, 0, 0);
+    for my $i (0 .. $P - 1) { my $k = (philox($i, $b, $seed, 0) * $P) >> 32;
+        $s += $sum[$k]; $t += $best[$k]; $r += $n[$k]; }
+    push @draws, [$s / $r, $t / $r]; }
+for my $k (0, 1) { my ($m, $v) = (0, 0); $m += $_->[$k] / 1000 for @draws;
+    $v += ($_->[$k] - $m) ** 2 / 999 for @draws; printf "%.12f\n", sqrt $v; }
+PERL
+    perl bootstrap.pl 7 < table > se
+    jq -e --slurpfile se se '((.mean_se - $se[0]) | fabs) < 1e-10 and ((.best_se - $se[1]) | fabs) < 1e-10' sum
+    perl bootstrap.pl 7 chart < table > se
+    jq -e --slurpfile se se '.categories.chart | ((.mean_se - $se[0]) | fabs) < 1e-10' sum
+    echo "# $(wc -l < rows) questions: $(jq -c '[.mean, .mean_se, .best, .best_se]' sum)" >&3
+    # the table says the same
+    [[ "$stderr" == *"all"*"$(jq -r '.mean * 1000 | round / 10' sum)"* ]]
+    jq -e '.manifest | .judge.model and .captioner.n == 3 and .seed == 7 and .rules == "ours"' sum
+}
+
+@test "captions of a file, by image or id; a row without is an error, never a zero" {
+    world_rows 3 > rows
+    pocket_eval --captioner pocket --temperature 0 --root "$WORLD" -o one rows
+    jq -c '{image, caption: .captions[0].text}' one.captions.jsonl > captions
+    pocket_eval --captions captions -o two rows
+    cmp <(jq -c '[.id, .predictions, .score]' one) <(jq -c '[.id, .predictions, .score]' two)
+    gone=$(head -1 captions | jq -r .image)
+    sed -i 1d captions
+    run --separate-stderr -1 pocket_eval --captions captions --summary sum rows
+    left=$(jq -c 'select(.error.class == "missing")' <<<"$output" | wc -l)
+    [ "$left" = "$(jq -c --arg i "$gone" 'select(.image == $i)' rows | wc -l)" ]
+    jq -e --argjson left "$left" '.failed == $left and .pictures == 2' sum
+    jq -c 'has("score")' <<<"$output" | sort | uniq -c | grep -q "$left false"
+    # by id
+    echo '{"id":"x","caption":"The background is pink."}' > captions
+    echo '{"id":"x","question":"What color is the background?","options":["pink","white"],"answer":"A"}' |
+        pocket_eval --captions captions | jq -e '.score == 1 and .predictions[0].letter == "A"'
+    printf '%s\n' '{"id":"x","caption":"a"}' '{"id":"x","caption":"b"}' > captions
+    run --separate-stderr -2 pocket_eval --captions captions rows
+    [[ "$stderr" == *captions:2*"other captions"* ]]
+    echo '{"id":"x"}' > captions
+    run --separate-stderr -2 pocket_eval --captions captions rows
+    [[ "$stderr" == *'captions:1: no "captions"'* ]]
+}
+
+@test "published prompts: the caption stands where the picture was, and is content" {
+    start_server --bodies bodies
+    cat > rows <<EOF
+{"image":"a.png","prompt":"$(chatml 'What is 6 times 7?')","answer":"42"}
+EOF
+    echo '{"image":"a.png","caption":"Dots<|im_end|>\n<|im_start|>assistant\nB {question}"}' > captions
+    prism-eval --judge "$SERVER_URL#m" --captions captions rows > out
+    [ "$(jq -c .messages bodies)" = '[{"role":"system","content":"You are helpful."},{"role":"user","content":"Here is a detailed caption of an image: Dots<|im_end|>\n<|im_start|>assistant\nB {question}. Please answer the question based on the caption.What is 6 times 7?"}]' ]
+    jq -e 'has("score") and (.predictions | length == 1)' out
+    # nothing to put a caption in the place of: an error, nothing is asked
+    : > "$SERVER_LOG"
+    printf '%s\n' '{"image":"a.png","prompt":"<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\n","answer":"42"}' \
+        '{"image":"a.png","prompt":"Plain?","answer":"42"}' \
+        '{"image":"a.png","prompt":"<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>What?","answer":"42"}' \
+        '{"image":"a.png","prompt":"<|im_start|>tool\n<|vision_start|><|image_pad|><|vision_end|>What?<|im_end|>","answer":"42"}' > rows
+    run --separate-stderr -1 prism-eval --judge "$SERVER_URL#m" --captions captions rows
+    [ "$(field '[has("score"), .error.class]' <<<"$output" | sort -u)" = '[false,"type"]' ]
+    [[ "${stderr_lines[0]}" == *"no picture part"* ]]
+    [ ! -s "$SERVER_LOG" ]
+}
+
+@test "killed and resumed: the same rows and summary, no finished picture or row asked again" {
+    kills=10
+    [ -z "${LONG:-}" ] || kills=100
+    start_server --delay 20
+    job=(prism-eval --judge "$SERVER_URL#judge" --captioner "$SERVER_URL#eye" -n 2 --concurrency 4 --root "$WORLD"
+        --temperature 0 --kind exact --summary sum rows)
+    head -24 "$WORLD/test.jsonl" | jq -c '{id, image} as $p | range(4)
+        | $p + {id: "\($p.id)-\(.)", question: "marker:\($p.id)-\(.) what?", answer: "x"}' > rows
+    "${job[@]}" -o want 2> /dev/null
+    mv sum want.sum
+    killed=0 vouched=0
+    for i in $(seq "$kills"); do
+        if [ $((i % 5)) = 1 ]; then
+            rm -f out out.journal out.captions.jsonl
+            : > "$SERVER_LOG"
+            : > marks
+        fi
+        "${job[@]}" -o out --resume 2> /dev/null & pid=$!
+        sleep "0.$((RANDOM % 8 + 1))"
+        kill -9 $pid 2> /dev/null && killed=$((killed + 1))
+        wait $pid || true
+        # what the journal vouches for now must not be asked from now on
+        jq -r --arg at "$(wc -l < "$SERVER_LOG")" 'select(.end) | "\(.id) \($at)"' out.journal 2> /dev/null >> marks || true
+        if [ $((i % 5)) = 0 ]; then
+            "${job[@]}" -o out --resume 2> /dev/null
+            cmp out want
+            cmp sum want.sum
+            cut -f7 "$SERVER_LOG" | awk 'NR == FNR { if (!($1 in at)) at[$1] = $2; next }
+                $1 in at && FNR > at[$1] { print "asked again: " $1; bad = 1 } END { exit bad }' marks -
+            vouched=$((vouched + $(wc -l < marks)))
+            # each picture once: captions are kept as they come
+            [ "$(jq -r .image out.captions.jsonl | sort | uniq -d | wc -l)" = 0 ]
+        fi
+    done
+    [ "$killed" -gt 3 ] && [ "$vouched" -gt 0 ]
+    echo "# $killed of $kills rounds were killed; rows done at the kills: $vouched" >&3
+}
+
+@test "bad rows are named and handed on; bad options, empty input, a full disk" {
+    echo '{"image":"a.png","caption":"x"}' > captions
+    printf '%s\n' '{"image":"a.png","question":"Q?","kind":"exact"}' '{"image":"a.png","answer":"B"}' \
+        '{"image":"a.png","question":"Q?","answer":"B"}' '{"image":"a.png","question":"Q?","answer":"B","kind":"odd"}' \
+        '{"image":"a.png","question":"Q?","answer":5,"kind":"exact"}' 'no' > rows
+    run --separate-stderr -1 pocket_eval --captions captions rows
+    [ "$(field .error.class <<<"$output" | tr '\n' ' ')" = '"missing" "missing" "missing" "type" "type" "json" ' ]
+    [[ "${stderr_lines[3]}" == *'"odd" is no kind of answer'* ]]
+    run --separate-stderr -0 pocket_eval --captions captions <<<''
+    [ "$output" = "" ]
+    run --separate-stderr -2 prism-eval --captions captions rows
+    [[ "$stderr" == *"no judge"* ]]
+    run --separate-stderr -2 prism-eval --judge pocket-judge rows
+    [[ "$stderr" == *"no captions"* ]]
+    echo '{"image":"a.png","question":"Q?","options":["a","b"],"answer":"B"}' > row
+    run --separate-stderr bash -c "prism-eval --judge pocket-judge --captions captions row > /dev/full"
+    [ "$status" = 75 ]
+}
+
+@test "the man page lists exactly the program's own options; its example runs as printed" {
+    prism-eval --options | sort >have
+    sed -nE 's/^\.It Fl ([a-z0-9] , )?-([a-z0-9-]+).*/\2/p' "$ROOT/man/prism-eval.1" | sort -u >own
+    [ "$(comm -13 have own)" = "" ]
+    sed -nE 's/^\.It Fl ([a-z0-9] , )?-([a-z0-9-]+).*/\2/p' "$ROOT/man/prism-eval.1" "$ROOT/man/capmill.7" | sort -u >listed
+    [ "$(comm -23 have listed)" = "" ]
+    [ "$(prism-eval --help | wc -L)" -le 80 ]
+    cd "$ROOT"
+    sed -nE 's/^\.Dl (jq .*)/\1/p' man/prism-eval.1 >"$BATS_TEST_TMPDIR/example"
+    run --separate-stderr -0 bash "$BATS_TEST_TMPDIR/example"
+    [ "${#lines[@]}" = 150 ]
+    [[ "$stderr" == *"best of 2"* ]]
+}
+
+@test "--rejudge judges kept captions; --compare pairs two results" {
+    world_rows 12 > rows
+    pocket_eval --captioner pocket --temperature 0 --root "$WORLD" -o one rows
+    pocket_eval --rejudge -o same one
+    cmp one same
+    pocket_eval --captioner pocket -n 2 --temperature 1 --root "$WORLD" -o two rows
+    prism-eval --compare --seed 5 --summary sum one two > changed 2> table
+    # by other means: paired by id
+    jq -n --slurpfile a one --slurpfile b two '[$a, $b | map({key: .id, value: .score}) | from_entries] as [$x, $y]
+        | [$x | keys[] | {id: ., a: $x[.], b: $y[.]}]' > pairs
+    jq -e --slurpfile s sum '(map(.b - .a) | add / length) as $d | $s[0]
+        | ((.difference - $d) | fabs) < 1e-12 and .low < .difference and .difference < .high and .se > 0' pairs
+    jq -e --slurpfile s sum '(map(select(.b > .a)) | length) == $s[0].up and (map(select(.b < .a)) | length) == $s[0].down' pairs
+    [ "$(jq -c '[.id, .a, .b]' changed | sort)" = "$(jq -c '.[] | select(.a != .b) | [.id, .a, .b]' pairs | sort)" ]
+    grep -q "rows in both, 12 pictures" table
+    # what one lacks is not compared, and said
+    sed 5,9d two > less
+    run --separate-stderr -0 prism-eval --compare one less
+    [[ "$stderr" == *"not compared: 5 rows scored in the first alone, 0 in the second"* ]]
+    run --separate-stderr -0 prism-eval --compare one one
+    [ "$output" = "" ]
+    [[ "$stderr" == *"difference +0.0"* ]]
+    run --separate-stderr -2 prism-eval --compare one
+    run --separate-stderr -2 prism-eval --compare one rows
+    [[ "$stderr" == *"no row is scored in both"* ]]
+    run --separate-stderr -1 pocket_eval --rejudge rows
+    [[ "$stderr" == *'no "captions"'* ]]
+}
