@@ -15,10 +15,10 @@ setup() { load common; }
 @test "the demo prints captions with facts, rewards and sums" {
     run --separate-stderr -0 "$ROOT/pipelines/demo.sh"
     [ "$stderr" = "" ]
-    [[ "${lines[-2]}" =~ ^12\ pictures:\ ([0-9]+)\ sentences,\ ([0-9]+)\ of\ them\ true\;\ ([0-9]+)\ of\ ([0-9]+)\ drawn\ facts\ stated\.$ ]]
+    [[ "${lines[-7]}" =~ ^12\ pictures:\ ([0-9]+)\ sentences,\ ([0-9]+)\ of\ them\ true\;\ ([0-9]+)\ of\ ([0-9]+)\ drawn\ facts\ stated\.$ ]]
     [ "${BASH_REMATCH[1]}" -ge 12 ]
     [ "${BASH_REMATCH[4]}" -ge 48 ]
-    [[ "${lines[-1]}" =~ answers\ ([0-9]+)\ of\ 150\ questions\;\ mean\ reward\ 0\.([0-9]+) ]]
+    [[ "${lines[-6]}" =~ answers\ ([0-9]+)\ of\ 150\ questions\;\ mean\ reward\ 0\.([0-9]+) ]]
     [ "${BASH_REMATCH[1]}" -ge 60 ]
     [ "$(grep -c '^  reward   ' <<<"$output")" = 12 ]
 }
