@@ -1,23 +1,20 @@
 /* weights.c: see weights.h. */
 #include "engine/weights.h"
 #include "base/fail.h"
+#include "base/mapping.h"
 #include "engine/document.h"
 #include "engine/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 /* One mapped file. */
 struct shard {
     char *path;
-    void *map;
-    size_t size;
+    struct mapping map;
     struct safetensors st;
 };
 
@@ -29,35 +26,10 @@ struct weights {
     int64_t bytes;
 };
 
-/* Map a regular file read-only. 0 or -1. */
-static int map_file(const char *path, void **map, size_t *size)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not block */
-    if (fd < 0)
-        return fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
-    *map = NULL;
-    *size = 0;
-    int status = 0;
-    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-        status = fail(FAIL_MODEL, "%s: not a regular file", path);
-    } else if (st.st_size > 0) {
-        *size = (size_t)st.st_size;
-        *map = mmap(NULL, *size, PROT_READ, MAP_SHARED, fd, 0);
-        if (*map == MAP_FAILED) {
-            *map = NULL;
-            status = fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
-        }
-    }
-    close(fd);
-    return status;
-}
-
 static void shard_close(struct shard *s)
 {
     safetensors_free(&s->st);
-    if (s->map)
-        munmap(s->map, s->size);
+    mapping_close(&s->map);
     free(s->path);
 }
 
@@ -67,9 +39,9 @@ static int shard_open(struct weights *w, const char *path)
     s->path = strdup(path);
     if (!s->path)
         return fail_memory();
-    if (map_file(path, &s->map, &s->size) < 0)
+    if (mapping_open(&s->map, path) < 0)
         return -1;
-    return safetensors_read(&s->st, s->map ? s->map : "", s->size, s->path);
+    return safetensors_read(&s->st, s->map.data ? s->map.data : "", s->map.size, s->path);
 }
 
 static int by_name(const void *a, const void *b)
@@ -281,7 +253,7 @@ int weights_hash(const struct weights *w, const char *dir, char hex[33])
     XXH3_128bits_reset(state);
     XXH3_128bits_update(state, config.data, config.len);
     for (int i = 0; i < w->shard_count; i++)
-        XXH3_128bits_update(state, w->shards[i].map, w->shards[i].st.header);
+        XXH3_128bits_update(state, w->shards[i].map.data, w->shards[i].st.header);
     XXH128_hash_t h = XXH3_128bits_digest(state);
     snprintf(hex, 33, "%016llx%016llx", (unsigned long long)h.high64,
              (unsigned long long)h.low64);
@@ -304,12 +276,10 @@ int weights_check(const void *bytes, size_t size, const char *name)
 
 int weights_check_file(const char *path)
 {
-    void *map;
-    size_t size;
-    if (map_file(path, &map, &size) < 0)
+    struct mapping map;
+    if (mapping_open(&map, path) < 0)
         return -1;
-    int status = weights_check(map ? map : "", size, path);
-    if (map)
-        munmap(map, size);
+    int status = weights_check(map.data ? map.data : "", map.size, path);
+    mapping_close(&map);
     return status;
 }
