@@ -88,7 +88,7 @@ static int header_read(struct gguf *g)
 {
     struct cursor c = {g->bytes, g->bytes + g->size};
     uint32_t version;
-    uint64_t tensors, keys, alignment;
+    uint64_t tensors, keys, alignment = ALIGNMENT_DEFAULT;
     if (g->size < 4 || memcmp(g->bytes, "GGUF", 4) != 0)
         return fail(FAIL_MODEL, "%s: no GGUF file", g->name);
     c.at += 4;
