@@ -3,9 +3,39 @@
 
 #include <assert.h>
 
+static const struct {
+    const char *name;
+    uint16_t elements, bytes; /* of one block */
+} types[ARR_TYPES] = {
+    [ARR_F32] = {"f32", 1, 4},         [ARR_BF16] = {"bf16", 1, 2},
+    [ARR_F16] = {"f16", 1, 2},         [ARR_I32] = {"i32", 1, 4},
+    [ARR_Q4_0] = {"q4_0", 32, 18},     [ARR_Q4_1] = {"q4_1", 32, 20},
+    [ARR_Q5_0] = {"q5_0", 32, 22},     [ARR_Q5_1] = {"q5_1", 32, 24},
+    [ARR_Q8_0] = {"q8_0", 32, 34},     [ARR_Q2_K] = {"q2_k", 256, 84},
+    [ARR_Q3_K] = {"q3_k", 256, 110},   [ARR_Q4_K] = {"q4_k", 256, 144},
+    [ARR_Q5_K] = {"q5_k", 256, 176},   [ARR_Q6_K] = {"q6_k", 256, 210},
+    [ARR_IQ4_NL] = {"iq4_nl", 32, 18}, [ARR_IQ4_XS] = {"iq4_xs", 256, 136},
+};
+
+const char *arr_type_name(enum arr_type type)
+{
+    return types[type].name;
+}
+
+int arr_type_block(enum arr_type type)
+{
+    return types[type].elements;
+}
+
 size_t arr_type_size(enum arr_type type)
 {
-    return type == ARR_BF16 || type == ARR_F16 ? 2 : 4;
+    return types[type].bytes;
+}
+
+size_t arr_type_bytes(enum arr_type type, int64_t elements)
+{
+    assert(elements % types[type].elements == 0);
+    return (size_t)(elements / types[type].elements) * types[type].bytes;
 }
 
 int64_t arr_row_size(struct arr a)
@@ -32,7 +62,7 @@ struct arr arr_none(void)
 
 static void *at(struct arr a, int64_t element)
 {
-    return (char *)a.data + element * (int64_t)arr_type_size(a.type);
+    return (char *)a.data + arr_type_bytes(a.type, element);
 }
 
 struct arr arr_rows(struct arr a, int64_t first, int64_t count)

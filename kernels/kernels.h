@@ -18,7 +18,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum arr_type { ARR_F32, ARR_BF16, ARR_F16, ARR_I32 };
+/* Numbers one by one, then weights in blocks along a row as GGUF files have them (ggml's
+ * formats; kernels/cpu/quant*.c say what each is made of). Blocks are only read: by
+ * matmul and gather, as w and table. Each stands for exact floats, and results are those
+ * that an F32 array of these floats would give, to the bit. */
+enum arr_type {
+    ARR_F32,
+    ARR_BF16,
+    ARR_F16,
+    ARR_I32,
+    ARR_Q4_0, /* the first type of blocks */
+    ARR_Q4_1,
+    ARR_Q5_0,
+    ARR_Q5_1,
+    ARR_Q8_0,
+    ARR_Q2_K,
+    ARR_Q3_K,
+    ARR_Q4_K,
+    ARR_Q5_K,
+    ARR_Q6_K,
+    ARR_IQ4_NL,
+    ARR_IQ4_XS,
+    ARR_TYPES, /* how many there are */
+};
 
 enum {
     ARR_RANK_MAX = 4,
@@ -29,7 +51,8 @@ struct dev; /* one device in use: its threads or stream, its scratch memory */
 
 /* An array on a device. A value: copying it copies no data and owns nothing.
  * The last rank - 1 dimensions are contiguous; stride is the distance, in elements, from
- * one index of dimension 0 to the next, so a slice of columns is an array too. */
+ * one index of dimension 0 to the next, so a slice of columns is an array too. Rows and
+ * stride of an array of blocks are whole blocks; its memory may lie at any address. */
 struct arr {
     struct dev *dev;
     void *data; /* the device's memory; NULL in an array that is absent (arr_none) */
@@ -39,9 +62,13 @@ struct arr {
     int64_t stride;
 };
 
-size_t arr_type_size(enum arr_type type); /* bytes of one element */
-int64_t arr_size(struct arr a);           /* elements: product of the shape */
-int64_t arr_row_size(struct arr a);       /* elements of one index of dimension 0 */
+const char *arr_type_name(enum arr_type type); /* "bf16", "q4_k" */
+int arr_type_block(enum arr_type type);        /* elements of one block; else 1 */
+size_t arr_type_size(enum arr_type type);      /* bytes of one block, or one element */
+/* Bytes of so many elements: whole blocks. */
+size_t arr_type_bytes(enum arr_type type, int64_t elements);
+int64_t arr_size(struct arr a);     /* elements: product of the shape */
+int64_t arr_row_size(struct arr a); /* elements of one index of dimension 0 */
 bool arr_contiguous(struct arr a);
 
 /* An absent array: for an optional operand (a bias) that is not there. */
@@ -104,10 +131,10 @@ struct kernels {
 
     /* -- Products and norms ---------------------------------------------------------- */
 
-    /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type, bias [N] of any float
-     * type or absent; x, y f32, rows may be strided. Each output: K in ascending order
-     * over a fixed number of lanes, one fixed final reduction, then bias, then y
-     * (MATMUL_ADD). */
+    /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type or of blocks, bias [N]
+     * of any float type or absent; x, y f32, rows may be strided. Each output: K in
+     * ascending order over a fixed number of lanes, one fixed final reduction, then bias,
+     * then y (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
 
@@ -136,8 +163,8 @@ struct kernels {
     /* -- Rows -------------------------------------------------------------------------
      */
 
-    /* y [rows, dim] f32: y[r] = table[index[r]]; table [n, dim] of any float type,
-     * index i32 [rows]. Embedding lookup, permutation, picking rows. */
+    /* y [rows, dim] f32: y[r] = table[index[r]]; table [n, dim] of any float type or of
+     * blocks, index i32 [rows]. Embedding lookup, permutation, picking rows. */
     void (*gather)(struct dev *d, struct arr y, struct arr table, struct arr index);
     /* y[index[r]] = x[r], or += x[r] if add; indices are distinct; f32. */
     void (*scatter)(struct dev *d, struct arr y, struct arr x, struct arr index,

@@ -11,6 +11,7 @@
 #ifndef CPU_H
 #define CPU_H
 #include "kernels.h"
+#include "quant.h"
 
 #include <assert.h>
 #include <omp.h>
@@ -72,10 +73,11 @@ static inline const int32_t *row_i32(struct arr a, int64_t r)
     return (const int32_t *)a.data + r * a.stride;
 }
 
-/* The same of an array of any float type, whose memory may lie at any address. */
+/* The same of an array of any float type or of blocks, whose memory may lie at any
+ * address. */
 static inline const char *row_any(struct arr a, int64_t r)
 {
-    return (const char *)a.data + r * a.stride * (int64_t)arr_type_size(a.type);
+    return (const char *)a.data + arr_type_bytes(a.type, r * a.stride);
 }
 
 static inline float float_of_bits(uint32_t bits)
@@ -102,7 +104,7 @@ static inline float float_of_f16(uint16_t h)
     return float_of_bits(scaled | sign);
 }
 
-/* n elements of any float type, at any address, as floats. */
+/* n elements of any float type or whole blocks, at any address, as floats. */
 static inline void floats_of(float *restrict to, const char *restrict from,
                              enum arr_type type, int64_t n)
 {
@@ -121,7 +123,9 @@ static inline void floats_of(float *restrict to, const char *restrict from,
             to[i] = float_of_f16(h);
         }
         break;
-    case ARR_I32: assert(!"a float array");
+    case ARR_I32:
+    case ARR_TYPES: assert(!"a float array"); break;
+    default: CPU_OP(blocks)(to, from, type, n);
     }
 }
 

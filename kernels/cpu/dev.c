@@ -79,7 +79,7 @@ void cpu_upload(struct dev *d, struct arr to, const void *host)
     (void)d;
     assert(arr_contiguous(to));
     if (arr_size(to) > 0)
-        memcpy(to.data, host, (size_t)arr_size(to) * arr_type_size(to.type));
+        memcpy(to.data, host, arr_type_bytes(to.type, arr_size(to)));
 }
 
 void cpu_download(struct dev *d, void *host, struct arr from)
@@ -87,7 +87,7 @@ void cpu_download(struct dev *d, void *host, struct arr from)
     (void)d;
     assert(arr_contiguous(from));
     if (arr_size(from) > 0)
-        memcpy(host, from.data, (size_t)arr_size(from) * arr_type_size(from.type));
+        memcpy(host, from.data, arr_type_bytes(from.type, arr_size(from)));
 }
 
 int cpu_sync(struct dev *d, const char **why)

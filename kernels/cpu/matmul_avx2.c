@@ -10,28 +10,14 @@
  * 512. It is slower at all sizes measured (512 rows, 2048 x 2048 bf16: 0.94 of this; 24
  * rows: 0.66), since the conversions hide behind the products.
  */
-#include "cpu.h"
-
-#include <immintrin.h>
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#include "product_avx2.h"
 
 enum {
-    TILE_ROWS = 3,         /* rows of x and */
-    TILE_COLUMNS = 4,      /* of w whose products are summed at once */
     CHUNK_BYTES = 4 << 20, /* of x in a chunk, unless that makes */
     CHUNK_LEAST = 24,      /* fewer rows than this */
     AHEAD_TILE = 32 << 10, /* a tile of w of up to so many bytes asks for the next tile */
     AHEAD = 2048,          /* (the processor's own prefetch ends with a row); a larger
                             * one asks for what comes so many bytes later */
-};
-
-/* One call's operands. */
-struct product {
-    struct arr y, x, w, bias;
-    enum matmul_mode mode;
-    int64_t m, n, depth;
-    int64_t chunk; /* rows of x that are computed together */
 };
 
 /* 8 elements of a float type, at any address. */
@@ -53,34 +39,6 @@ ALWAYS_INLINE __m256 load_tail(const char *p, enum arr_type type, int64_t n)
     return load8(bytes, type);
 }
 
-/* The sums of 4 accumulators, each in lanes_sum()'s order. */
-ALWAYS_INLINE __m128 reduce4(const __m256 a[4])
-{
-    __m128 r[4];
-    for (int i = 0; i < 4; i++)
-        r[i] = _mm_add_ps(_mm256_castps256_ps128(a[i]), _mm256_extractf128_ps(a[i], 1));
-    _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
-    return _mm_add_ps(_mm_add_ps(r[0], r[2]), _mm_add_ps(r[1], r[3]));
-}
-
-/* Finish and write `count` outputs of row i from column j: bias, then what y held. */
-ALWAYS_INLINE void finish(const struct product *p, int64_t i, int64_t j, int64_t count,
-                          __m128 sums, const float bias[TILE_COLUMNS])
-{
-    float out[TILE_COLUMNS], *y = row_f32(p->y, i) + j;
-    if (p->bias.data)
-        sums = _mm_add_ps(sums, _mm_loadu_ps(bias));
-    if (count == TILE_COLUMNS) {
-        if (p->mode == MATMUL_ADD)
-            sums = _mm_add_ps(_mm_loadu_ps(y), sums);
-        _mm_storeu_ps(y, sums);
-        return;
-    }
-    _mm_storeu_ps(out, sums);
-    for (int64_t c = 0; c < count; c++)
-        y[c] = p->mode == MATMUL_ADD ? y[c] + out[c] : out[c];
-}
-
 /* Elements [k, k + 8) of the rows of a tile. */
 ALWAYS_INLINE void step(__m256 acc[TILE_ROWS][TILE_COLUMNS], const float *const x[],
                         const char *const w[], int rows, enum arr_type type, int64_t k)
@@ -93,21 +51,18 @@ ALWAYS_INLINE void step(__m256 acc[TILE_ROWS][TILE_COLUMNS], const float *const 
     }
 }
 
-/* Rows i.. (`rows` of them) of y at columns j.. (`count` of TILE_COLUMNS); fetch: w is
- * not in the cache yet. */
-ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows, int64_t j,
-                        int64_t count, enum arr_type type, bool fetch, const float *bias)
+/* Rows i.. (`rows` of them) of y at columns j.. (`count` of TILE_COLUMNS), whose rows of
+ * w are at w[]; fetch: w is not in the cache yet. */
+ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows,
+                        const char *const w[], int64_t j, int64_t count,
+                        enum arr_type type, bool fetch, const float *bias)
 {
     const int64_t size = type == ARR_F32 ? 4 : 2, line = 64 / size, depth = p->depth;
     const int64_t tile_bytes = TILE_COLUMNS * p->w.stride * size;
     const int64_t ahead = tile_bytes <= AHEAD_TILE ? tile_bytes : AHEAD;
-    const char *w[TILE_COLUMNS];
     const float *x[TILE_ROWS];
     __m256 acc[TILE_ROWS][TILE_COLUMNS], a[TILE_ROWS], b;
     int64_t k = 0;
-    /* Columns that are not there repeat the last one, and are not written. */
-    for (int c = 0; c < TILE_COLUMNS; c++)
-        w[c] = row_any(p->w, c < count ? j + c : j + count - 1);
     for (int r = 0; r < rows; r++) {
         x[r] = row_f32(p->x, i + r);
         for (int c = 0; c < TILE_COLUMNS; c++) acc[r][c] = _mm256_setzero_ps();
@@ -132,25 +87,60 @@ ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows, int64_t j,
     for (int r = 0; r < rows; r++) finish(p, i + r, j, count, reduce4(acc[r]), bias);
 }
 
-/* Rows [i, end) at columns j..: w's tile stays in the cache for the later rows. */
-ALWAYS_INLINE void columns(const struct product *p, int64_t i, int64_t end, int64_t j,
-                           enum arr_type type)
+/* Rows [i, end) at columns j.., whose rows of w are at w[]; the tile stays in the cache
+ * for the later rows. */
+ALWAYS_INLINE void rows_past(const struct product *p, int64_t i, int64_t end,
+                             const char *const w[], int64_t j, int64_t count,
+                             enum arr_type type, bool fetch, const float *bias)
 {
-    int64_t count = p->n - j < TILE_COLUMNS ? p->n - j : TILE_COLUMNS;
+    if (end - i >= 3)
+        tile(p, i, 3, w, j, count, type, fetch, bias);
+    else if (end - i == 2)
+        tile(p, i, 2, w, j, count, type, fetch, bias);
+    else
+        tile(p, i, 1, w, j, count, type, fetch, bias);
+    for (i += 3; i + 3 <= end; i += 3) tile(p, i, 3, w, j, count, type, false, bias);
+    if (i + 2 == end)
+        tile(p, i, 2, w, j, count, type, false, bias);
+    else if (i + 1 == end)
+        tile(p, i, 1, w, j, count, type, false, bias);
+}
+
+/* The same for blocks: many rows of x meet w's rows turned into floats once. */
+static void blocks_past(const struct product *p, int64_t i, int64_t end,
+                        const char *w[TILE_COLUMNS], int64_t j, int64_t count,
+                        const float *bias)
+{
+    if (end - i <= TILE_ROWS) {
+        product_blocks(p, i, (int)(end - i), j, count, bias);
+        return;
+    }
+    float *rows = cpu_scratch(p->d);
+    for (int64_t c = 0; c < TILE_COLUMNS; c++) {
+        if (c < count)
+            blocks_avx2(rows + c * p->depth, w[c], p->w.type, p->depth);
+        w[c] = (const char *)(rows + (c < count ? c : count - 1) * p->depth);
+    }
+    rows_past(p, i, end, w, j, count, ARR_F32, false, bias);
+}
+
+/* Rows [i, end) of x past the tile of w from column j. */
+static void columns(const struct product *p, int64_t i, int64_t end, int64_t j)
+{
+    const char *w[TILE_COLUMNS];
     float bias[TILE_COLUMNS] = {0};
+    int64_t count = p->n - j < TILE_COLUMNS ? p->n - j : TILE_COLUMNS;
+    /* Columns that are not there repeat the last one, and are not written. */
+    for (int c = 0; c < TILE_COLUMNS; c++)
+        w[c] = row_any(p->w, c < count ? j + c : j + count - 1);
     if (p->bias.data)
         floats_of(bias, row_any(p->bias, j), p->bias.type, count);
-    if (end - i >= 3)
-        tile(p, i, 3, j, count, type, true, bias);
-    else if (end - i == 2)
-        tile(p, i, 2, j, count, type, true, bias);
-    else
-        tile(p, i, 1, j, count, type, true, bias);
-    for (i += 3; i + 3 <= end; i += 3) tile(p, i, 3, j, count, type, false, bias);
-    if (i + 2 == end)
-        tile(p, i, 2, j, count, type, false, bias);
-    else if (i + 1 == end)
-        tile(p, i, 1, j, count, type, false, bias);
+    switch (p->w.type) {
+    case ARR_F32: rows_past(p, i, end, w, j, count, ARR_F32, true, bias); break;
+    case ARR_BF16: rows_past(p, i, end, w, j, count, ARR_BF16, true, bias); break;
+    case ARR_F16: rows_past(p, i, end, w, j, count, ARR_F16, true, bias); break;
+    default: blocks_past(p, i, end, w, j, count, bias);
+    }
 }
 
 /* Tile t of w past one chunk of x's rows; chunks are the outer order. */
@@ -159,12 +149,7 @@ static void piece(const struct product *p, int64_t t)
     int64_t tiles = (p->n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     int64_t i = t / tiles * p->chunk, j = t % tiles * TILE_COLUMNS;
     int64_t end = i + p->chunk < p->m ? i + p->chunk : p->m;
-    switch (p->w.type) {
-    case ARR_F32: columns(p, i, end, j, ARR_F32); break;
-    case ARR_BF16: columns(p, i, end, j, ARR_BF16); break;
-    case ARR_F16: columns(p, i, end, j, ARR_F16); break;
-    case ARR_I32: assert(!"a float array");
-    }
+    columns(p, i, end, j);
 }
 
 /* Rows of x that stay in the cache while all of w goes past them: equal chunks, since the
@@ -181,10 +166,12 @@ static int64_t chunk_rows(int64_t rows, int64_t depth)
 void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode)
 {
-    struct product p = {y,          x,          w,
-                        bias,       mode,       x.shape[0],
-                        w.shape[0], w.shape[1], chunk_rows(x.shape[0], w.shape[1])};
+    struct product p = {d, y, x, w, bias, mode, x.shape[0], w.shape[0], w.shape[1], 0};
+    p.chunk = chunk_rows(p.m, p.depth);
     assert(x.shape[1] == p.depth && y.shape[0] == p.m && y.shape[1] == p.n);
+    assert(w.type != ARR_I32 && w.type < ARR_TYPES);
+    assert(arr_type_block(w.type) == 1 ||
+           p.depth * TILE_COLUMNS * (int64_t)sizeof(float) <= CPU_SCRATCH);
     int64_t chunks = (p.m + p.chunk - 1) / p.chunk;
     int64_t tiles = (p.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     CPU_EACH(d, t, chunks * tiles, p.m * p.n * p.depth, CPU_PRODUCTS, piece(&p, t));

@@ -49,7 +49,8 @@ static void *adopt(struct vlm *m, const struct tensor *t)
         return NULL;
     }
     m->adopted = list;
-    size_t size = arr_type_size(t->type), bytes = (size_t)t->bytes;
+    size_t bytes = (size_t)t->bytes;
+    size_t size = arr_type_block(t->type) > 1 ? 1 : arr_type_size(t->type);
     struct adopted *a = &list[m->adopted_count];
     *a = (struct adopted){.bytes = bytes, .copied = (uintptr_t)t->data % size != 0};
     a->data =
@@ -98,6 +99,9 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
                     shape_text(have, t->rank, t->shape), want);
     if (!t->usable || t->type == ARR_I32)
         return fail(FAIL_MODEL, "%s: tensor \"%s\" is %s, not BF16, F16 or F32", t->file,
+                    name, t->dtype);
+    if (rank == 1 && arr_type_block(t->type) > 1)
+        return fail(FAIL_MODEL, "%s: vector \"%s\" is %s, not BF16, F16 or F32", t->file,
                     name, t->dtype);
     *a = (struct arr){.dev = m->dev, .type = t->type, .rank = rank};
     for (int i = 0; i < rank; i++) a->shape[i] = shape[i];

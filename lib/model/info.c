@@ -12,15 +12,13 @@
 
 static void read_types(struct model_info *info, const struct weights *w)
 {
-    static const char *const names[] = {
-        [ARR_F32] = "f32", [ARR_BF16] = "bf16", [ARR_F16] = "f16", [ARR_I32] = "i32"};
-    bool seen[4] = {false};
+    bool seen[ARR_TYPES] = {false};
     for (int i = 0; i < weights_count(w); i++) seen[weights_at(w, i)->type] = true;
-    for (int t = 0; t < 4; t++)
+    for (int t = 0; t < ARR_TYPES; t++)
         if (seen[t]) {
             size_t n = strlen(info->types);
             snprintf(info->types + n, sizeof info->types - n, "%s%s", n ? " " : "",
-                     names[t]);
+                     arr_type_name((enum arr_type)t));
         }
 }
 

@@ -13,7 +13,7 @@ struct model_info {
     struct engine_memory memory; /* bytes */
     int kv_tokens;               /* that keys and values are counted for */
     char hash[33];
-    char types[64];           /* "bf16", "bf16 f32": types of the tensors */
+    char types[128];          /* "bf16", "bf16 f32": types of the tensors */
     int tokenizer_size;       /* largest id + 1; 0: none */
     char tokenizer_text[256]; /* for people: its size, or why there is none */
     char chat[64];            /* format's name; "" if unknown */
