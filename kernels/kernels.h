@@ -181,6 +181,8 @@ struct kernels {
      * (a, b) = (x[i], x[i + dim/2]) -> (a cos[i] - b sin[i], b cos[i] + a sin[i]);
      * cos, sin f32 [rows, dim/2]. ("rotate half" of Su et al., arXiv 2104.09864) */
     void (*rope)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
+    /* The same of pairs that lie side by side: (a, b) = (x[2 i], x[2 i + 1]). */
+    void (*rope_pairs)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
 
     /* Softmax attention inside segments: row r of segment s (start[s] <= r < start[s +
      * 1]) sees every row of s. q, k, v, y f32 [rows, heads, dim] (strided rows); start

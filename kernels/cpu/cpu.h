@@ -163,6 +163,7 @@ static inline float lanes_sum(const float a[CPU_LANES])
     void gather_mix_##isa(struct dev *d, struct arr y, struct arr table,                 \
                           struct arr index, struct arr weight);                          \
     void rope_##isa(struct dev *d, struct arr x, struct arr cos, struct arr sin);        \
+    void rope_pairs_##isa(struct dev *d, struct arr x, struct arr cos, struct arr sin);  \
     void attention_##isa(struct dev *d, struct arr y, struct arr q, struct arr k,        \
                          struct arr v, struct arr start, float scale);                   \
     void attention_paged_##isa(struct dev *d, struct arr y, struct arr q, struct arr k,  \

@@ -24,6 +24,7 @@
         .scatter = scatter_##isa,                                                        \
         .gather_mix = gather_mix_##isa,                                                  \
         .rope = rope_##isa,                                                              \
+        .rope_pairs = rope_pairs_##isa,                                                  \
         .attention = attention_##isa,                                                    \
         .attention_paged = attention_paged_##isa,                                        \
         .kv_write = kv_write_##isa,                                                      \

@@ -3,6 +3,7 @@
 #include "engine/text.h"
 #include "base/fail.h"
 #include "engine/vision.h"
+#include "engine/weights_gguf.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -46,10 +47,30 @@ int64_t text_scratch(const struct text_config *tc, int rows, int sequences, int 
     return (int64_t)s.used;
 }
 
+/* Divide the rotary frequencies by the factors that the weights may have. 0 or -1. */
+static int rope_factors(struct text *t)
+{
+    const struct tensor *f = weights_find(t->m->weights, WEIGHTS_ROPE_FACTORS);
+    float factor;
+    if (!f)
+        return 0;
+    if (f->type != ARR_F32 || !f->usable || f->rank != 1 || f->shape[0] != t->rope.half)
+        return fail(FAIL_MODEL, "%s: tensor \"%s\" is not F32 [%d]", f->file, f->name,
+                    t->rope.half);
+    for (int i = 0; i < t->rope.half; i++) {
+        memcpy(&factor, (const char *)f->data + (size_t)i * sizeof factor, sizeof factor);
+        if (!(factor > 0) || !isfinite(factor))
+            return fail(FAIL_MODEL, "%s: tensor \"%s\" is not of positive numbers",
+                        f->file, f->name);
+        t->rope.frequency[i] /= factor;
+    }
+    return 0;
+}
+
 int text_open(struct text *t, const struct vlm *m, struct kv *kv)
 {
     *t = (struct text){.m = m, .kv = kv, .scratch = {.k = m->k, .dev = m->dev}};
-    return rope_table_make(&t->rope, &m->config.text);
+    return rope_table_make(&t->rope, &m->config.text) < 0 ? -1 : rope_factors(t);
 }
 
 void text_close(struct text *t)
@@ -218,8 +239,8 @@ static void attention_forward(struct text *t, const struct text_layer *l, int la
         k->rmsnorm(d, q, q, l->q_norm.w, tc->norm_eps);
         k->rmsnorm(d, key, key, l->k_norm.w, tc->norm_eps);
     }
-    k->rope(d, q, t->cos, t->sin);
-    k->rope(d, key, t->cos, t->sin);
+    (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, q, t->cos, t->sin);
+    (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, key, t->cos, t->sin);
     k->kv_write(d, t->kv->keys[layer], t->kv->values[layer], key, value, t->slot);
     k->attention_paged(d, y, q, t->kv->keys[layer], t->kv->values[layer], t->view,
                        1 / sqrtf((float)dim));

@@ -98,7 +98,8 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
         return fail(FAIL_MODEL, "%s: tensor \"%s\" has shape %s, not %s", t->file, name,
                     shape_text(have, t->rank, t->shape), want);
     if (!t->usable || t->type == ARR_I32)
-        return fail(FAIL_MODEL, "%s: tensor \"%s\" is %s, not BF16, F16 or F32", t->file,
+        return fail(FAIL_MODEL,
+                    "%s: tensor \"%s\" is %s, a type that is not computed with", t->file,
                     name, t->dtype);
     if (rank == 1 && arr_type_block(t->type) > 1)
         return fail(FAIL_MODEL, "%s: vector \"%s\" is %s, not BF16, F16 or F32", t->file,
@@ -220,8 +221,10 @@ static int bind_text(struct vlm *m)
         vlm_bind_norm(m, &m->text.norm, tc->hidden, false, "%snorm", in) < 0)
         return -1;
     m->text.head = m->text.embed;
-    if (!tc->tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
-                              m->each ? "" : prefix_of(m, head, "lm_head.weight")) < 0)
+    bool tied = m->each ? tc->tied : weights_tied(m->weights, tc->tied);
+    m->text.rope_pairs = !m->each && weights_rope_pairs(m->weights);
+    if (!tied && vlm_bind(m, &m->text.head, 2, shape, "%slm_head.weight",
+                          m->each ? "" : prefix_of(m, head, "lm_head.weight")) < 0)
         return -1;
     m->text.layers = calloc((size_t)tc->layers, sizeof *m->text.layers);
     if (!m->text.layers)

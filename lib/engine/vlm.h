@@ -29,6 +29,7 @@ struct text_weights {
     struct arr head;  /* [vocab, hidden]; the embedding where tied */
     struct norm norm;
     struct text_layer *layers;
+    bool rope_pairs; /* rows of q and k are sorted for the kernels' rope_pairs */
 };
 
 struct vision_block {

@@ -4,6 +4,7 @@
 #include "base/mapping.h"
 #include "engine/document.h"
 #include "engine/safetensors.h"
+#include "engine/weights_gguf.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -18,9 +19,12 @@ struct shard {
     struct safetensors st;
 };
 
+/* Either the shards of a directory or one GGUF file. */
 struct weights {
     struct shard *shards; /* in the order of their names */
     int shard_count;
+    struct gguf *gguf;
+    struct gguf_weight *gguf_weights;
     const struct tensor **tensors; /* sorted by name */
     int count;
     int64_t bytes;
@@ -53,16 +57,17 @@ static int by_name(const void *a, const void *b)
 /* One sorted list over all shards. */
 static int tensors_list(struct weights *w)
 {
-    size_t n = 0;
+    size_t n = w->gguf ? (size_t)gguf_count(w->gguf) : 0;
     for (int i = 0; i < w->shard_count; i++) n += (size_t)w->shards[i].st.count;
     w->tensors = calloc(n + 1, sizeof *w->tensors);
     if (!w->tensors)
         return fail_memory();
     for (int i = 0; i < w->shard_count; i++)
-        for (int j = 0; j < w->shards[i].st.count; j++) {
+        for (int j = 0; j < w->shards[i].st.count; j++)
             w->tensors[w->count++] = &w->shards[i].st.tensors[j];
-            w->bytes += w->shards[i].st.tensors[j].bytes;
-        }
+    for (int i = 0; w->gguf && i < gguf_count(w->gguf); i++)
+        w->tensors[w->count++] = &w->gguf_weights[i].tensor;
+    for (int i = 0; i < w->count; i++) w->bytes += w->tensors[i]->bytes;
     qsort(w->tensors, n, sizeof *w->tensors, by_name);
     for (int i = 1; i < w->count; i++)
         if (strcmp(w->tensors[i - 1]->name, w->tensors[i]->name) == 0)
@@ -164,6 +169,13 @@ static int open_single(struct weights *w, const char *path)
     return shard_open(w, path) < 0 ? -1 : tensors_list(w);
 }
 
+static int open_gguf(struct weights *w, const char *path)
+{
+    if (!(w->gguf = gguf_open(path)) || !(w->gguf_weights = gguf_weights(w->gguf)))
+        return -1;
+    return tensors_list(w);
+}
+
 /* What path is: a file, or a directory with one file or an index. */
 static int open_path(struct weights *w, const char *path)
 {
@@ -173,7 +185,7 @@ static int open_path(struct weights *w, const char *path)
     if (stat(path, &st) < 0)
         return fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return open_single(w, path);
+        return gguf_is(path) ? open_gguf(w, path) : open_single(w, path);
     if (document_path(&single, path, "model.safetensors") &&
         document_path(&index, path, "model.safetensors.index.json")) {
         if (document_exists(single.data))
@@ -210,6 +222,8 @@ void weights_close(struct weights *w)
         return;
     for (int i = 0; i < w->shard_count; i++) shard_close(&w->shards[i]);
     free(w->shards);
+    free(w->gguf_weights);
+    gguf_close(w->gguf);
     free(w->tensors);
     free(w);
 }
@@ -241,8 +255,12 @@ int64_t weights_bytes(const struct weights *w)
 int weights_hash(const struct weights *w, const char *dir, char hex[33])
 {
     struct buf path = {0}, config = {0};
-    XXH3_state_t *state = XXH3_createState();
     int status = -1;
+    if (w->gguf) {
+        gguf_hash(w->gguf, hex);
+        return 0;
+    }
+    XXH3_state_t *state = XXH3_createState();
     if (!state) {
         fail_memory();
         goto out;
@@ -263,6 +281,16 @@ out:
     buf_free(&path);
     buf_free(&config);
     return status;
+}
+
+bool weights_rope_pairs(const struct weights *w)
+{
+    return w->gguf && gguf_rope_pairs(w->gguf);
+}
+
+bool weights_tied(const struct weights *w, bool tied)
+{
+    return w->gguf ? !weights_find(w, "lm_head.weight") : tied;
 }
 
 int weights_check(const void *bytes, size_t size, const char *name)

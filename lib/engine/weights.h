@@ -1,4 +1,5 @@
-/* weights.h: safetensors files, mapped and checked; tensors are used as stored. */
+/* weights.h: safetensors and GGUF files, mapped and checked; tensors are used as stored.
+ */
 #ifndef WEIGHTS_H
 #define WEIGHTS_H
 #include "base/buf.h"
@@ -24,9 +25,10 @@ struct tensor {
 };
 
 /* Map DIR/model.safetensors, or the shards of DIR/model.safetensors.index.json; path may
- * also be one .safetensors file. Every header is checked as the safetensors library does
- * (no holes, overlaps, duplicates, trailing bytes, size mismatches); index entries may
- * not leave the directory. NULL (class model) with file and reason. */
+ * also be one .safetensors file, or one GGUF file, whose tensors get the names that
+ * published models have (weights_gguf.h). Every header is checked as the safetensors
+ * library does (no holes, overlaps, duplicates, trailing bytes, size mismatches); index
+ * entries may not leave the directory. NULL (class model) with file and reason. */
 struct weights *weights_open(const char *path);
 void weights_close(struct weights *w);
 
@@ -36,7 +38,14 @@ const struct tensor *weights_at(const struct weights *w, int i);
 const struct tensor *weights_find(const struct weights *w, const char *name);
 int64_t weights_bytes(const struct weights *w); /* of all tensors */
 
-/* Hash of config.json's bytes and all headers, hex: a model's identity (gen.model). */
+/* Are the rows of q and k sorted for rope_pairs() (converted llama weights)? */
+bool weights_rope_pairs(const struct weights *w);
+/* Is the output layer the embedding? A GGUF file says so by having none; of other files
+ * it is as the config says (tied). */
+bool weights_tied(const struct weights *w, bool tied);
+
+/* Hash of config.json's bytes and all headers, of a GGUF file that of its header alone,
+ * hex: a model's identity (gen.model). */
 int weights_hash(const struct weights *w, const char *dir, char hex[33]);
 
 /* Is one .safetensors file well-formed? 0, or -1 (class model). Reads the header only. */

@@ -526,6 +526,32 @@ static void rope_rotates_pairs_half_a_head_apart(void)
     }
 }
 
+/* The same heads with their pairs side by side: the same numbers, to the bit. */
+static void rope_rotates_pairs_side_by_side(void)
+{
+    static const int64_t dims[] = {2, 16, 20, 72, 128};
+    for (size_t n = 0; n < sizeof dims / sizeof *dims; n++) {
+        int64_t rows = random_in(1, 300), heads = random_in(1, 5), dim = dims[n],
+                half = dim / 2;
+        struct arr apart = filled(MAKE(ARR_F32, 7, rows, heads, dim));
+        struct arr side = copied(apart);
+        struct arr cosines = filled(MAKE(ARR_F32, 0, rows, half));
+        struct arr sines = filled(MAKE(ARR_F32, 2, rows, half));
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < heads * dim; i++)
+                at(side, r)[i / dim * dim + i % dim % half * 2 + i % dim / half] =
+                    at(apart, r)[i];
+        k->rope(any_dev(), apart, cosines, sines);
+        k->rope_pairs(any_dev(), side, cosines, sines);
+        for (int64_t r = 0; r < rows; r++)
+            for (int64_t i = 0; i < heads * dim; i++)
+                CHECK(at(side, r)[i / dim * dim + i % dim % half * 2 + i % dim / half] ==
+                          at(apart, r)[i],
+                      "dim %lld", (long long)dim);
+        pool_free();
+    }
+}
+
 /* -- Attention -------------------------------------------------------------------------
  */
 
@@ -764,6 +790,7 @@ static void run_table(const char *isa)
         LINE(half_floats_read_as_their_formats_say),
         LINE(rows_are_gathered_scattered_and_mixed),
         LINE(rope_rotates_pairs_half_a_head_apart),
+        LINE(rope_rotates_pairs_side_by_side),
         LINE(attention_stays_inside_its_segments),
         LINE(paged_attention_sees_each_rows_own_past),
         LINE(a_copied_page_holds_its_first_places),

@@ -1,4 +1,4 @@
-/* weights-test: safetensors files, good and bad, and directories of shards. */
+/* weights-test: safetensors files, good and bad, directories of shards, GGUF files. */
 #include "base/fail.h"
 #include "check.h"
 #include "engine/weights.h"
@@ -28,6 +28,50 @@ static void put_tensor(const char *name, const char *tensor)
                      tensor);
     file[0] = (char)n;
     put(name, file, 8 + (size_t)n + 8);
+}
+
+static void a_gguf_file_has_published_names(void)
+{
+    static const char *const names[] = {"lm_head.weight",
+                                        "model.embed_tokens.weight",
+                                        "model.layers.0.input_layernorm.weight",
+                                        "model.layers.1.mlp.down_proj.weight",
+                                        "model.layers.1.self_attn.q_norm.weight",
+                                        "model.norm.weight"};
+    char hex[33];
+    const char *path = golden_path("goldens2/gguf/tiny_mixed.gguf");
+    NEED(path, "no reference data");
+    struct weights *w = weights_open(path);
+    NEED(w, "%s", fail_text());
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct tensor *t = weights_find(w, names[i]);
+        CHECK(t && t->usable && strcmp(t->file, path) == 0, "%s", names[i]);
+    }
+    CHECK(!weights_find(w, "token_embd.weight"), "a stored name is found");
+    CHECK(!weights_rope_pairs(w), "qwen3 is not sorted by pairs");
+    CHECK(weights_hash(w, path, hex) == 0 && strlen(hex) == 32, "%s", hex);
+    weights_close(w);
+}
+
+static void every_gguf_type_is_listed_and_some_are_computed(void)
+{
+    struct weights *w = weights_open(golden_path("goldens2/gguf/all_types.gguf"));
+    int usable = 0;
+    NEED(w, "%s", fail_text());
+    CHECK(weights_rope_pairs(w), "llama is sorted by pairs");
+    CHECK(weights_tied(w, false), "it has no output layer");
+    for (int i = 0; i < weights_count(w); i++) {
+        const struct tensor *t = weights_at(w, i);
+        int64_t n = 1;
+        for (int j = 0; j < t->rank; j++) n *= t->shape[j];
+        usable += t->usable;
+        if (t->usable)
+            CHECK(arr_type_bytes(t->type, n) == (size_t)t->bytes, "%s", t->name);
+    }
+    const struct tensor *iq2 = weights_find(w, "w.iq2_xs");
+    CHECK(iq2 && !iq2->usable && strcmp(iq2->dtype, "IQ2_XS") == 0, "w.iq2_xs");
+    CHECK(usable == 15, "%d usable", usable);
+    weights_close(w);
 }
 
 static void malformed(void)
@@ -181,6 +225,8 @@ int main(void)
 {
     if (folder_make() < 0)
         return 1;
+    CASE(a_gguf_file_has_published_names);
+    CASE(every_gguf_type_is_listed_and_some_are_computed);
     CASE(malformed);
     CASE(every_cut_is_refused);
     CASE(one_file);
