@@ -21,7 +21,7 @@ enum {
 };
 
 /* 8 elements of a float type, at any address. */
-ALWAYS_INLINE __m256 load8(const char *p, enum arr_type type)
+ALWAYS_INLINE __m256 load_floats8(const char *p, enum arr_type type)
 {
     if (type == ARR_F32)
         return _mm256_loadu_ps((const float *)(const void *)p);
@@ -36,7 +36,7 @@ ALWAYS_INLINE __m256 load_tail(const char *p, enum arr_type type, int64_t n)
 {
     char bytes[32] = {0};
     memcpy(bytes, p, (size_t)n * (type == ARR_F32 ? 4 : 2));
-    return load8(bytes, type);
+    return load_floats8(bytes, type);
 }
 
 /* Elements [k, k + 8) of the rows of a tile. */
@@ -46,7 +46,7 @@ ALWAYS_INLINE void step(__m256 acc[TILE_ROWS][TILE_COLUMNS], const float *const 
     __m256 a[TILE_ROWS], b;
     for (int r = 0; r < rows; r++) a[r] = _mm256_loadu_ps(x[r] + k);
     for (int c = 0; c < TILE_COLUMNS; c++) {
-        b = load8(w[c] + k * (type == ARR_F32 ? 4 : 2), type);
+        b = load_floats8(w[c] + k * (type == ARR_F32 ? 4 : 2), type);
         for (int r = 0; r < rows; r++) acc[r][c] = _mm256_fmadd_ps(a[r], b, acc[r][c]);
     }
 }

@@ -1,55 +1,72 @@
 /* matmul_blocks_avx2.c: few rows of x past w in blocks (product_avx2.h).
  *
- * A piece of each of TILE_COLUMNS rows of w is turned into floats in the first cache,
- * where the products read it at once: the conversions, which most of the time goes to,
- * then overlap with the products of the piece before. The numbers and their order are
- * those of a whole row turned into floats first.
+ * Up to 256 elements of TILE_COLUMNS rows of w are unpacked, then turned into floats in
+ * registers and multiplied at once, the rows of w in turns: the running sum of one alone
+ * would wait for itself. The numbers and their order are those of whole rows turned into
+ * floats first. Rows of w follow each other in memory, and the next tile's are asked for
+ * early, since the processor's own prefetch loses four streams that each end soon.
  */
 #include "product_avx2.h"
 
 enum {
-    PIECE = 256, /* elements: a multiple of every block */
-    AHEAD = 2048 /* bytes of w that are asked for early */
+    TURN = 32,             /* elements of one row of w before the next row's turn */
+    AHEAD_TILE = 32 << 10, /* a tile of w of up to so many bytes asks for the next tile */
+    AHEAD = 2048,          /* a larger one asks for what comes so many bytes later */
 };
 
-/* Pieces of `n` elements from k on. */
-ALWAYS_INLINE void piece(__m256 acc[TILE_ROWS][TILE_COLUMNS], const float *const x[],
-                         float w[TILE_COLUMNS][PIECE], int rows, int64_t k, int n)
+static int64_t ahead_of(const struct product *p)
 {
-    for (int l = 0; l < n; l += CPU_LANES) {
-        __m256 a[TILE_ROWS], b;
-        for (int r = 0; r < rows; r++) a[r] = _mm256_loadu_ps(x[r] + k + l);
-        for (int c = 0; c < TILE_COLUMNS; c++) {
-            b = _mm256_load_ps(w[c] + l);
-            for (int r = 0; r < rows; r++)
-                acc[r][c] = _mm256_fmadd_ps(a[r], b, acc[r][c]);
+    int64_t tile = TILE_COLUMNS * (int64_t)arr_type_bytes(p->w.type, p->w.stride);
+    return tile <= AHEAD_TILE ? tile : AHEAD;
+}
+
+/* One turn of one row of w: elements at, ... of the unpacked ones, at k + at in x. */
+ALWAYS_INLINE void turn(__m256 acc[TILE_ROWS][TILE_COLUMNS], int c,
+                        const float *const x[], const struct unpacked *w, int rows,
+                        int64_t k, int at, int run)
+{
+#pragma GCC unroll 2
+    for (int r = 0; r < TURN; r += run) {
+        __m256 scale = _mm256_broadcast_ss(w->scale + (at + r) / run);
+        __m256 shift = _mm256_broadcast_ss(w->shift + (at + r) / run);
+#pragma GCC unroll 4
+        for (int i = at + r; i < at + r + run; i += CPU_LANES) {
+            __m256 b = unpacked_floats(w, i, scale, shift);
+            for (int row = 0; row < rows; row++)
+                acc[row][c] =
+                    _mm256_fmadd_ps(_mm256_loadu_ps(x[row] + k + i), b, acc[row][c]);
         }
     }
 }
 
 ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows, int64_t j,
-                        int64_t count, const float *bias)
+                        int64_t count, const float *bias, unpack_function *unpack,
+                        int run)
 {
-    _Alignas(32) float piece_of[TILE_COLUMNS][PIECE];
+    const int64_t ahead = ahead_of(p);
+    struct unpacked u[TILE_COLUMNS];
     const char *w[TILE_COLUMNS];
     const float *x[TILE_ROWS];
     __m256 acc[TILE_ROWS][TILE_COLUMNS];
-    for (int c = 0; c < TILE_COLUMNS; c++)
+    for (int c = 0; c < TILE_COLUMNS; c++) /* the last one again where there is none */
         w[c] = row_any(p->w, c < count ? j + c : j + count - 1);
     for (int r = 0; r < rows; r++) {
         x[r] = row_f32(p->x, i + r);
         for (int c = 0; c < TILE_COLUMNS; c++) acc[r][c] = _mm256_setzero_ps();
     }
-    for (int64_t k = 0; k < p->depth; k += PIECE) {
-        int n = p->depth - k < PIECE ? (int)(p->depth - k) : PIECE;
-        size_t bytes = arr_type_bytes(p->w.type, n);
+    for (int64_t k = 0; k < p->depth; k += UNPACKED) {
+        int n = p->depth - k < UNPACKED ? (int)(p->depth - k) : UNPACKED;
+        int64_t bytes = (int64_t)arr_type_bytes(p->w.type, n);
         for (int c = 0; c < TILE_COLUMNS; c++) {
-            for (size_t b = 0; b < bytes; b += 64)
-                _mm_prefetch(w[c] + AHEAD + b, _MM_HINT_T0);
-            blocks_avx2(piece_of[c], w[c], p->w.type, n);
+            for (int64_t b = 0; b < bytes; b += 64)
+                _mm_prefetch(w[c] + ahead + b, _MM_HINT_T0);
+            unpack(&u[c], w[c], n);
             w[c] += bytes;
         }
-        piece(acc, x, piece_of, rows, k, n);
+        for (int at = 0; at < n; at += TURN)
+#pragma GCC unroll 4
+            for (int c = 0; c < TILE_COLUMNS; c++)
+                turn(acc, c, x, &u[c], rows, k, at, run);
     }
     for (int r = 0; r < rows; r++) finish(p, i + r, j, count, reduce4(acc[r]), bias);
 }
@@ -57,10 +74,15 @@ ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows, int64_t j,
 void product_blocks(const struct product *p, int64_t i, int rows, int64_t j,
                     int64_t count, const float bias[TILE_COLUMNS])
 {
+    int run;
+    unpack_function *unpack = unpack_of(p->w.type, &run);
+    assert(run == 16 || run == 32);
     if (rows == 3)
-        tile(p, i, 3, j, count, bias);
+        tile(p, i, 3, j, count, bias, unpack, run == 16 ? 16 : 32);
     else if (rows == 2)
-        tile(p, i, 2, j, count, bias);
+        tile(p, i, 2, j, count, bias, unpack, run == 16 ? 16 : 32);
+    else if (run == 16)
+        tile(p, i, 1, j, count, bias, unpack, 16);
     else
-        tile(p, i, 1, j, count, bias);
+        tile(p, i, 1, j, count, bias, unpack, 32);
 }

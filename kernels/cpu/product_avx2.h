@@ -2,11 +2,7 @@
  * sums end. */
 #ifndef PRODUCT_AVX2_H
 #define PRODUCT_AVX2_H
-#include "cpu.h"
-
-#include <immintrin.h>
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#include "quant_avx2.h"
 
 enum {
     TILE_ROWS = 3,    /* rows of x and */

@@ -4,7 +4,7 @@
  * elements a scale for each 16 or 32 of them. Every format is value = code * scale [+- a
  * constant], rounded once for each product and sum in float32; since codes and scales
  * have few bits most products are exact, so that a fused product and sum gives the same
- * bits, and all tables agree.
+ * bits, and all tables agree but for the sign of a zero.
  */
 #ifndef QUANT_H
 #define QUANT_H
@@ -13,7 +13,7 @@
 /* n elements (whole blocks) of a block type at any address, as floats. */
 void blocks_plain(float *restrict to, const char *restrict from, enum arr_type type,
                   int64_t n);
-/* The same numbers, faster. */
+/* The same numbers, faster; a zero may have the other sign. */
 void blocks_avx2(float *restrict to, const char *restrict from, enum arr_type type,
                  int64_t n);
 

@@ -1,8 +1,23 @@
-/* quant_avx2.c: blocks as floats with AVX2, FMA and F16C. quant.c and quant_k.c define
- * the formats; these are their numbers to the bit: where a product and a sum are fused,
- * the product alone is exact (an f16 factor has 11 bits, scale and code 10 at most).
- */
-#include "product_avx2.h"
+/* quant_avx2.c: blocks unpacked (quant_avx2.h); quant.c and quant_k.c say what they are
+ * made of. */
+#include "quant_avx2.h"
+
+ALWAYS_INLINE __m128i load8(const void *p)
+{
+    return _mm_loadl_epi64((const __m128i *)p);
+}
+ALWAYS_INLINE __m128i load16(const void *p)
+{
+    return _mm_loadu_si128((const __m128i *)p);
+}
+ALWAYS_INLINE __m256i load32(const void *p)
+{
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+ALWAYS_INLINE void store32(uint8_t *to, __m256i codes)
+{
+    _mm256_store_si256((__m256i *)(void *)to, codes);
+}
 
 /* An f16 at any address, in all lanes. */
 ALWAYS_INLINE __m256 factor(const char *p)
@@ -12,141 +27,151 @@ ALWAYS_INLINE __m256 factor(const char *p)
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }
 
-ALWAYS_INLINE __m128i load16(const void *p)
-{
-    return _mm_loadu_si128((const __m128i *)p);
-}
-
-ALWAYS_INLINE __m256i load32(const void *p)
-{
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
-/* Low and high halves of 16 bytes. */
+/* Low and high halves of each byte. */
 ALWAYS_INLINE __m128i low4(__m128i b)
 {
     return _mm_and_si128(b, _mm_set1_epi8(15));
 }
 ALWAYS_INLINE __m128i high4(__m128i b)
 {
-    return _mm_and_si128(_mm_srli_epi16(b, 4), _mm_set1_epi8(15));
+    return low4(_mm_srli_epi16(b, 4));
+}
+ALWAYS_INLINE __m256i low4_32(__m256i b)
+{
+    return _mm256_and_si256(b, _mm256_set1_epi8(15));
+}
+ALWAYS_INLINE __m256i high4_32(__m256i b)
+{
+    return low4_32(_mm256_srli_epi16(b, 4));
 }
 
-ALWAYS_INLINE __m256 floats8(__m128i code)
+/* -- Blocks of 32: the factors of up to 8 blocks at once -------------------------------
+ */
+
+/* The f16 at from, from + size, ...: n of 8, zeros behind them. */
+ALWAYS_INLINE __m256 factors8(const char *from, size_t size, int n)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(code));
+    uint16_t h[8] = {0};
+    if (n < 8) {
+        for (int b = 0; b < n; b++) memcpy(&h[b], from + (size_t)b * size, 2);
+        return _mm256_cvtph_ps(load16(h));
+    }
+    __m128i all = _mm_setzero_si128(); /* not through memory, which would wait for it */
+#define INSERT(b)                                                                        \
+    memcpy(h, from + (b)*size, 2);                                                       \
+    all = _mm_insert_epi16(all, h[0], b)
+    INSERT(0);
+    INSERT(1);
+    INSERT(2);
+    INSERT(3);
+    INSERT(4);
+    INSERT(5);
+    INSERT(6);
+    INSERT(7);
+#undef INSERT
+    return _mm256_cvtph_ps(all);
 }
 
-/* to[i] = scale * code[i], 16 signed bytes. */
-ALWAYS_INLINE void scaled(float *to, __m128i code, __m256 scale)
+/* 16 bytes: low halves, then high halves. */
+ALWAYS_INLINE __m256i halves(const char *p)
 {
-    __m128i upper = _mm_unpackhi_epi64(code, code);
-    _mm256_storeu_ps(to, _mm256_mul_ps(scale, floats8(code)));
-    _mm256_storeu_ps(to + 8, _mm256_mul_ps(scale, floats8(upper)));
+    const __m128i b = load16(p);
+    return low4_32(_mm256_set_m128i(_mm_srli_epi16(b, 4), b));
 }
 
-/* to[i] = scale * code[i] + shift, 16 signed bytes. */
-ALWAYS_INLINE void shifted(float *to, __m128i code, __m256 scale, __m256 shift)
+/* 16 for each bit of 32 that is set. */
+ALWAYS_INLINE __m256i fifth_bits(const char *p)
 {
-    __m128i upper = _mm_unpackhi_epi64(code, code);
-    _mm256_storeu_ps(to, _mm256_fmadd_ps(scale, floats8(code), shift));
-    _mm256_storeu_ps(to + 8, _mm256_fmadd_ps(scale, floats8(upper), shift));
+    uint32_t bits;
+    memcpy(&bits, p, 4);
+    const __m256i each = _mm256_set1_epi64x((long long)0x8040201008040201u);
+    const __m256i spread =
+        _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
+    __m256i b = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), spread);
+    b = _mm256_cmpeq_epi8(_mm256_and_si256(b, each), each);
+    return _mm256_and_si256(b, _mm256_set1_epi8(16));
 }
 
-/* 16 for each bit of 16 that is set. */
-ALWAYS_INLINE __m128i fifth_bits(const char *p)
+/* codes() of each block; shift = scale * middle, or the f16 behind the scale. */
+#define UNPACK_32(name, size, codes, shifts)                                             \
+    static void name##_unpack(struct unpacked *to, const char *from, int n)              \
+    {                                                                                    \
+        const int blocks = n / 32;                                                       \
+        const __m256 d = factors8(from, size, blocks);                                   \
+        _mm256_store_ps(to->scale, d);                                                   \
+        _mm256_store_ps(to->shift, shifts);                                              \
+        for (int b = 0; b < blocks; b++, from += (size))                                 \
+            store32(to->code + 32 * b, codes);                                           \
+    }
+
+/* d times what the middle code stands for. */
+#define TIMES(x) _mm256_mul_ps(d, _mm256_set1_ps(x))
+
+UNPACK_32(q8_0, 34, _mm256_xor_si256(load32(from + 2), _mm256_set1_epi8((char)0x80)),
+          TIMES(-128))
+UNPACK_32(q4_0, 18, halves(from + 2), TIMES(-8))
+UNPACK_32(q4_1, 20, halves(from + 4), factors8(from + 2, 20, blocks))
+UNPACK_32(q5_0, 22, _mm256_or_si256(halves(from + 6), fifth_bits(from + 2)), TIMES(-16))
+UNPACK_32(q5_1, 24, _mm256_or_si256(halves(from + 8), fifth_bits(from + 4)),
+          factors8(from + 2, 24, blocks))
+
+/* Codes that pick from quant_iq4, made positive. */
+ALWAYS_INLINE __m256i picked(__m256i index)
 {
-    uint16_t bits;
-    memcpy(&bits, p, 2);
-    const __m128i each = _mm_set1_epi64x((long long)0x8040201008040201u);
-    const __m128i spread = _mm_set_epi64x(0x0101010101010101, 0);
-    __m128i b = _mm_and_si128(_mm_shuffle_epi8(_mm_cvtsi32_si128(bits), spread), each);
-    return _mm_and_si128(_mm_cmpeq_epi8(b, each), _mm_set1_epi8(16));
+    const __m128i table = _mm_xor_si128(load16(quant_iq4), _mm_set1_epi8((char)0x80));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), index);
 }
 
-ALWAYS_INLINE void q8_0(float *restrict to, const char *restrict from)
+UNPACK_32(iq4_nl, 18, picked(halves(from + 2)), TIMES(-128))
+
+/* -- Blocks of 256 ---------------------------------------------------------------------
+ */
+
+/* to[i] = d * code[i], 8 or 16 signed bytes. */
+ALWAYS_INLINE void factors_of(float *to, __m128i code, __m256 d, int n)
 {
-    const __m256 d = factor(from);
-    scaled(to, load16(from + 2), d);
-    scaled(to + 16, load16(from + 18), d);
+    for (int i = 0; i < n; i += 8, code = _mm_unpackhi_epi64(code, code))
+        _mm256_store_ps(to + i,
+                        _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(code))));
 }
 
-ALWAYS_INLINE void q4_0(float *restrict to, const char *restrict from)
+/* shift = scale * middle of 16 runs. */
+ALWAYS_INLINE void shifts_of(struct unpacked *to, float middle)
 {
-    const __m256 d = factor(from);
-    const __m128i code = load16(from + 2), middle = _mm_set1_epi8(8);
-    scaled(to, _mm_sub_epi8(low4(code), middle), d);
-    scaled(to + 16, _mm_sub_epi8(high4(code), middle), d);
+    for (int i = 0; i < 16; i += 8)
+        _mm256_store_ps(to->shift + i, _mm256_mul_ps(_mm256_load_ps(to->scale + i),
+                                                     _mm256_set1_ps(middle)));
 }
 
-ALWAYS_INLINE void q4_1(float *restrict to, const char *restrict from)
+ALWAYS_INLINE __m256 negative(__m256 x)
 {
-    const __m256 d = factor(from), m = factor(from + 2);
-    const __m128i code = load16(from + 4);
-    shifted(to, low4(code), d, m);
-    shifted(to + 16, high4(code), d, m);
+    return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
 }
 
-ALWAYS_INLINE void q5_0(float *restrict to, const char *restrict from)
+/* Q4_K's and Q5_K's 8 runs. */
+ALWAYS_INLINE void factors_q45_k(struct unpacked *to, const char *from)
 {
-    const __m256 d = factor(from);
-    const __m128i code = load16(from + 6), middle = _mm_set1_epi8(16);
-    __m128i low = _mm_or_si128(low4(code), fifth_bits(from + 2));
-    __m128i high = _mm_or_si128(high4(code), fifth_bits(from + 4));
-    scaled(to, _mm_sub_epi8(low, middle), d);
-    scaled(to + 16, _mm_sub_epi8(high, middle), d);
+    uint32_t s[3];
+    memcpy(s, from + 4, 12);
+    /* quant_scales_k() on four bytes at a time */
+    const __m128i scale =
+        _mm_set_epi32(0, 0, (int)((s[2] & 0x0f0f0f0f) | (s[0] >> 2 & 0x30303030)),
+                      (int)(s[0] & 0x3f3f3f3f));
+    const __m128i least =
+        _mm_set_epi32(0, 0, (int)((s[2] >> 4 & 0x0f0f0f0f) | (s[1] >> 2 & 0x30303030)),
+                      (int)(s[1] & 0x3f3f3f3f));
+    factors_of(to->scale, scale, factor(from), 8);
+    factors_of(to->shift, least, negative(factor(from + 2)), 8);
 }
 
-ALWAYS_INLINE void q5_1(float *restrict to, const char *restrict from)
+static void q4_k_unpack(struct unpacked *to, const char *from, int n)
 {
-    const __m256 d = factor(from), m = factor(from + 2);
-    const __m128i code = load16(from + 8);
-    shifted(to, _mm_or_si128(low4(code), fifth_bits(from + 4)), d, m);
-    shifted(to + 16, _mm_or_si128(high4(code), fifth_bits(from + 6)), d, m);
-}
-
-ALWAYS_INLINE void iq4_nl(float *restrict to, const char *restrict from)
-{
-    const __m256 d = factor(from);
-    const __m128i code = load16(from + 2), table = load16(quant_iq4);
-    scaled(to, _mm_shuffle_epi8(table, low4(code)), d);
-    scaled(to + 16, _mm_shuffle_epi8(table, high4(code)), d);
-}
-
-/* 32 codes in two halves of a register. */
-ALWAYS_INLINE void shifted32(float *to, __m256i code, __m256 scale, __m256 shift)
-{
-    shifted(to, _mm256_castsi256_si128(code), scale, shift);
-    shifted(to + 16, _mm256_extracti128_si256(code, 1), scale, shift);
-}
-
-/* The factors of Q4_K's and Q5_K's 8 runs: d * scale, and -dmin * factor. */
-ALWAYS_INLINE void factors_k(const char *from, float scale[8], float shift[8])
-{
-    uint8_t a[8], b[8];
-    uint64_t scales, least;
-    quant_scales_k((const uint8_t *)from + 4, a, b);
-    memcpy(&scales, a, 8);
-    memcpy(&least, b, 8);
-    __m128i s = _mm_cvtsi64_si128((long long)scales);
-    __m128i l = _mm_cvtsi64_si128((long long)least);
-    __m256 dmin = _mm256_xor_ps(factor(from + 2), _mm256_set1_ps(-0.0f));
-    _mm256_storeu_ps(scale, _mm256_mul_ps(factor(from), floats8(s)));
-    _mm256_storeu_ps(shift, _mm256_mul_ps(dmin, floats8(l)));
-}
-
-ALWAYS_INLINE void q4_k(float *restrict to, const char *restrict from)
-{
-    const __m256i mask = _mm256_set1_epi8(15);
-    float scale[8], shift[8];
-    factors_k(from, scale, shift);
-    for (int pair = 0; pair < 4; pair++, to += 64) {
-        __m256i code = load32(from + 16 + pair * 32);
-        shifted32(to, _mm256_and_si256(code, mask), _mm256_broadcast_ss(scale + 2 * pair),
-                  _mm256_broadcast_ss(shift + 2 * pair));
-        shifted32(to + 32, _mm256_and_si256(_mm256_srli_epi16(code, 4), mask),
-                  _mm256_broadcast_ss(scale + 2 * pair + 1),
-                  _mm256_broadcast_ss(shift + 2 * pair + 1));
+    assert(n == UNPACKED);
+    factors_q45_k(to, from);
+    for (int pair = 0; pair < 4; pair++) {
+        const __m256i code = load32(from + 16 + 32 * pair);
+        store32(to->code + 64 * pair, low4_32(code));
+        store32(to->code + 64 * pair + 32, high4_32(code));
     }
 }
 
@@ -157,30 +182,19 @@ ALWAYS_INLINE __m256i bit_as_16(__m256i b, int r)
     return _mm256_and_si256(b, _mm256_set1_epi8(16));
 }
 
-ALWAYS_INLINE void q5_k(float *restrict to, const char *restrict from)
+static void q5_k_unpack(struct unpacked *to, const char *from, int n)
 {
-    const __m256i mask = _mm256_set1_epi8(15), fifth = load32(from + 16);
-    float scale[8], shift[8];
-    factors_k(from, scale, shift);
+    const __m256i fifth = load32(from + 16);
+    assert(n == UNPACKED);
+    factors_q45_k(to, from);
 #pragma GCC unroll 4
-    for (int pair = 0; pair < 4; pair++, to += 64) {
-        __m256i code = load32(from + 48 + pair * 32);
-        __m256i low = _mm256_and_si256(code, mask);
-        __m256i high = _mm256_and_si256(_mm256_srli_epi16(code, 4), mask);
-        shifted32(to, _mm256_or_si256(low, bit_as_16(fifth, 2 * pair)),
-                  _mm256_broadcast_ss(scale + 2 * pair),
-                  _mm256_broadcast_ss(shift + 2 * pair));
-        shifted32(to + 32, _mm256_or_si256(high, bit_as_16(fifth, 2 * pair + 1)),
-                  _mm256_broadcast_ss(scale + 2 * pair + 1),
-                  _mm256_broadcast_ss(shift + 2 * pair + 1));
+    for (int pair = 0; pair < 4; pair++) {
+        const __m256i code = load32(from + 48 + 32 * pair);
+        store32(to->code + 64 * pair,
+                _mm256_or_si256(low4_32(code), bit_as_16(fifth, 2 * pair)));
+        store32(to->code + 64 * pair + 32,
+                _mm256_or_si256(high4_32(code), bit_as_16(fifth, 2 * pair + 1)));
     }
-}
-
-/* Two runs of 16 in the halves of a register, each with its scale. */
-ALWAYS_INLINE void scaled32(float *to, __m256i code, const float scale[2])
-{
-    scaled(to, _mm256_castsi256_si128(code), _mm256_broadcast_ss(scale));
-    scaled(to + 16, _mm256_extracti128_si256(code, 1), _mm256_broadcast_ss(scale + 1));
 }
 
 /* Bits 2 part and 2 part + 1 of each byte. */
@@ -189,111 +203,107 @@ ALWAYS_INLINE __m256i two_bits(__m256i b, int part)
     return _mm256_and_si256(_mm256_srli_epi16(b, 2 * part), _mm256_set1_epi8(3));
 }
 
-ALWAYS_INLINE void q6_k(float *restrict to, const char *restrict from)
+static void q6_k_unpack(struct unpacked *to, const char *from, int n)
 {
-    const __m256i mask = _mm256_set1_epi8(15), middle = _mm256_set1_epi8(32);
-    float scale[16];
-    scaled(scale, load16(from + 192), factor(from + 208));
-    for (int half = 0; half < 2; half++) {
-        const __m256i high = load32(from + 128 + half * 32);
-#pragma GCC unroll 4
-        for (int part = 0; part < 4; part++, to += 32) {
-            __m256i low = load32(from + half * 64 + part % 2 * 32);
-            low = _mm256_and_si256(part < 2 ? low : _mm256_srli_epi16(low, 4), mask);
-            __m256i code =
-                _mm256_or_si256(low, _mm256_slli_epi16(two_bits(high, part), 4));
-            scaled32(to, _mm256_sub_epi8(code, middle), scale + half * 8 + part * 2);
-        }
+    assert(n == UNPACKED);
+    factors_of(to->scale, load16(from + 192), factor(from + 208), 16);
+    shifts_of(to, -32);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) { /* 32 elements */
+        const __m256i low = load32(from + i / 4 * 64 + i % 2 * 32);
+        const __m256i high = load32(from + 128 + i / 4 * 32);
+        store32(to->code + 32 * i,
+                _mm256_or_si256(i % 4 < 2 ? low4_32(low) : high4_32(low),
+                                _mm256_slli_epi16(two_bits(high, i % 4), 4)));
     }
 }
 
-ALWAYS_INLINE void q2_k(float *restrict to, const char *restrict from)
+static void q2_k_unpack(struct unpacked *to, const char *from, int n)
 {
-    const __m128i s = load16(from);
-    float scale[16], shift[16];
-    scaled(scale, low4(s), factor(from + 80));
-    scaled(shift, high4(s), _mm256_xor_ps(factor(from + 82), _mm256_set1_ps(-0.0f)));
-    for (int half = 0; half < 2; half++) {
-        const __m256i code = load32(from + 16 + half * 32);
-#pragma GCC unroll 4
-        for (int part = 0; part < 4; part++, to += 32) {
-            const __m256i c = two_bits(code, part);
-            const int run = half * 8 + part * 2;
-            shifted(to, _mm256_castsi256_si128(c), _mm256_broadcast_ss(scale + run),
-                    _mm256_broadcast_ss(shift + run));
-            shifted(to + 16, _mm256_extracti128_si256(c, 1),
-                    _mm256_broadcast_ss(scale + run + 1),
-                    _mm256_broadcast_ss(shift + run + 1));
-        }
-    }
+    assert(n == UNPACKED);
+    factors_of(to->scale, low4(load16(from)), factor(from + 80), 16);
+    factors_of(to->shift, high4(load16(from)), negative(factor(from + 82)), 16);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++)
+        store32(to->code + 32 * i, two_bits(load32(from + 16 + i / 4 * 32), i % 4));
 }
 
-/* Q3_K's 16 scales, from halves of 8 bytes and 2 bits each of 4 bytes. */
-ALWAYS_INLINE __m128i scales_q3_k(const char *p)
+static void q3_k_unpack(struct unpacked *to, const char *from, int n)
 {
+    const __m256i third = load32(from);
+    const __m128i low = load8(from + 96);
     uint32_t top;
-    memcpy(&top, p + 8, 4);
-    const __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)p);
+    assert(n == UNPACKED);
+    memcpy(&top, from + 104, 4);
     __m128i high = _mm_srlv_epi32(_mm_set1_epi32((int)top), _mm_setr_epi32(0, 2, 4, 6));
     high = _mm_slli_epi16(_mm_and_si128(high, _mm_set1_epi8(3)), 4);
-    return _mm_sub_epi8(_mm_or_si128(_mm_unpacklo_epi64(low4(low), high4(low)), high),
-                        _mm_set1_epi8(32));
-}
-
-ALWAYS_INLINE void q3_k(float *restrict to, const char *restrict from)
-{
-    const __m256i third = load32(from), four = _mm256_set1_epi8(4);
-    float scale[16];
-    scaled(scale, scales_q3_k(from + 96), factor(from + 108));
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; half++) {
-        const __m256i code = load32(from + 32 + half * 32);
-#pragma GCC unroll 4
-        for (int part = 0; part < 4; part++, to += 32) {
-            __m256i bit = _mm256_srli_epi16(bit_as_16(third, half * 4 + part), 2);
-            __m256i c = _mm256_or_si256(two_bits(code, part), bit);
-            scaled32(to, _mm256_sub_epi8(c, four), scale + half * 8 + part * 2);
-        }
+    high = _mm_or_si128(_mm_unpacklo_epi64(low4(low), high4(low)), high);
+    factors_of(to->scale, _mm_sub_epi8(high, _mm_set1_epi8(32)), factor(from + 108), 16);
+    shifts_of(to, -4);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) {
+        const __m256i code = two_bits(load32(from + 32 + i / 4 * 32), i % 4);
+        const __m256i bit = _mm256_srli_epi16(bit_as_16(third, i), 2);
+        store32(to->code + 32 * i, _mm256_or_si256(code, bit));
     }
 }
 
-ALWAYS_INLINE void iq4_xs(float *restrict to, const char *restrict from)
+static void iq4_xs_unpack(struct unpacked *to, const char *from, int n)
 {
-    const __m128i table = load16(quant_iq4);
-    const __m256 d = factor(from);
+    uint32_t low;
     uint16_t high;
+    assert(n == UNPACKED);
     memcpy(&high, from + 2, 2);
-    for (int run = 0; run < 8; run++, to += 32) {
-        const int low = (uint8_t)from[4 + run / 2] >> run % 2 * 4 & 15;
-        const int scale = (low | (high >> 2 * run & 3) << 4) - 32;
-        const __m256 a = _mm256_mul_ps(d, _mm256_set1_ps((float)scale));
-        const __m128i code = load16(from + 8 + run * 16);
-        scaled(to, _mm_shuffle_epi8(table, low4(code)), a);
-        scaled(to + 16, _mm_shuffle_epi8(table, high4(code)), a);
-    }
+    memcpy(&low, from + 4, 4);
+    const __m256i each = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i l =
+        _mm256_srlv_epi32(_mm256_set1_epi32((int)low), _mm256_slli_epi32(each, 2));
+    __m256i h = _mm256_srlv_epi32(_mm256_set1_epi32(high), _mm256_slli_epi32(each, 1));
+    l = _mm256_and_si256(l, _mm256_set1_epi32(15));
+    h = _mm256_slli_epi32(_mm256_and_si256(h, _mm256_set1_epi32(3)), 4);
+    l = _mm256_sub_epi32(_mm256_or_si256(l, h), _mm256_set1_epi32(32));
+    _mm256_store_ps(to->scale, _mm256_mul_ps(factor(from), _mm256_cvtepi32_ps(l)));
+    shifts_of(to, -128);
+    for (int i = 0; i < 8; i++)
+        store32(to->code + 32 * i, picked(halves(from + 8 + 16 * i)));
 }
 
-#define BLOCKS(format, elements, bytes)                                                  \
-    for (; n > 0; n -= (elements), to += (elements), from += (bytes)) format(to, from);  \
-    break
+/* -- By type ---------------------------------------------------------------------------
+ */
+
+unpack_function *unpack_of(enum arr_type type, int *run)
+{
+    static const struct {
+        unpack_function *unpack;
+        int run;
+    } of[ARR_TYPES] = {
+        [ARR_Q4_0] = {q4_0_unpack, 32},     [ARR_Q4_1] = {q4_1_unpack, 32},
+        [ARR_Q5_0] = {q5_0_unpack, 32},     [ARR_Q5_1] = {q5_1_unpack, 32},
+        [ARR_Q8_0] = {q8_0_unpack, 32},     [ARR_Q2_K] = {q2_k_unpack, 16},
+        [ARR_Q3_K] = {q3_k_unpack, 16},     [ARR_Q4_K] = {q4_k_unpack, 32},
+        [ARR_Q5_K] = {q5_k_unpack, 32},     [ARR_Q6_K] = {q6_k_unpack, 16},
+        [ARR_IQ4_NL] = {iq4_nl_unpack, 32}, [ARR_IQ4_XS] = {iq4_xs_unpack, 32},
+    };
+    assert(of[type].unpack);
+    *run = of[type].run;
+    return of[type].unpack;
+}
 
 void blocks_avx2(float *restrict to, const char *restrict from, enum arr_type type,
                  int64_t n)
 {
-    assert(n % arr_type_block(type) == 0);
-    switch (type) {
-    case ARR_Q4_0: BLOCKS(q4_0, 32, 18);
-    case ARR_Q4_1: BLOCKS(q4_1, 32, 20);
-    case ARR_Q5_0: BLOCKS(q5_0, 32, 22);
-    case ARR_Q5_1: BLOCKS(q5_1, 32, 24);
-    case ARR_Q8_0: BLOCKS(q8_0, 32, 34);
-    case ARR_Q2_K: BLOCKS(q2_k, 256, 84);
-    case ARR_Q3_K: BLOCKS(q3_k, 256, 110);
-    case ARR_Q4_K: BLOCKS(q4_k, 256, 144);
-    case ARR_Q5_K: BLOCKS(q5_k, 256, 176);
-    case ARR_Q6_K: BLOCKS(q6_k, 256, 210);
-    case ARR_IQ4_NL: BLOCKS(iq4_nl, 32, 18);
-    case ARR_IQ4_XS: BLOCKS(iq4_xs, 256, 136);
-    default: assert(!"a type of blocks");
+    struct unpacked u;
+    int run;
+    unpack_function *unpack = unpack_of(type, &run);
+    while (n > 0) {
+        const int count = n < UNPACKED ? (int)n : UNPACKED;
+        unpack(&u, from, count);
+        for (int i = 0; i < count; i += 8)
+            _mm256_storeu_ps(
+                to + i, unpacked_floats(&u, i, _mm256_broadcast_ss(u.scale + i / run),
+                                        _mm256_broadcast_ss(u.shift + i / run)));
+        to += count;
+        from += arr_type_bytes(type, count);
+        n -= count;
     }
 }

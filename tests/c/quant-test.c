@@ -33,10 +33,10 @@ static struct arr over(void *data, enum arr_type type, int64_t rows, int64_t col
                         .stride = columns};
 }
 
-/* Bits as they are, but any NaN is a NaN. */
+/* Bits as they are, but any NaN is a NaN, and a zero is a zero. */
 static bool same(float a, float b)
 {
-    return memcmp(&a, &b, sizeof a) == 0 || (a != a && b != b);
+    return memcmp(&a, &b, sizeof a) == 0 || a == b || (a != a && b != b);
 }
 
 /* Rows gathered in reverse are the reference's floats. */
