@@ -14,6 +14,8 @@ say() { echo "bench: $*" >&2; }
 
 say "kernels"
 "$build/tests/bench-kernels" >"$work/kernels.json"
+say "products with weights in blocks"
+"$build/tests/bench-quant" >"$work/quant.json"
 say "pictures and tokenizer"
 "$build/tests/bench-media" >"$work/media.json"
 "$build/tests/bench-text" >"$work/text.json"
@@ -45,8 +47,8 @@ jq -n --slurpfile kernels "$work/kernels.json" --slurpfile media "$work/media.js
     --slurpfile text "$work/text.json" --slurpfile engine "$work/engine.json" \
     --slurpfile start "$work/start.json" --slurpfile memory "$work/memory.json" \
     --slurpfile extract "$work/extract.json" --slurpfile filter "$work/filter.json" \
-    --slurpfile info "$work/info.json" --arg shape "$shape" --argjson tokens "$tokens" '
-    {shape: $shape, kernels: $kernels[0], media: $media[0], text: $text[0], engine: $engine,
+    --slurpfile info "$work/info.json" --slurpfile quant "$work/quant.json" --arg shape "$shape" --argjson tokens "$tokens" '
+    {shape: $shape, kernels: $kernels[0], quant: $quant[0], media: $media[0], text: $text[0], engine: $engine,
      start: $start[0], extract: $extract[0], filter: $filter[0],
      memory: {prompt_tokens: $tokens, picture: "1024x768", max_rss: $memory[0].max_rss,
               weights: $info[0].memory.weights, kv: $info[0].memory.kv,
@@ -65,6 +67,14 @@ jq -r '
             if .threads == 2 then .decode_share_of_read >= 0.6 else null end),
         row("prefill, 512 tokens, \($t)"; .prefill_tokens_s; "tokens/s"; ""; null),
         row("  of OpenBLAS sgemm"; .prefill_share_of_sgemm; ""; "0.5"; .prefill_share_of_sgemm >= 0.5)][]),
+    (.quant | .decode as $decode
+     | ("q8_0", "q4_k") as $type | $decode[] | select(.weights == $type)
+     | .threads as $threads
+     | ($decode[] | select(.weights == "bf16" and .threads == $threads)) as $bf16
+     | [row("product of one row, \($type), \($threads) thread\(if $threads > 1 then "s" else "" end)";
+            .gb_s; "GB/s"; ""; null),
+        row("  of read bandwidth"; .of_bandwidth; ""; ""; null),
+        row("  times the speed with bf16"; .gweights_s / $bf16.gweights_s; ""; ""; null)][]),
     row("JPEG 1024x768 to patches, 1 core"; .media.jpeg_to_patches_per_s; "pictures/s"; "120";
         .media.jpeg_to_patches_per_s >= 120),
     row("tokenizer with NFC, 1 core"; .text.tokenizer_mb_per_s; "MB/s"; "20"; .text.tokenizer_mb_per_s >= 20),

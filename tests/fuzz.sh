@@ -10,6 +10,7 @@ seeds_of() { # TARGET FOLDER: copy its seeds
     case $1 in
     image-fuzz) cp tests/data/goldens/preprocess/images/* share/pocket/samples/images/*.png "$2" ;;
     safetensors-fuzz) cp tests/data/goldens2/safetensors_malformed/*.safetensors "$2" ;;
+    gguf-fuzz) cp tests/data/goldens2/gguf/malformed/*.gguf tests/data/goldens2/gguf/all_types.gguf "$2" ;;
     format-fuzz) head -60 tests/data/goldens2/format/cases.jsonl | jq -r .caption | split -l 1 - "$2/caption" ;;
     json-fuzz) head -50 share/pocket/world/test.jsonl | split -l 1 - "$2/row" ;;
     reply-fuzz) cp tests/data/fuzz/reply/* "$2" ;;
