@@ -71,6 +71,62 @@ static void a_file_cut_anywhere_is_refused(void)
     free(bytes);
 }
 
+/* What was taken although it was changed: its tensors are inside it all the same. */
+static void inside(const char *bytes, size_t size, size_t at)
+{
+    struct gguf *g = gguf_read(bytes, size, "changed");
+    CHECK(g || strncmp(fail_text(), "changed: ", 9) == 0, "%zu: %s", at, fail_text());
+    for (int i = 0; g && i < gguf_count(g); i++) {
+        const struct gguf_tensor *t = gguf_at(g, i);
+        const char *data = t->data;
+        CHECK(data >= bytes && t->bytes > 0 && t->bytes <= bytes + size - data,
+              "%zu: tensor %d", at, i);
+    }
+    gguf_close(g);
+}
+
+/* Each place of the header with each bit turned over, and with the numbers that counts,
+ * lengths, sizes and offsets are worst at. */
+static void a_header_changed_anywhere_does_no_harm(void)
+{
+    static const uint64_t worst[] = {0,
+                                     1,
+                                     UINT64_MAX,
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX - 31,
+                                     (uint64_t)1 << 63,
+                                     ((uint64_t)1 << 63) - 1,
+                                     (uint64_t)1 << 61,
+                                     (uint64_t)1 << 32,
+                                     (uint64_t)1 << 31,
+                                     ((uint64_t)1 << 31) - 1};
+    static const char *const files[] = {"malformed/ok_v3.gguf",
+                                        "malformed/ok_align64.gguf", "all_types.gguf"};
+    for (size_t f = 0; f < sizeof files / sizeof *files; f++) {
+        char relative[128];
+        size_t size = 0;
+        snprintf(relative, sizeof relative, "goldens2/gguf/%s", files[f]);
+        char *bytes = golden_file(golden_path(relative), &size), kept[8];
+        NEED(bytes, "no reference data");
+        for (size_t at = 0; at + 8 <= size && at < 2400; at++) {
+            memcpy(kept, bytes + at, 8);
+            for (int bit = 0; bit < 8; bit++) {
+                bytes[at] = (char)(kept[0] ^ (1 << bit));
+                inside(bytes, size, at);
+            }
+            for (size_t i = 0; i < sizeof worst / sizeof *worst; i++) {
+                memcpy(bytes + at, &worst[i], 8);
+                inside(bytes, size, at);
+                memcpy(bytes + at, kept, 8);
+                memcpy(bytes + at, &worst[i], 4);
+                inside(bytes, size, at);
+                memcpy(bytes + at, kept, 8);
+            }
+        }
+        free(bytes);
+    }
+}
+
 static struct gguf *all_types(void)
 {
     const char *path = golden_path("goldens2/gguf/all_types.gguf");
@@ -206,6 +262,7 @@ int main(void)
 {
     CASE(malformed_files_are_refused);
     CASE(a_file_cut_anywhere_is_refused);
+    CASE(a_header_changed_anywhere_does_no_harm);
     CASE(integers_of_any_width_are_read);
     CASE(other_values_are_read);
     CASE(arrays_are_walked);
