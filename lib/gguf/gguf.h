@@ -54,7 +54,7 @@ int gguf_count(const struct gguf *g);        /* tensors */
 const struct gguf_tensor *gguf_at(const struct gguf *g, int i);
 const struct gguf_tensor *gguf_find(const struct gguf *g, const char *name);
 
-/* "Q4_K"; "type 99" where unknown. Static, or the thread's own. */
+/* "Q4_K"; "unknown" where it is. Static. */
 const char *gguf_type_name(uint32_t type);
 /* Elements and bytes of one block; false where the type is unknown. */
 bool gguf_type_block(uint32_t type, int *elements, int *bytes);

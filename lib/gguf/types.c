@@ -1,8 +1,6 @@
 /* types.c: ggml's tensor types: names and block sizes (ggml.c's type table). */
 #include "gguf/gguf.h"
 
-#include <stdio.h>
-
 static const struct {
     uint32_t type;
     const char *name;
@@ -47,12 +45,10 @@ enum { TYPES = sizeof types / sizeof *types };
 
 const char *gguf_type_name(uint32_t type)
 {
-    static _Thread_local char unknown[16];
     for (int i = 0; i < TYPES; i++)
         if (types[i].type == type)
             return types[i].name;
-    snprintf(unknown, sizeof unknown, "type %u", (unsigned)type);
-    return unknown;
+    return "unknown";
 }
 
 bool gguf_type_block(uint32_t type, int *elements, int *bytes)
