@@ -32,21 +32,31 @@ static void put_tensor(const char *name, const char *tensor)
 
 static void a_gguf_file_has_published_names(void)
 {
-    static const char *const names[] = {"lm_head.weight",
-                                        "model.embed_tokens.weight",
-                                        "model.layers.0.input_layernorm.weight",
-                                        "model.layers.1.mlp.down_proj.weight",
-                                        "model.layers.1.self_attn.q_norm.weight",
+    static const char *const names[] = {"lm_head.weight", "model.embed_tokens.weight",
                                         "model.norm.weight"};
+    static const char *const of_layer[] = {"input_layernorm",  "post_attention_layernorm",
+                                           "self_attn.q_proj", "self_attn.k_proj",
+                                           "self_attn.v_proj", "self_attn.o_proj",
+                                           "self_attn.q_norm", "self_attn.k_norm",
+                                           "mlp.gate_proj",    "mlp.up_proj",
+                                           "mlp.down_proj"};
+    enum { NAMES = 3, OF_LAYER = 11, LAYERS = 2 };
+    char name[128];
     char hex[33];
     const char *path = golden_path("goldens2/gguf/tiny_mixed.gguf");
     NEED(path, "no reference data");
     struct weights *w = weights_open(path);
     NEED(w, "%s", fail_text());
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const struct tensor *t = weights_find(w, names[i]);
-        CHECK(t && t->usable && strcmp(t->file, path) == 0, "%s", names[i]);
+    for (int i = 0; i < NAMES + LAYERS * OF_LAYER; i++) {
+        if (i < NAMES)
+            snprintf(name, sizeof name, "%s", names[i]);
+        else
+            snprintf(name, sizeof name, "model.layers.%d.%s.weight",
+                     (i - NAMES) / OF_LAYER, of_layer[(i - NAMES) % OF_LAYER]);
+        const struct tensor *t = weights_find(w, name);
+        CHECK(t && t->usable && strcmp(t->file, path) == 0, "%s", name);
     }
+    CHECK(weights_count(w) == NAMES + LAYERS * OF_LAYER, "%d tensors", weights_count(w));
     CHECK(!weights_find(w, "token_embd.weight"), "a stored name is found");
     CHECK(!weights_rope_pairs(w), "qwen3 is not sorted by pairs");
     CHECK(weights_hash(w, path, hex) == 0 && strlen(hex) == 32, "%s", hex);
