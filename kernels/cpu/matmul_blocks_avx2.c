@@ -71,18 +71,25 @@ ALWAYS_INLINE void tile(const struct product *p, int64_t i, int rows, int64_t j,
     for (int r = 0; r < rows; r++) finish(p, i + r, j, count, reduce4(acc[r]), bias);
 }
 
-void product_blocks(const struct product *p, int64_t i, int rows, int64_t j,
-                    int64_t count, const float bias[TILE_COLUMNS])
+/* The number of rows is a constant inside, as is the length of a run. */
+ALWAYS_INLINE void tile_of(const struct product *p, int64_t i, int rows, int64_t j,
+                           int64_t count, const float *bias)
 {
     int run;
     unpack_function *unpack = unpack_of(p->w.type, &run);
-    assert(run == 16 || run == 32);
-    if (rows == 3)
-        tile(p, i, 3, j, count, bias, unpack, run == 16 ? 16 : 32);
-    else if (rows == 2)
-        tile(p, i, 2, j, count, bias, unpack, run == 16 ? 16 : 32);
-    else if (run == 16)
-        tile(p, i, 1, j, count, bias, unpack, 16);
+    if (run == 16)
+        tile(p, i, rows, j, count, bias, unpack, 16);
     else
-        tile(p, i, 1, j, count, bias, unpack, 32);
+        tile(p, i, rows, j, count, bias, unpack, 32);
+}
+
+void product_blocks(const struct product *p, int64_t i, int rows, int64_t j,
+                    int64_t count, const float bias[TILE_COLUMNS])
+{
+    if (rows == 3)
+        tile_of(p, i, 3, j, count, bias);
+    else if (rows == 2)
+        tile_of(p, i, 2, j, count, bias);
+    else
+        tile_of(p, i, 1, j, count, bias);
 }

@@ -289,6 +289,18 @@ unpack_function *unpack_of(enum arr_type type, int *run)
     return of[type].unpack;
 }
 
+/* n elements as floats in memory. */
+ALWAYS_INLINE void floats_put(float *to, const struct unpacked *u, int n, int run)
+{
+    for (int r = 0; r * run < n; r++) {
+        const __m256 scale = _mm256_broadcast_ss(u->scale + r);
+        const __m256 shift = _mm256_broadcast_ss(u->shift + r);
+#pragma GCC unroll 4
+        for (int i = r * run; i < (r + 1) * run; i += CPU_LANES)
+            _mm256_storeu_ps(to + i, unpacked_floats(u, i, scale, shift));
+    }
+}
+
 void blocks_avx2(float *restrict to, const char *restrict from, enum arr_type type,
                  int64_t n)
 {
@@ -298,10 +310,10 @@ void blocks_avx2(float *restrict to, const char *restrict from, enum arr_type ty
     while (n > 0) {
         const int count = n < UNPACKED ? (int)n : UNPACKED;
         unpack(&u, from, count);
-        for (int i = 0; i < count; i += 8)
-            _mm256_storeu_ps(
-                to + i, unpacked_floats(&u, i, _mm256_broadcast_ss(u.scale + i / run),
-                                        _mm256_broadcast_ss(u.shift + i / run)));
+        if (run == 16)
+            floats_put(to, &u, count, 16);
+        else
+            floats_put(to, &u, count, 32);
         to += count;
         from += arr_type_bytes(type, count);
         n -= count;
