@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "engine/document.h"
 #include "engine/families.h"
+#include "gguf/gguf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,6 +107,8 @@ int config_read(struct model_config *mc, const char *dir)
     int status = -1;
     *mc = (struct model_config){
         .image_id = -1, .video_id = -1, .vision_start_id = -1, .vision_end_id = -1};
+    if (gguf_is(dir))
+        return config_gguf_read(mc, dir);
     if (document_path(&path, dir, "config.json")) {
         json_t *doc = document_read(path.data);
         struct keys top = {doc, path.data, ""};

@@ -1,4 +1,5 @@
-/* config.h: what a model directory's config.json says, in one form for all families. */
+/* config.h: what a config.json or a GGUF file says of a model, in one form for all
+ * families. */
 #ifndef CONFIG_H
 #define CONFIG_H
 #include <stdbool.h>
@@ -48,9 +49,10 @@ struct model_config {
     int stop_count;
 };
 
-/* Read DIR/config.json (and generation_config.json's eos_token_id). Checks every size for
- * sense. 0, or -1 (class model): missing, damaged, unknown family (lists the known), a
- * feature that is not supported (names it: sliding windows in use, rope scaling kinds).
+/* Read the metadata of a GGUF file, or DIR/config.json (and generation_config.json's
+ * eos_token_id). Checks every size for sense. 0, or -1 (class model): missing, damaged,
+ * unknown family (lists the known), a feature that is not supported (names it: sliding
+ * windows in use, rope scaling kinds).
  */
 int config_read(struct model_config *mc, const char *dir);
 #endif

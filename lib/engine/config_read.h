@@ -37,10 +37,29 @@ int keys_list(const struct keys *k, const char *key, int low, int high, int max,
  * supported". */
 int keys_must_be(const struct keys *k, const char *key, const char *text);
 
+/* Limits of sense, far above every published model and far below any overflow. */
+enum {
+    CONFIG_HIDDEN_MAX = 1 << 17,
+    CONFIG_LAYERS_MAX = 1024,
+    CONFIG_HEADS_MAX = 1024,
+    CONFIG_HEAD_DIM_MAX = 1024,
+    CONFIG_MLP_MAX = 1 << 20,
+    CONFIG_VOCAB_MAX = 1 << 24,
+    CONFIG_CONTEXT_MAX = 1 << 27,
+};
+
 /* config_text.c: the language model's sizes from its object; outer is the top of the
  * file. What a family sets before: rope layout, qkv_bias, qk_norm. */
 int config_text_read(struct text_config *tc, const struct keys *k,
                      const struct keys *outer);
+
+/* config_gguf.c: the whole configuration from a GGUF file's metadata. */
+int config_gguf_read(struct model_config *mc, const char *path);
+
+/* Do the heads share out, are their sizes even? file and section as messages have them.
+ */
+int config_heads_check(const struct text_config *tc, const char *file,
+                       const char *section);
 
 /* config_vision.c: one reader for each family of towers. text_hidden: what it feeds. */
 int config_vision_qwen2_5_vl(struct vision_tower *vt, const struct keys *k,

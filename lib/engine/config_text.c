@@ -4,36 +4,35 @@
 
 #include <string.h>
 
-/* Limits of sense, far above every published model and far below any overflow. */
-enum {
-    MAX_HIDDEN = 1 << 17,
-    MAX_LAYERS = 1024,
-    MAX_HEADS = 1024,
-    MAX_HEAD_DIM = 1024,
-    MAX_MLP = 1 << 20,
-    MAX_VOCAB = 1 << 24,
-    MAX_CONTEXT = 1 << 27,
-};
+int config_heads_check(const struct text_config *tc, const char *file,
+                       const char *section)
+{
+    if (tc->heads % tc->kv_heads)
+        return fail(FAIL_MODEL, "%s: %sheads: %d is no multiple of %d", file, section,
+                    tc->heads, tc->kv_heads);
+    if (tc->head_dim % 2)
+        return fail(FAIL_MODEL, "%s: %shead_dim %d is odd", file, section, tc->head_dim);
+    return 0;
+}
 
 static int sizes_read(struct text_config *tc, const struct keys *k)
 {
-    if (keys_int(k, "hidden_size", 1, MAX_HIDDEN, KEYS_REQUIRED, &tc->hidden) < 0 ||
-        keys_int(k, "num_hidden_layers", 1, MAX_LAYERS, KEYS_REQUIRED, &tc->layers) < 0 ||
-        keys_int(k, "num_attention_heads", 1, MAX_HEADS, KEYS_REQUIRED, &tc->heads) < 0 ||
+    if (keys_int(k, "hidden_size", 1, CONFIG_HIDDEN_MAX, KEYS_REQUIRED, &tc->hidden) <
+            0 ||
+        keys_int(k, "num_hidden_layers", 1, CONFIG_LAYERS_MAX, KEYS_REQUIRED,
+                 &tc->layers) < 0 ||
+        keys_int(k, "num_attention_heads", 1, CONFIG_HEADS_MAX, KEYS_REQUIRED,
+                 &tc->heads) < 0 ||
         keys_int(k, "num_key_value_heads", 1, tc->heads, tc->heads, &tc->kv_heads) < 0 ||
-        keys_int(k, "intermediate_size", 1, MAX_MLP, KEYS_REQUIRED, &tc->mlp) < 0 ||
-        keys_int(k, "vocab_size", 1, MAX_VOCAB, KEYS_REQUIRED, &tc->vocab) < 0 ||
-        keys_int(k, "max_position_embeddings", 1, MAX_CONTEXT, 32768, &tc->context) < 0 ||
-        keys_int(k, "head_dim", 2, MAX_HEAD_DIM, tc->hidden / tc->heads, &tc->head_dim) <
-            0)
+        keys_int(k, "intermediate_size", 1, CONFIG_MLP_MAX, KEYS_REQUIRED, &tc->mlp) <
+            0 ||
+        keys_int(k, "vocab_size", 1, CONFIG_VOCAB_MAX, KEYS_REQUIRED, &tc->vocab) < 0 ||
+        keys_int(k, "max_position_embeddings", 1, CONFIG_CONTEXT_MAX, 32768,
+                 &tc->context) < 0 ||
+        keys_int(k, "head_dim", 2, CONFIG_HEAD_DIM_MAX, tc->hidden / tc->heads,
+                 &tc->head_dim) < 0)
         return -1;
-    if (tc->heads % tc->kv_heads)
-        return fail(FAIL_MODEL, "%s: %snum_attention_heads %d is no multiple of %d",
-                    k->file, k->section, tc->heads, tc->kv_heads);
-    if (tc->head_dim % 2)
-        return fail(FAIL_MODEL, "%s: %shead_dim %d is odd", k->file, k->section,
-                    tc->head_dim);
-    return 0;
+    return config_heads_check(tc, k->file, k->section);
 }
 
 /* Sections of M-RoPE: they share out the head_dim / 2 frequencies. */
@@ -81,13 +80,14 @@ static int rope_read(struct text_config *tc, const struct keys *k)
 int config_text_read(struct text_config *tc, const struct keys *k,
                      const struct keys *outer)
 {
-    bool sliding, biased;
+    bool sliding, biased, mlp_biased;
     double eps;
     if (sizes_read(tc, k) < 0 || rope_read(tc, k) < 0 ||
         keys_must_be(k, "hidden_act", "silu") < 0 ||
         keys_real(k, "rms_norm_eps", 1e-6, &eps) < 0 ||
         keys_bool(k, "use_sliding_window", false, &sliding) < 0 ||
         keys_bool(k, "attention_bias", false, &biased) < 0 ||
+        keys_bool(k, "mlp_bias", false, &mlp_biased) < 0 ||
         keys_bool(k, "tie_word_embeddings", false, &tc->tied) < 0 ||
         keys_bool(outer, "tie_word_embeddings", tc->tied, &tc->tied) < 0)
         return -1;
@@ -98,6 +98,8 @@ int config_text_read(struct text_config *tc, const struct keys *k,
     if (biased && !tc->qkv_bias) /* Qwen2 has no such key and always the biases */
         return fail(FAIL_MODEL, "%s: %sattention_bias is not supported", k->file,
                     k->section);
+    if (mlp_biased)
+        return fail(FAIL_MODEL, "%s: %smlp_bias is not supported", k->file, k->section);
     if (keys_get(outer, "quantization_config") || keys_get(k, "quantization_config"))
         return fail(FAIL_MODEL, "%s: quantization_config is not supported", k->file);
     return 0;

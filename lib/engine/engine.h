@@ -31,8 +31,9 @@ struct engine_options {
                       default (16) */
 };
 
-/* Load a model directory in Hugging Face layout: config.json and weights, every tensor
- * that the family needs present with its shape (a missing or wrong one is named). NULL
+/* Load a model directory in Hugging Face layout, config.json and weights, or a GGUF file:
+ * every tensor that the family needs present with its shape (a missing or wrong one is
+ * named; in a GGUF file one too many as well). NULL
  * (class model; refused: options out of range, a device that is not there). */
 struct engine *engine_open(const char *dir, const struct engine_options *options);
 void engine_close(struct engine *e); /* no request may be under way */

@@ -13,6 +13,7 @@ static const struct family families[] = {
      config_vision_qwen3_vl, &vision_qwen3_vl},
     {"qwen2", "Qwen2ForCausalLM", ROPE_PLAIN, true, false, false, NULL, NULL},
     {"qwen3", "Qwen3ForCausalLM", ROPE_PLAIN, false, true, false, NULL, NULL},
+    {"llama", "LlamaForCausalLM", ROPE_PLAIN, false, false, false, NULL, NULL},
 };
 
 enum { FAMILIES = sizeof families / sizeof *families };

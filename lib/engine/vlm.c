@@ -2,6 +2,7 @@
 #include "engine/vlm.h"
 #include "base/fail.h"
 #include "engine/families.h"
+#include "engine/weights_gguf.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ enum { NAME_MAX_BYTES = 256 };
 struct adopted {
     void *data;
     size_t bytes;
+    const struct tensor *tensor;
     bool copied; /* from a place that is not aligned: release(), not disown() */
 };
 
@@ -52,7 +54,8 @@ static void *adopt(struct vlm *m, const struct tensor *t)
     size_t bytes = (size_t)t->bytes;
     size_t size = arr_type_block(t->type) > 1 ? 1 : arr_type_size(t->type);
     struct adopted *a = &list[m->adopted_count];
-    *a = (struct adopted){.bytes = bytes, .copied = (uintptr_t)t->data % size != 0};
+    *a = (struct adopted){
+        .bytes = bytes, .tensor = t, .copied = (uintptr_t)t->data % size != 0};
     a->data =
         a->copied ? m->k->alloc(m->dev, bytes) : m->k->adopt(m->dev, t->data, bytes);
     if (!a->data) {
@@ -248,6 +251,22 @@ static int bind_vision(struct vlm *m)
     return m->family->vision->bind(m);
 }
 
+/* Every tensor of a GGUF file must have found its use: a bias or a scale that is left out
+ * would change results without a word. (Folders say in config.json what they have.) */
+static int all_bound(const struct vlm *m)
+{
+    for (int i = 0; i < weights_count(m->weights); i++) {
+        const struct tensor *t = weights_at(m->weights, i);
+        bool bound = strcmp(t->name, WEIGHTS_ROPE_FACTORS) == 0;
+        for (int j = 0; j < m->adopted_count && !bound; j++)
+            bound = m->adopted[j].tensor == t;
+        if (!bound)
+            return fail(FAIL_MODEL, "%s: tensor \"%s\" is not one of a %s model", t->file,
+                        t->name, m->family->name);
+    }
+    return 0;
+}
+
 static int load(struct vlm *m, const char *dir, const char *device, int threads)
 {
     const char *why = "";
@@ -269,6 +288,8 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     int status = bind_text(m);
     if (status == 0 && m->family->vision)
         status = bind_vision(m);
+    if (status == 0 && gguf_is(dir))
+        status = all_bound(m);
     m->dir = NULL;
     return status;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 struct model {
     struct local *local; /* one of the two */
@@ -44,9 +45,10 @@ int model_find(char *dir, size_t size, const char *spec)
     if (model_is_endpoint(spec))
         return fail(FAIL_REFUSED, "%s: an endpoint, no model folder", spec);
     size_t n = strlen(spec);
-    if (n > 5 && strcmp(spec + n - 5, ".gguf") == 0)
-        return fail(FAIL_REFUSED, "%s: this version does not read GGUF files", spec);
-    if (is_folder(spec)) {
+    bool gguf = n > 5 && strcmp(spec + n - 5, ".gguf") == 0;
+    if (gguf && access(spec, F_OK) < 0)
+        return fail(FAIL_MODEL, "%s: no such file", spec);
+    if (gguf || is_folder(spec)) {
         if (snprintf(dir, size, "%s", spec) < (int)size)
             return 0;
         return fail(FAIL_MODEL, "%s: path too long", spec);

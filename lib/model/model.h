@@ -39,9 +39,10 @@ struct model_options {
     struct endpoint_options endpoint;
 };
 
-/* Open SPEC: a path to a model directory, a name under share/ ("pocket"), or endpoints:
- * "http://host:port/v1#name[,http://...]". NULL: class model (what is wrong with which
- * file), refused (a SPEC or an option that cannot be). Nothing is sent yet. */
+/* Open SPEC: a path to a model directory, a GGUF file (FILE.gguf), a name under share/
+ * ("pocket"), or endpoints: "http://host:port/v1#name[,http://...]". NULL: class model
+ * (what is wrong with which file), refused (a SPEC or an option that cannot be). Nothing
+ * is sent yet. */
 struct model *model_open(const char *spec, const struct model_options *options);
 /* All has been asked: what is written besides (options.endpoint.batch_out) is made safe
  * and gets its name. 0, or -1 (class internal). Without it a batch file stays under its
@@ -49,7 +50,8 @@ struct model *model_open(const char *spec, const struct model_options *options);
 int model_finish(struct model *m);
 void model_close(struct model *m);
 bool model_is_endpoint(const char *spec); /* does SPEC name endpoints? */
-/* The folder that a SPEC of a local model names: itself, or one under share/. 0, or -1
+/* The folder or GGUF file that a SPEC of a local model names: itself, or a folder under
+ * share/. 0, or -1
  * (model, or refused: an endpoint). */
 int model_find(char *dir, size_t size, const char *spec);
 /* Hex; identity of config and weights; of endpoints: of their models' names, so that a
