@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 struct splitter {
+    split_scan *scan; /* the scanner of a known pattern, or NULL */
     pcre2_code *code; /* owned; NULL: the scanner does it */
 };
 
@@ -40,7 +41,7 @@ struct splitter *split_open(struct span pattern, bool scan)
         fail_memory();
         return NULL;
     }
-    if (scan && span_is(pattern, SPLIT_QWEN))
+    if (scan && (s->scan = split_scan_of(pattern)))
         return s;
     if (translate(pattern, &text) < 0)
         goto bad;
@@ -124,7 +125,7 @@ int split_next(struct split_run *run, struct span *piece)
         return 0;
     struct span rest = {run->text.s + run->at, run->text.n - run->at};
     if (!run->splitter->code) {
-        end = run->at + split_scan_qwen(rest);
+        end = run->at + run->splitter->scan(rest);
     } else {
         if (run->at >= run->match_end && find_match(run) < 0)
             return -1;

@@ -9,6 +9,17 @@
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                \
     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
+/* Those of Llama 3, of GPT-2 (Radford et al., 2019), and of SmolLM: GPT-2's behind a step
+ * that cuts out each digit. (A space before a digit ends its piece there.) */
+#define SPLIT_LLAMA3                                                                     \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "           \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define SPLIT_GPT2                                                                       \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define SPLIT_SMOLLM                                                                     \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+|"                    \
+    "\\s+(?![^\\s\\p{N}])|\\s+"
+
 struct splitter; /* read-only: any number of threads may use it */
 
 /* For a pattern: the scanner if it is a known one (and scan is true), else PCRE2, where

@@ -1,6 +1,7 @@
-/* split_scan.c: see split_scan.h. The branches of SPLIT_QWEN in their order; each takes
- * what the regular expression's first match at this place would take. */
+/* split_scan.c: see split_scan.h. The branches of the patterns in their order; each
+ * takes what the regular expression's first match at this place would take. */
 #include "text/split_scan.h"
+#include "text/split.h"
 #include "text/utf8.h"
 
 #include <stdbool.h>
@@ -102,7 +103,7 @@ static inline enum kind look(struct span text, size_t i, size_t *n)
 /* The end of a run of one kind from i on. */
 static size_t run_of(struct span text, size_t i, enum kind kind)
 {
-    for (size_t n; look(text, i, &n) == kind; i += n) continue;
+    for (size_t n = 0; look(text, i, &n) == kind; i += n) continue;
     return i;
 }
 
@@ -138,7 +139,8 @@ static size_t space(struct span text)
     return i == text.n || last == 0 ? i : last; /* one is left for what follows */
 }
 
-size_t split_scan_qwen(struct span text)
+/* SPLIT_QWEN, and with numbers of up to three digits SPLIT_LLAMA3. */
+static inline size_t scan_words(struct span text, int digits)
 {
     size_t n = 0, next = 0;
     enum kind first = look(text, 0, &n);
@@ -149,11 +151,84 @@ size_t split_scan_qwen(struct span text)
     }
     if (first == LETTER)
         return run_of(text, n, LETTER);
-    if (first == NUMBER)
+    if (first == NUMBER) {
+        for (size_t d; --digits > 0 && look(text, n, &d) == NUMBER; n += d) continue;
         return n;
+    }
     if (first != NEWLINE && look(text, n, &next) == LETTER)
         return run_of(text, n + next, LETTER);
     if (first == OTHER || (text.s[0] == ' ' && look(text, n, &next) == OTHER))
         return run_of(text, run_of(text, n, OTHER), NEWLINE);
     return space(text);
+}
+
+static size_t scan_qwen(struct span text)
+{
+    return scan_words(text, 1);
+}
+
+static size_t scan_llama3(struct span text)
+{
+    return scan_words(text, 3);
+}
+
+/* A contraction in small letters. */
+static size_t small_contraction(struct span text)
+{
+    size_t n = contraction(text);
+    for (size_t i = 1; i < n; i++)
+        if (text.s[i] < 'a' || text.s[i] > 'z')
+            return 0;
+    return n;
+}
+
+/* White space where a newline is one like any other: `\s+(?!\S)|\s+`. */
+static size_t space_gpt2(struct span text, bool digits_apart)
+{
+    size_t i = 0, n, last = 0;
+    enum kind kind;
+    for (; (kind = look(text, i, &n)) >= SPACE; i += n) last = i;
+    if (i == text.n || last == 0 || (digits_apart && kind == NUMBER))
+        return i;
+    return last;
+}
+
+static inline size_t scan_gpt2_like(struct span text, bool digits_apart)
+{
+    size_t n = 0, next = 0;
+    enum kind first = look(text, 0, &n), kind = first;
+    if (text.s[0] == '\'') {
+        size_t taken = small_contraction(text);
+        if (taken > 0)
+            return taken;
+    }
+    if (text.s[0] == ' ') { /* it goes with what follows */
+        kind = look(text, n, &next);
+        if (kind == NUMBER && digits_apart)
+            return n;
+    }
+    if (kind == NUMBER && digits_apart)
+        return n;
+    if (kind == LETTER || kind == NUMBER || kind == OTHER)
+        return run_of(text, n, kind);
+    return space_gpt2(text, digits_apart);
+}
+
+static size_t scan_gpt2(struct span text)
+{
+    return scan_gpt2_like(text, false);
+}
+
+static size_t scan_smollm(struct span text)
+{
+    return scan_gpt2_like(text, true);
+}
+
+split_scan *split_scan_of(struct span pattern)
+{
+    return span_is(pattern, SPLIT_QWEN)     ? scan_qwen
+           : span_is(pattern, SPLIT_LLAMA3) ? scan_llama3
+           : span_is(pattern, SPLIT_GPT2)   ? scan_gpt2
+           : span_is(pattern, SPLIT_SMOLLM) ? scan_smollm
+                                            : NULL;
 }

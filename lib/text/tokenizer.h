@@ -1,4 +1,5 @@
-/* tokenizer.h: byte-level BPE as tokenizer.json describes it (Qwen's family). */
+/* tokenizer.h: byte-level BPE as tokenizer.json or a GGUF file describes it: that of
+ * Qwen, Llama 3, GPT-2 and SmolLM. */
 #ifndef TOKENIZER_H
 #define TOKENIZER_H
 #include "base/buf.h"
@@ -15,10 +16,10 @@ enum token_mode {
     TOKEN_SPECIAL, /* all: our own template text */
 };
 
-/* Open DIR/tokenizer.json or a file of that form. NULL (class model) if it is missing,
- * damaged or of a kind that is not byte-level BPE after a Split by a regular expression,
- * or has a setting that would change ids and is not done here (named). What it says of a
- * text's ends (post_processor, truncation, padding) is not applied. */
+/* Open DIR/tokenizer.json, a file of that form, or a GGUF file. NULL (class model) if it
+ * is missing, damaged or of a kind that is not byte-level BPE after one of the known
+ * pre-tokenizers, or has a setting that would change ids and is not done here (named).
+ * What it says of a text's ends (post_processor, truncation, padding) is not applied. */
 struct tokenizer *tokenizer_open(const char *path);
 void tokenizer_close(struct tokenizer *t);
 

@@ -1,54 +1,15 @@
 /* tokenizer_file.c: tokenizer_open(): tokenizer.json as the Hugging Face tokenizers
  * library writes it. What would change ids and is not done here is refused by name. */
 #include "base/fail.h"
+#include "gguf/gguf.h"
 #include "row/json.h"
+#include "text/alphabet.h"
 #include "text/file.h"
+#include "text/merges.h"
 #include "text/tokenizer_parts.h"
-#include "text/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* The byte that a character of the byte-level alphabet stands for, or -1: printable
- * Latin-1 stands for itself, the other 68 bytes are U+0100 and up, in order. */
-static int byte_of(uint32_t c)
-{
-    if ((c >= 0x21 && c <= 0x7E) || (c >= 0xA1 && c <= 0xFF && c != 0xAD))
-        return (int)c;
-    if (c < 0x100 || c > 0x143)
-        return -1;
-    int n = (int)c - 0x100;
-    return n <= 0x20 ? n : n <= 0x42 ? n - 0x21 + 0x7F : 0xAD;
-}
-
-/* How much of a text a message shows. */
-static int shown(struct span text)
-{
-    return text.n < 80 ? (int)text.n : 80;
-}
-
-/* Append the bytes that text, in the byte-level alphabet, stands for. */
-static int put_bytes(struct span text, struct buf *out)
-{
-    char *to = buf_room(out, text.n + 1);
-    if (!to)
-        return fail_memory();
-    for (size_t i = 0; i < text.n;) {
-        uint32_t c = (unsigned char)text.s[i];
-        int cut;
-        if (c >= 0x80)
-            i += utf8_next(text.s + i, text.n - i, &c, &cut);
-        else
-            i++;
-        int byte = byte_of(c);
-        if (byte < 0)
-            return fail(FAIL_MODEL, "\"%.*s\" is not a byte-level token", shown(text),
-                        text.s);
-        *to++ = (char)byte;
-        out->len++;
-    }
-    return 0;
-}
 
 /* The text of a JSON string, decoded into scratch only where it has escapes. */
 static int text_of(struct span value, struct buf *scratch, struct span *text)
@@ -150,8 +111,8 @@ static int read_id(const struct reader *r, struct span value, int32_t *id)
 {
     int64_t n;
     if (json_int(value, &n) < 0)
-        return fail(FAIL_MODEL, "a token id that is no integer: %.*s", shown(value),
-                    value.s ? value.s : "");
+        return fail(FAIL_MODEL, "a token id that is no integer: %.*s",
+                    alphabet_shown(value), value.s ? value.s : "");
     if (n < 0 || n >= INT32_MAX / 4 || (size_t)n >= r->size)
         return fail(FAIL_MODEL, "token id %lld is out of range", (long long)n);
     *id = (int32_t)n;
@@ -178,40 +139,67 @@ static int read_normalizer(struct reader *r)
     return 0;
 }
 
-static int read_byte_level(struct span step)
+/* What a ByteLevel step does: does it split by GPT-2's pattern? */
+static int read_byte_level(struct span step, bool *splits)
 {
-    bool prefix, regex;
+    bool prefix;
     if (flag_of(step, "add_prefix_space", &prefix) < 0 ||
-        flag_of(step, "use_regex", &regex) < 0)
+        flag_of(step, "use_regex", splits) < 0)
         return -1;
-    if (prefix || regex || is_nothing(json_get(step, "use_regex")))
-        return fail(FAIL_MODEL, "pre_tokenizer: ByteLevel with add_prefix_space or "
-                                "use_regex is not supported");
+    if (is_nothing(json_get(step, "use_regex")))
+        *splits = true; /* the library's default */
+    if (prefix)
+        return fail(FAIL_MODEL,
+                    "pre_tokenizer: ByteLevel with add_prefix_space is not supported");
     return 0;
 }
 
-/* A Split by a regular expression, then ByteLevel: the form of Qwen's files. */
-static int read_pre_tokenizer(struct reader *r)
+/* The pattern of a Split step into r->text. */
+static int read_split(struct reader *r, struct span step, struct span *pattern)
 {
-    struct span p = r->file[PRE_TOKENIZER], split, level, more;
-    struct span steps = json_get(p, "pretokenizers");
-    size_t at = 0;
     bool invert;
-    if (!type_is(p, "Sequence") || !json_each(steps, &at, &split) ||
-        !type_is(split, "Split") || !json_each(steps, &at, &level) ||
-        !type_is(level, "ByteLevel") || json_each(steps, &at, &more))
-        return fail(FAIL_MODEL, "pre_tokenizer: only a Split followed by ByteLevel is "
-                                "supported");
-    struct span pattern = json_find(split, "pattern.Regex");
-    if (json_type(pattern) != JSON_STRING)
+    *pattern = json_find(step, "pattern.Regex");
+    if (json_type(*pattern) != JSON_STRING)
         return fail(FAIL_MODEL, "pre_tokenizer: the Split has no Regex");
-    if (flag_of(split, "invert", &invert) < 0 || read_byte_level(level) < 0)
+    if (flag_of(step, "invert", &invert) < 0)
         return -1;
-    if (invert || !is_text(json_get(split, "behavior"), "Isolated"))
+    if (invert || !is_text(json_get(step, "behavior"), "Isolated"))
         return fail(FAIL_MODEL, "pre_tokenizer: only the Split behavior Isolated is "
                                 "supported");
-    if (text_of(pattern, &r->text, &pattern) < 0)
+    return text_of(*pattern, &r->text, pattern);
+}
+
+/* The forms there are: a Split by a regular expression and then ByteLevel (Qwen, Llama
+ * 3), ByteLevel that splits by itself (GPT-2), and Digits one by one before it (SmolLM).
+ */
+static int read_pre_tokenizer(struct reader *r)
+{
+    struct span p = r->file[PRE_TOKENIZER], level = p, first, more, pattern;
+    struct span steps = json_get(p, "pretokenizers");
+    bool splits, alone = type_is(p, "ByteLevel"), single = false;
+    size_t at = 0;
+    if (!alone && (!type_is(p, "Sequence") || !json_each(steps, &at, &first) ||
+                   !(type_is(first, "Split") || type_is(first, "Digits")) ||
+                   !json_each(steps, &at, &level) || !type_is(level, "ByteLevel") ||
+                   json_each(steps, &at, &more)))
+        return fail(FAIL_MODEL, "pre_tokenizer: only ByteLevel, or a Split or Digits "
+                                "followed by ByteLevel, is supported");
+    if (read_byte_level(level, &splits) < 0)
         return -1;
+    if (!alone && type_is(first, "Split")) {
+        if (splits)
+            return fail(FAIL_MODEL, "pre_tokenizer: ByteLevel with use_regex behind a "
+                                    "Split is not supported");
+        if (read_split(r, first, &pattern) < 0)
+            return -1;
+    } else {
+        if (!alone && flag_of(first, "individual_digits", &single) < 0)
+            return -1;
+        if (!splits || (!alone && !single))
+            return fail(FAIL_MODEL, "pre_tokenizer: ByteLevel without use_regex, or "
+                                    "Digits without individual_digits, is not supported");
+        pattern = span_of(alone ? SPLIT_GPT2 : SPLIT_SMOLLM);
+    }
     r->t->splitter = split_open(pattern, true);
     return r->t->splitter ? 0 : -1;
 }
@@ -248,7 +236,8 @@ static int read_vocab(struct reader *r, const struct buf *entries)
         struct span text;
         memcpy(&entry, entries->data + i, sizeof entry);
         buf_clear(&r->bytes);
-        if (text_of(entry.key, &r->text, &text) < 0 || put_bytes(text, &r->bytes) < 0)
+        if (text_of(entry.key, &r->text, &text) < 0 ||
+            alphabet_bytes(text, &r->bytes) < 0)
             return -1;
         struct span bytes = {r->bytes.data, r->bytes.len};
         if (bytes.n == 0)
@@ -256,95 +245,49 @@ static int read_vocab(struct reader *r, const struct buf *entries)
         if (vocab_add(v, entry.id, bytes, 0) < 0)
             return -1;
     }
-    for (int i = 0; i < 256; i++)
-        if (v->byte[i] < 0)
-            return fail(FAIL_MODEL, "model: no token for the byte 0x%02X", (unsigned)i);
-    return 0;
+    return vocab_check_bytes(v);
 }
 
-/* The two sides of a merge, "left right" or ["left", "right"], as text. */
-static int merge_sides(struct reader *r, struct span merge, struct buf *other,
-                       struct span *left, struct span *right)
+/* Merge number n: "left right" or ["left", "right"]. */
+static int read_merge(struct reader *r, struct span merge, struct merges *merges,
+                      struct buf *other)
 {
-    struct span more;
+    struct span left, right, more;
     size_t at = 0;
-    if (json_type(merge) == JSON_STRING) {
-        struct span both;
-        if (text_of(merge, &r->text, &both) < 0)
-            return -1;
-        const char *space = memchr(both.s, ' ', both.n);
-        if (!space)
-            return fail(FAIL_MODEL, "not two tokens");
-        *left = (struct span){both.s, (size_t)(space - both.s)};
-        *right = (struct span){space + 1, both.n - left->n - 1};
-        return 0;
-    }
-    if (!json_each(merge, &at, left) || !json_each(merge, &at, right) ||
-        json_each(merge, &at, &more) || json_type(*left) != JSON_STRING ||
-        json_type(*right) != JSON_STRING)
-        return fail(FAIL_MODEL, "not two tokens");
-    if (text_of(*left, &r->text, left) < 0 || text_of(*right, other, right) < 0)
+    if (json_type(merge) == JSON_STRING)
+        return text_of(merge, &r->text, &left) < 0
+                   ? -1
+                   : merges_add_line(merges, &r->t->vocab, left);
+    if (!json_each(merge, &at, &left) || !json_each(merge, &at, &right) ||
+        json_each(merge, &at, &more) || json_type(left) != JSON_STRING ||
+        json_type(right) != JSON_STRING)
+        return fail(FAIL_MODEL, "merge %zu: not two tokens", merges->count);
+    if (text_of(left, &r->text, &left) < 0 || text_of(right, other, &right) < 0)
         return -1;
-    return 0;
-}
-
-/* The ids of merge number n; all three tokens must be in the vocabulary. */
-static int read_merge(struct reader *r, struct span value, size_t n, struct buf *other,
-                      int32_t ids[3])
-{
-    const struct vocab *v = &r->t->vocab;
-    struct span left, right;
-    buf_clear(&r->bytes);
-    if (merge_sides(r, value, other, &left, &right) < 0 || put_bytes(left, &r->bytes) < 0)
-        return -1;
-    size_t middle = r->bytes.len;
-    if (put_bytes(right, &r->bytes) < 0)
-        return -1;
-    struct span both = {r->bytes.data, r->bytes.len};
-    ids[0] = vocab_find(v, (struct span){both.s, middle});
-    ids[1] = vocab_find(v, (struct span){both.s + middle, both.n - middle});
-    /* Vocabularies count the bytes and then the merges: a cheap first guess. */
-    size_t guess = n + 256;
-    ids[2] = guess < (size_t)v->size && (v->token[guess].flags & TOKEN_PRESENT) &&
-                     vocab_is(v, (int32_t)guess, both)
-                 ? (int32_t)guess
-                 : vocab_find(v, both);
-    if (ids[0] < 0 || ids[1] < 0 || ids[2] < 0)
-        return fail(FAIL_MODEL, "a token that is not in the vocabulary");
-    return 0;
+    return merges_add(merges, &r->t->vocab, left, right);
 }
 
 static int read_merges(struct reader *r)
 {
-    struct span merges = r->model[MERGES], value;
-    struct buf list = {0}, other = {0};
-    size_t at = 0, count = 0;
-    int32_t ids[3];
-    int result = -1;
-    if (json_type(merges) != JSON_ARRAY)
+    struct span list = r->model[MERGES], value;
+    struct merges merges = {0};
+    struct buf other = {0};
+    size_t at = 0;
+    int result = 0;
+    if (json_type(list) != JSON_ARRAY)
         return fail(FAIL_MODEL, "model: \"merges\" is no array");
-    for (; json_each(merges, &at, &value); count++) {
-        if (read_merge(r, value, count, &other, ids) < 0) {
-            fail_in("merge %zu", count);
-            goto out;
-        }
-        buf_add(&list, ids, sizeof ids);
-    }
-    if (buf_ok(&list) < 0 || vocab_start_merges(&r->t->vocab, count) < 0)
-        goto out;
-    for (size_t i = 0; i < count; i++) {
-        memcpy(ids, list.data + i * sizeof ids, sizeof ids);
-        vocab_add_merge(&r->t->vocab, ids[0], ids[1], (uint32_t)i, ids[2]);
-    }
-    result = 0;
-out:
-    buf_free(&list);
+    while (result == 0 && json_each(list, &at, &value))
+        result = read_merge(r, value, &merges, &other);
+    if (result == 0)
+        result = merges_finish(&merges, &r->t->vocab);
+    merges_free(&merges);
     buf_free(&other);
     return result;
 }
 
-/* Flags of an added token that would change where it is found: refused. */
-static int check_added(struct span token, struct span content)
+/* Flags of an added token that would change where it is found: refused. ("normalized"
+ * where nothing is normalised changes nothing.) */
+static int check_added(const struct reader *r, struct span token, struct span content)
 {
     static const char *const refused[] = {"single_word", "lstrip", "rstrip",
                                           "normalized"};
@@ -352,9 +295,9 @@ static int check_added(struct span token, struct span content)
         bool on;
         if (flag_of(token, refused[i], &on) < 0)
             return -1;
-        if (on)
+        if (on && (r->t->compose || strcmp(refused[i], "normalized") != 0))
             return fail(FAIL_MODEL, "added token \"%.*s\": \"%s\" is not supported",
-                        shown(content), content.s, refused[i]);
+                        alphabet_shown(content), content.s, refused[i]);
     }
     if (content.n == 0 || content.n > ADDED_LENGTH_MAX)
         return fail(FAIL_MODEL, "an added token of %zu bytes", content.n);
@@ -369,11 +312,12 @@ static int add_token(struct reader *r, struct span token, struct added_token *ad
     if (json_type(content) != JSON_STRING)
         return fail(FAIL_MODEL, "an added token without \"content\"");
     if (text_of(content, &r->text, &content) < 0 ||
-        read_id(r, json_get(token, "id"), &id) < 0 || check_added(token, content) < 0 ||
+        read_id(r, json_get(token, "id"), &id) < 0 ||
+        check_added(r, token, content) < 0 ||
         flag_of(token, "special", &added->special) < 0)
         return -1;
     buf_clear(&r->bytes); /* is it a token of the vocabulary too? Then it is that one */
-    int32_t same = put_bytes(content, &r->bytes) < 0
+    int32_t same = alphabet_bytes(content, &r->bytes) < 0
                        ? -1
                        : vocab_find(v, (struct span){r->bytes.data, r->bytes.len});
     uint8_t flags = TOKEN_ADDED | (added->special ? TOKEN_IS_SPECIAL : 0);
@@ -409,8 +353,8 @@ static int check_model(const struct reader *r)
     if (json_type(r->file[MODEL]) != JSON_OBJECT)
         return fail(FAIL_MODEL, "no \"model\"");
     if (!is_nothing(type) && !is_text(type, "BPE"))
-        return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s", shown(type),
-                    type.s);
+        return fail(FAIL_MODEL, "model: only BPE is supported, not %.*s",
+                    alphabet_shown(type), type.s);
     for (int i = DROPOUT; i <= SUFFIX; i++)
         if (!is_off(r->model[i]))
             return fail(FAIL_MODEL, "model: \"%s\" is not supported", model_names[i]);
@@ -462,24 +406,34 @@ int tokenizer_read(struct tokenizer *t, struct span file)
     return result;
 }
 
-struct tokenizer *tokenizer_open(const char *path)
+/* Read tokenizer.json, or a GGUF file, into *t. 0, or -1 with the file's name. */
+static int open_into(struct tokenizer *t, const char *path)
 {
     struct buf name = {0}, file = {0};
-    struct tokenizer *t = calloc(1, sizeof *t);
     int result = -1;
-    if (!t) {
-        fail_memory();
-        return NULL;
-    }
-    if (file_find(path, "tokenizer.json", &name) == 0 &&
-        (result = file_read(buf_string(&name), &file)) == 0) {
+    if (gguf_is(path)) {
+        struct gguf *g = gguf_open(path);
+        result = g ? tokenizer_read_gguf(t, g) : -1;
+        gguf_close(g);
+    } else if (file_find(path, "tokenizer.json", &name) == 0 &&
+               (result = file_read(buf_string(&name), &file)) == 0) {
         result = tokenizer_read(t, (struct span){file.data, file.len});
         if (result < 0)
             fail_in("%s", buf_string(&name));
     }
     buf_free(&name);
     buf_free(&file);
-    if (result < 0) {
+    return result;
+}
+
+struct tokenizer *tokenizer_open(const char *path)
+{
+    struct tokenizer *t = calloc(1, sizeof *t);
+    if (!t) {
+        fail_memory();
+        return NULL;
+    }
+    if (open_into(t, path) < 0) {
         tokenizer_close(t);
         return NULL;
     }

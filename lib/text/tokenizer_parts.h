@@ -6,6 +6,8 @@
 #include "text/tokenizer.h"
 #include "text/vocab.h"
 
+struct gguf;
+
 struct tokenizer {
     struct vocab vocab;
     struct added added;
@@ -17,4 +19,6 @@ struct tokenizer {
 /* Fill *t from the bytes of a tokenizer.json. 0, or -1 (class model); tokenizer_close()
  * frees what is there either way. */
 int tokenizer_read(struct tokenizer *t, struct span file);
+/* The same from a GGUF file's metadata; the message names the file. */
+int tokenizer_read_gguf(struct tokenizer *t, const struct gguf *g);
 #endif

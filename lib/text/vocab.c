@@ -138,6 +138,14 @@ int vocab_add(struct vocab *v, int32_t id, struct span bytes, uint8_t flags)
     return 0;
 }
 
+int vocab_check_bytes(const struct vocab *v)
+{
+    for (int i = 0; i <= 0xF4; i++)
+        if (v->byte[i] < 0 && i != 0xC0 && i != 0xC1)
+            return fail(FAIL_MODEL, "model: no token for the byte 0x%02X", (unsigned)i);
+    return 0;
+}
+
 void vocab_add_merge(struct vocab *v, int32_t left, int32_t right, uint32_t rank,
                      int32_t id)
 {

@@ -64,6 +64,10 @@ int vocab_add(struct vocab *v, int32_t id, struct span bytes, uint8_t flags);
 void vocab_add_merge(struct vocab *v, int32_t left, int32_t right, uint32_t rank,
                      int32_t id);
 
+/* Has every byte that occurs in UTF-8 its token? 0, or -1 (class model) that names one.
+ */
+int vocab_check_bytes(const struct vocab *v);
+
 /* The id of a token of the vocabulary proper, or -1. */
 int32_t vocab_find(const struct vocab *v, struct span bytes);
 

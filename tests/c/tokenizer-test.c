@@ -253,12 +253,12 @@ static char scanned_as(struct span c)
     char text[5];
     text[0] = 'a';
     memcpy(text + 1, c.s, c.n);
-    if (split_scan_qwen((struct span){text, 1 + c.n}) == 1 + c.n)
+    if (split_scan_of(span_of(SPLIT_QWEN))((struct span){text, 1 + c.n}) == 1 + c.n)
         return 'L';
     memcpy(text, c.s, c.n);
     text[c.n] = 'a'; /* a number stands alone, anything else but a newline takes it on */
-    return split_scan_qwen((struct span){text, c.n + 1}) == c.n && *c.s != '\r' &&
-                   *c.s != '\n'
+    return split_scan_of(span_of(SPLIT_QWEN))((struct span){text, c.n + 1}) == c.n &&
+                   *c.s != '\r' && *c.s != '\n'
                ? 'N'
                : 'O';
 }
