@@ -88,7 +88,7 @@ static int check_parts(const struct local *l, const char *dir)
     const struct vision_tower *v = &mc->vision;
     if (tokenizer_size(l->tokenizer) > mc->text.vocab)
         return fail(FAIL_MODEL,
-                    "%s: tokenizer.json has ids up to %d, the model's vocabulary "
+                    "%s: the tokenizer has ids up to %d, the model's vocabulary "
                     "is %d",
                     dir, tokenizer_size(l->tokenizer) - 1, mc->text.vocab);
     if (v->depth && (l->patches.patch != v->patch || l->patches.merge != v->merge ||

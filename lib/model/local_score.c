@@ -135,8 +135,8 @@ static int reply_ids(struct ids *ids, const struct local *l, struct span text, b
         return -1;
     if (!end)
         return 0;
-    int32_t id = tokenizer_find(l->tokenizer, "<|im_end|>");
-    return id < 0 ? fail(FAIL_MODEL, "the tokenizer has no <|im_end|>")
+    int32_t id = tokenizer_find(l->tokenizer, chat_end(l->chat));
+    return id < 0 ? fail(FAIL_MODEL, "the tokenizer has no %s", chat_end(l->chat))
                   : ids_add(ids, id);
 }
 

@@ -3,6 +3,7 @@
 #include "text/chat.h"
 #include "base/fail.h"
 #include "text/chat_format.h"
+#include "text/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,14 +55,15 @@ static void open_turn(struct render *r, enum chat_role role)
 {
     static const char *const names[] = {
         [CHAT_SYSTEM] = "system", [CHAT_USER] = "user", [CHAT_ASSISTANT] = "assistant"};
-    ours(r, "<|im_start|>");
+    ours(r, r->format->marks->open);
     ours(r, names[role]);
-    ours(r, "\n");
+    ours(r, r->format->marks->opened);
 }
 
 static void close_turn(struct render *r)
 {
-    ours(r, "<|im_end|>\n");
+    ours(r, r->format->marks->end);
+    ours(r, r->format->marks->ended);
 }
 
 static void add_media(struct render *r, enum chat_part_kind kind)
@@ -110,6 +112,33 @@ static struct span after_last(struct span text, const char *what)
         at += strlen(what);
         text = (struct span){at, text.n - (size_t)(at - text.s)};
     }
+    return text;
+}
+
+/* White space as the templates' trim filter knows it: Python's str.isspace(). */
+static bool is_space(uint32_t c)
+{
+    return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xA0 ||
+           c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+           c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+static struct span strip_space(struct span text)
+{
+    size_t end = 0, n;
+    for (size_t i = 0; i < text.n; i += n) {
+        uint32_t c;
+        int cut;
+        n = utf8_next(text.s + i, text.n - i, &c, &cut);
+        if (!is_space(c)) {
+            end = i + n;
+        } else if (end == 0) { /* still at the start: cut it off */
+            text.s += n;
+            text.n -= n;
+            i -= n;
+        }
+    }
+    text.n = end;
     return text;
 }
 
@@ -177,6 +206,7 @@ static void render(struct render *r, const struct chat_message *m, int count)
 {
     const struct chat_format *f = r->format;
     int query = f->think ? last_query(r, m, count) : 0;
+    ours(r, f->marks->first);
     if (f->system && m[0].role != CHAT_SYSTEM) {
         open_turn(r, CHAT_SYSTEM);
         ours(r, f->system);
@@ -189,6 +219,8 @@ static void render(struct render *r, const struct chat_message *m, int count)
         open_turn(r, m[i].role);
         if (f->think && m[i].role == CHAT_ASSISTANT)
             add_thinking(r, &m[i], i > query, i == count - 1);
+        else if (f->marks->trim)
+            content(r, strip_space(joined(r, &m[i])));
         else
             add_parts(r, &m[i], !only_text);
         close_turn(r);

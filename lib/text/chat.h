@@ -35,17 +35,19 @@ struct chat_options {
 
 struct chat; /* one model's chat format */
 
-/* Recognise the format of a model directory: chat_template.jinja, chat_template.json or
+/* Recognise the format of a model: a GGUF file's tokenizer.chat_template, or in a
+ * directory chat_template.jinja, chat_template.json or
  * tokenizer_config.json's chat_template, the first that is there, by SHA-256, else by its
  * marks (the default system text is read from the template's own literal). force is a
- * --chat name or NULL: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, or chatml, which
- * writes each message as it comes and adds nothing.
+ * --chat name or NULL: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, llama3, or
+ * chatml, which writes each message as it comes and adds nothing.
  * NULL (class model): unknown template (names --chat), unknown name, or damaged file.
- * A directory without any template is an error unless force is given. */
+ * A model without any template is an error unless force is given. */
 struct chat *chat_open(const char *dir, const char *force);
 void chat_close(struct chat *chat);
 const char *chat_name(const struct chat *chat); /* "qwen3_vl" */
 bool chat_guessed(const struct chat *chat);     /* by marks, not by hash or name */
+const char *chat_end(const struct chat *chat);  /* the token that ends a turn */
 
 /* A rendered prompt: template text and content in turn, for tokenizer_encode(). A picture
  * is the template text <|vision_start|><|image_pad|><|vision_end|>, one pad. */

@@ -8,6 +8,16 @@
 #define HELPFUL "You are a helpful assistant."
 #define QWEN "You are Qwen, created by Alibaba Cloud. " HELPFUL
 
+/* <|im_start|>role, newline, content, <|im_end|>, newline. */
+static const struct chat_marks chatml = {"",           "<|im_start|>", "\n",
+                                         "<|im_end|>", "\n",           false};
+static const struct chat_marks llama3 = {"<|begin_of_text|>",
+                                         "<|start_header_id|>",
+                                         "<|end_header_id|>\n\n",
+                                         "<|eot_id|>",
+                                         "",
+                                         true};
+
 static const struct chat_format formats[] = {
     {.name = "qwen2", .system = HELPFUL},
     {.name = "qwen2_5", .system = QWEN},
@@ -15,6 +25,7 @@ static const struct chat_format formats[] = {
     {.name = "qwen2_5_vl", .system = HELPFUL, .vision = true, .vision_id = true},
     {.name = "qwen3_vl", .vision = true, .vision_id = true, .system_first_only = true},
     {.name = "chatml", .vision = true},
+    {.name = "llama3", .marks = &llama3},
 };
 
 /* The published templates (SHA-256 of the text). */
@@ -29,19 +40,21 @@ static const struct {
     {"b3e3fa7cdeceec1d3dfe0d17b77724baf3857714e688f3a700261567e96140eb", "internvl3_5"},
 };
 
-const struct chat_format *chat_format_named(const char *name)
+int chat_format_named(struct chat_format *format, const char *name)
 {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (strcmp(name, formats[i].name) == 0)
-            return &formats[i];
-    if (strcmp(name, "internvl3_5") == 0 || strcmp(name, "llama3") == 0)
-        fail(FAIL_MODEL, "the chat format %s is not in this version", name);
-    else
-        fail(FAIL_MODEL,
-             "no chat format \"%.80s\": qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl or "
-             "chatml",
-             name);
-    return NULL;
+        if (strcmp(name, formats[i].name) == 0) {
+            *format = formats[i];
+            if (!format->marks)
+                format->marks = &chatml;
+            return 0;
+        }
+    if (strcmp(name, "internvl3_5") == 0)
+        return fail(FAIL_MODEL, "the chat format %s is not in this version", name);
+    return fail(FAIL_MODEL,
+                "no chat format \"%.80s\": qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, "
+                "chatml or llama3",
+                name);
 }
 
 /* Where what is first found in text, or NULL. */
@@ -104,13 +117,28 @@ static bool find_system(struct span template, struct buf *out)
     return false;
 }
 
+/* Llama 3's own template. Those from 3.1 on write dates into the system turn and are not
+ * this format. */
+static bool is_llama3(struct span template)
+{
+    return find(template, "<|start_header_id|>") && find(template, "<|end_header_id|>") &&
+           find(template, "<|eot_id|>") && find(template, "bos_token") &&
+           find(template, "| trim") && !find(template, "<|im_start|>") &&
+           !find(template, "Today Date") && !find(template, "strftime");
+}
+
 static int guess(struct chat *chat, struct span template)
 {
     bool vision = find(template, "<|vision_start|>") && find(template, "<|image_pad|>");
     bool system = find_system(template, &chat->system);
     bool cuts = find(template, "</think>") != NULL;
     const char *name = "chatml";
-    if (!find(template, "<|im_start|>") || !find(template, "<|im_end|>") ||
+    if (is_llama3(template)) {
+        chat->guessed = true;
+        return chat_format_named(&chat->format, "llama3");
+    }
+    if (find(template, "bos_token") || !find(template, "<|im_start|>") ||
+        !find(template, "<|im_end|>") ||
         (cuts && (vision || !find(template, "last_query_index") ||
                   !find(template, "enable_thinking"))))
         return fail(FAIL_MODEL, "an unknown chat template: name its format with --chat");
@@ -121,7 +149,8 @@ static int guess(struct chat *chat, struct span template)
     else if (vision && (find(template, "messages[0].role == 'system'") ||
                         find(template, "messages[0]['role'] == 'system'")))
         name = "qwen3_vl";
-    chat->format = *chat_format_named(name);
+    if (chat_format_named(&chat->format, name) < 0)
+        return -1;
     chat->format.vision = vision;
     chat->format.vision_id = vision && find(template, "add_vision_id");
     chat->guessed = true;
@@ -136,13 +165,8 @@ int chat_format_of(struct chat *chat, struct span template)
     char hash[SHA256_TEXT];
     sha256_text(template.s, template.n, hash);
     for (size_t i = 0; i < sizeof published / sizeof *published; i++) {
-        if (strcmp(hash, published[i].hash) != 0)
-            continue;
-        const struct chat_format *format = chat_format_named(published[i].name);
-        if (!format)
-            return -1;
-        chat->format = *format;
-        return 0;
+        if (strcmp(hash, published[i].hash) == 0)
+            return chat_format_named(&chat->format, published[i].name);
     }
     return guess(chat, template);
 }

@@ -1,5 +1,6 @@
-/* chat_open.c: a model directory's chat template. */
+/* chat_open.c: the chat template of a model directory or a GGUF file. */
 #include "base/fail.h"
+#include "gguf/gguf.h"
 #include "row/json.h"
 #include "text/chat.h"
 #include "text/chat_format.h"
@@ -56,14 +57,32 @@ static int look_in(const char *dir, const char *file, bool json, struct buf *tem
     return found;
 }
 
+/* The template in a GGUF file. 1, 0 if it has none, or -1. */
+static int from_gguf(const char *path, struct buf *template)
+{
+    struct gguf *g = gguf_open(path);
+    struct span text;
+    int found = g ? gguf_text(g, "tokenizer.chat_template", &text) : -1;
+    if (found > 0)
+        buf_add(template, text.s, text.n);
+    gguf_close(g);
+    return found;
+}
+
+static int from_folder(const char *dir, struct buf *template)
+{
+    int found = look_in(dir, "chat_template.jinja", false, template);
+    if (found == 0)
+        found = look_in(dir, "chat_template.json", true, template);
+    if (found == 0)
+        found = look_in(dir, "tokenizer_config.json", true, template);
+    return found;
+}
+
 static int recognise(struct chat *chat, const char *dir)
 {
     struct buf template = {0};
-    int found = look_in(dir, "chat_template.jinja", false, &template);
-    if (found == 0)
-        found = look_in(dir, "chat_template.json", true, &template);
-    if (found == 0)
-        found = look_in(dir, "tokenizer_config.json", true, &template);
+    int found = gguf_is(dir) ? from_gguf(dir, &template) : from_folder(dir, &template);
     if (found == 0)
         found = fail(FAIL_MODEL, "%s: no chat template: name a format with --chat", dir);
     else if (found > 0 &&
@@ -83,11 +102,7 @@ struct chat *chat_open(const char *dir, const char *force)
         return NULL;
     }
     if (force) {
-        const struct chat_format *format = chat_format_named(force);
-        if (format) {
-            chat->format = *format;
-            result = 0;
-        }
+        result = chat_format_named(&chat->format, force);
     } else {
         result = recognise(chat, dir);
     }
@@ -109,6 +124,11 @@ void chat_close(struct chat *chat)
 const char *chat_name(const struct chat *chat)
 {
     return chat->format.name;
+}
+
+const char *chat_end(const struct chat *chat)
+{
+    return chat->format.marks->end;
 }
 
 bool chat_guessed(const struct chat *chat)
