@@ -66,7 +66,7 @@ $(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
-.PHONY: all deps deps-dev demo test test-long bench lint fuzz format install clean check-fresh
+.PHONY: all deps deps-dev demo test test-long test-real bench lint fuzz format install clean check-fresh
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -83,6 +83,10 @@ test:
 	@tests/run $(BUILD) $(BIN) $(ONLY)
 test-long: # the long forms: hundreds of kill rounds and mutations
 	@LONG=1 $(MAKE) --no-print-directory test
+test-real: # a trained model; fetches 491 MB once
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all
+	@tests/real.sh $(BUILD) $(BIN)
 test-programs: all $(C_TESTS) $(C_DRIVERS)
 
 # -- What a newcomer types -----------------------------------------------------------------

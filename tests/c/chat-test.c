@@ -300,8 +300,6 @@ static void other_templates_are_refused(void)
               "case %zu: %s", i, fail_text());
         chat_close(chat);
     }
-    CHECK(!chat_open(".", "llama3") && strstr(fail_text(), "not in this version"), "%s",
-          fail_text());
     CHECK(!chat_open(".", "internvl3_5") && strstr(fail_text(), "not in this version"),
           "%s", fail_text());
     CHECK(!chat_open(".", "qwen9") && strstr(fail_text(), "no chat format \"qwen9\""),

@@ -568,7 +568,7 @@ static void damaged_files_are_refused(void)
         {"\"use_regex\":false", "\"use_regex\":true", "use_regex"},
         {"\"use_regex\":false", "\"use_regex\":\"\"", "neither true nor false"},
         {"\"add_prefix_space\":false", "\"add_prefix_space\":true", "add_prefix_space"},
-        {"\"Split\"", "\"Whitespace\"", "only a Split"},
+        {"\"Split\"", "\"Whitespace\"", "only ByteLevel"},
         {"\"!\":0,", "\"!\":-1,", "out of range"},
         {"\"!\":0,", "\"!\":1,", "twice"},
         {"\"!\":0,", "\"!\":123456789,", "out of range"},

@@ -1,0 +1,203 @@
+/* gguf-model-test: whole models from GGUF files: ids, logits and greedy replies of the
+ * reference's small models; metadata that is refused. */
+#include "base/fail.h"
+#include "check.h"
+#include "engine/engine.h"
+#include "golden.h"
+#include "text/chat.h"
+#include "text/tokenizer.h"
+
+#include <math.h>
+
+static const char *const files[] = {"tiny_q8_0.gguf", "tiny_mixed.gguf"};
+
+static const char *path_of(const char *file)
+{
+    static char path[256];
+    char relative[128];
+    snprintf(relative, sizeof relative, "goldens2/gguf/%s", file);
+    const char *found = golden_path(relative);
+    snprintf(path, sizeof path, "%s", found ? found : "");
+    return path;
+}
+
+static json_t *cases_of(const char *file)
+{
+    static json_t *all;
+    if (!all)
+        all = json_load_file(golden_path("goldens2/gguf/models.json"), 0, NULL);
+    return json_object_get(all, file);
+}
+
+static void ids_of(struct ids *ids, json_t *list)
+{
+    json_t *id;
+    size_t i;
+    json_array_foreach(list, i, id) ids_add(ids, (int32_t)json_integer_value(id));
+}
+
+static void tokenizers_give_the_reference_ids(void)
+{
+    for (size_t f = 0; f < 2; f++) {
+        struct tokenizer *t = tokenizer_open(path_of(files[f]));
+        NEED(t, "%s", fail_text());
+        json_t *one;
+        size_t i;
+        json_array_foreach(cases_of(files[f]), i, one)
+        {
+            struct ids got = {0}, want = {0};
+            struct token_part part = {
+                span_of(json_string_value(json_object_get(one, "text"))), TOKEN_SPECIAL};
+            ids_of(&want, json_object_get(one, "input_ids"));
+            CHECK(tokenizer_encode(t, &part, 1, &got) == 0, "%s", fail_text());
+            CHECK(got.n == want.n && memcmp(got.id, want.id, got.n * sizeof *got.id) == 0,
+                  "%s, case %zu", files[f], i);
+            ids_free(&got);
+            ids_free(&want);
+        }
+        CHECK(tokenizer_find(t, "<|im_end|>") == 1502 && tokenizer_is_special(t, 1502),
+              "%d", tokenizer_find(t, "<|im_end|>"));
+        tokenizer_close(t);
+        struct chat *chat = chat_open(path_of(files[f]), NULL);
+        NEED(chat, "%s", fail_text());
+        CHECK(strcmp(chat_name(chat), "chatml") == 0 && chat_guessed(chat), "%s",
+              chat_name(chat));
+        chat_close(chat);
+    }
+}
+
+/* Where a trace's logits are compared. */
+struct comparison {
+    const struct golden_tensor *want;
+    double worst;
+    bool seen;
+};
+
+static void compare(void *context, const char *name, const float *data, int64_t rows,
+                    int64_t dim)
+{
+    struct comparison *c = context;
+    if (strcmp(name, "logits") != 0)
+        return;
+    c->seen = rows * dim == c->want->count;
+    for (int64_t i = 0; c->seen && i < c->want->count; i++)
+        c->worst = fmax(c->worst, fabs((double)data[i] - (double)c->want->f32[i]));
+}
+
+static void check_greedy(struct engine *e, const struct engine_prompt *prompt,
+                         json_t *one, const char *file)
+{
+    struct ids want = {0};
+    ids_of(&want, json_object_get(one, "greedy_ids"));
+    struct sampling s = {.top_p = 1,
+                         .repetition_penalty = 1,
+                         .max_tokens = (int)want.n,
+                         .ignore_eos = true};
+    struct engine_generation g = {.prompt = prompt, .sampling = &s, .n = 1};
+    struct sample sample = {0};
+    CHECK(engine_generate(e, &g, &sample) == 0, "%s", fail_text());
+    size_t same = 0;
+    while (same < sample.ids.n && same < want.n && sample.ids.id[same] == want.id[same])
+        same++;
+    CHECK(same == want.n && sample.ids.n == want.n, "%s: %zu of %zu ids", file, same,
+          want.n);
+    sample_free(&sample);
+    ids_free(&want);
+}
+
+static void logits_and_replies_are_the_reference_s(void)
+{
+    for (size_t f = 0; f < 2; f++) {
+        struct engine_options o = {"cpu", 2, 0, 2};
+        struct engine *e = engine_open(path_of(files[f]), &o);
+        NEED(e, "%s", fail_text());
+        char logits[64];
+        snprintf(logits, sizeof logits, "%.*s_logits.safetensors",
+                 (int)strcspn(files[f], "."), files[f]);
+        json_t *one;
+        size_t i;
+        json_array_foreach(cases_of(files[f]), i, one)
+        {
+            struct golden_tensor want;
+            struct ids ids = {0};
+            char name[32];
+            snprintf(name, sizeof name, "case%zu.logits", i);
+            ids_of(&ids, json_object_get(one, "input_ids"));
+            struct engine_prompt prompt = {ids.id, (int)ids.n, NULL, 0};
+            NEED(golden_tensor_read(&want, path_of(logits), name), "%s", logits);
+            struct comparison c = {&want, 0, false};
+            CHECK(engine_trace(e, &prompt, compare, &c) == 0, "%s", fail_text());
+            CHECK(c.seen && c.worst <= 2e-4, "%s, case %zu: off by %g", files[f], i,
+                  c.worst);
+            check_greedy(e, &prompt, one, files[f]);
+            golden_tensor_free(&want);
+            ids_free(&ids);
+        }
+        const struct model_config *mc = engine_config(e);
+        bool ends = false;
+        for (int j = 0; j < mc->stop_count; j++) ends |= mc->stop[j] == 1502;
+        CHECK(ends && mc->text.vocab == 1544 && mc->text.head_dim == 32, "%d stops",
+              mc->stop_count);
+        engine_close(e);
+    }
+}
+
+/* The file with `from` replaced by `to` of the same length, everywhere; it must be
+ * refused by the engine, the tokenizer or the chat format, with these words. */
+static void check_refused(const char *from, const char *to, const char *why)
+{
+    const char *path = "build/data/changed.gguf";
+    size_t size, n = strlen(from);
+    char *file = golden_file(path_of("tiny_mixed.gguf"), &size);
+    NEED(file, "no reference data");
+    int found = 0;
+    for (char *at = file; (at = memmem(at, size - (size_t)(at - file), from, n)); found++)
+        memcpy(at, to, n);
+    FILE *f = fopen(path, "wb");
+    NEED(f && fwrite(file, 1, size, f) == size && fclose(f) == 0, "%s", path);
+    free(file);
+    struct engine_options o = {"cpu", 1, 64, 1};
+    struct engine *e = engine_open(path, &o);
+    struct tokenizer *t = e ? tokenizer_open(path) : NULL;
+    struct chat *chat = t ? chat_open(path, NULL) : NULL;
+    CHECK(found > 0 && strlen(to) == n && !chat && fail_kind() == FAIL_MODEL &&
+              strstr(fail_text(), why) && strstr(fail_text(), path),
+          "\"%s\": %s", why, chat ? "read" : fail_text());
+    chat_close(chat);
+    if (t)
+        tokenizer_close(t);
+    engine_close(e);
+}
+
+static void what_is_not_done_is_named(void)
+{
+    mkdir("build/data", 0777);
+    static const struct {
+        const char *from, *to, *why;
+    } cases[] = {
+        {"general.architecture", "general.architecturX", "architecture is missing"},
+        {"qwen3.block_count", "qwen3.blockXcount", "qwen3.block_count is missing"},
+        {"qwen3.context_length", "qwen3.context_lengtX", "context_length is missing"},
+        {"attention.key_length", "attention.key_lengtX", "not that of the keys"},
+        {"attention.head_count_kv", "attention.head_count_kX", "k_proj"},
+        {"token_embd.weight", "token_embX.weight", "no matrix \"token_embd.weight\""},
+        {"blk.1.attn_q_norm.weight", "blk.1.attn_q_nXrm.weight", "q_norm"},
+        {"qwen2", "qwen9", "tokenizer.ggml.pre \"qwen9\" is not supported: qwen2,"},
+        {"gpt2", "bert", "tokenizer.ggml.model \"bert\""},
+        {"tokenizer.ggml.pre", "tokenizer.ggml.prX", "tokenizer.ggml.pre is missing"},
+        {"tokenizer.ggml.merges", "tokenizer.ggml.mergeX", "merges is missing"},
+        {"tokenizer.ggml.token_type", "tokenizer.ggml.token_typX", "token_type is not"},
+        {"tokenizer.ggml.tokens", "tokenizer.ggml.tokenX", "tokens is missing"},
+        {"tokenizer.chat_template", "tokenizer.chat_templatX", "no chat template"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_refused(cases[i].from, cases[i].to, cases[i].why);
+}
+
+int main(void)
+{
+    CASE(tokenizers_give_the_reference_ids);
+    CASE(logits_and_replies_are_the_reference_s);
+    CASE(what_is_not_done_is_named);
+    return check_end();
+}
