@@ -58,3 +58,23 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     run --separate-stderr -0 caption -m ./m -v --dry-run <<<'{"messages":[{"role":"user","content":"Hi"}]}'
     [[ "$stderr" == *"chat format"* && "$stderr" != *generation_config* ]]
 }
+
+@test "a GGUF file is a text model in every program" {
+    file=$ROOT/tests/data/goldens2/gguf/tiny_q8_0.gguf
+    run --separate-stderr -0 model-info --json "$file"
+    [ "$(jq -c '[.family,.text.layers,.vision,.chat,.tokenizer_size]' <<<"$output")" = '["qwen3",2,null,"chatml",1536]' ]
+    [[ "$(jq -r .types <<<"$output")" == *q8_0* ]]
+    run --separate-stderr -0 caption -m "$file" --temperature 0 --max-tokens 4 --ignore-eos <<<'{"messages":[{"role":"user","content":"Describe the picture."}]}'
+    [ "$(jq .captions[0].tokens <<<"$output")" = 4 ]
+    run --separate-stderr -0 reward -m "$file" --answer text --len-weight 0 <<<'{"caption":"A dog.","qa":[{"question":"What?","options":["a dog","a cat"],"answer":"A"}]}'
+    jq -e '.captions[0].reward.acc >= 0' <<<"$output"
+    run --separate-stderr -0 model-tokenize --special -m "$file" <<<'{"text":"What color is the dog?"}'
+    [ "$(jq -c .ids <<<"$output")" = '[54,71,297,298,78,362,81,220,325,415,592,30]' ]
+    run --separate-stderr -1 caption -m "$file" <<<"{\"image\":\"$SAMPLES/images/0000.png\"}"
+    [[ "$stderr" == *"text only"* ]]
+    run --separate-stderr -2 caption -m ./none.gguf <<<'{}'
+    [ "$stderr" = "caption: ./none.gguf: no such file" ]
+    head -c 1000 "$file" >cut.gguf
+    run --separate-stderr -2 caption -m cut.gguf <<<'{}'
+    [[ "$stderr" == "caption: cut.gguf: "* ]]
+}

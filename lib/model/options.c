@@ -8,14 +8,17 @@
 const struct cli_option model_option_table[] = {
     {"", 0, CLI_FLAG, NULL, "Model", true},
     {"model", 'm', CLI_TEXT, "SPEC",
-     "model folder, name that comes with capmill (pocket), or http://HOST/v1#NAME", true},
+     "model folder, FILE.gguf, name that comes with capmill (pocket), or "
+     "http://HOST/v1#NAME",
+     true},
     {"device", 0, CLI_TEXT, "DEVICE", "auto or cpu (auto)", true},
     {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32 (fp32)", false},
     {"threads", 0, CLI_INT, "N", "threads that compute (all processors)", true},
     {"max-batch", 0, CLI_INT, "N", "samples decoded together at most (16)", true},
     {"ctx", 0, CLI_INT, "N", "tokens of context (the model's own)", false},
     {"chat", 0, CLI_TEXT, "FORMAT",
-     "chat format: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, chatml (the model's own)",
+     "chat format: qwen2, qwen2_5, qwen3, qwen2_5_vl, qwen3_vl, llama3, chatml "
+     "(the model's own)",
      false},
     {"think", 0, CLI_TEXT, "on|off",
      "open the reply with or without thinking (the template's default; off in judging)",
