@@ -12,14 +12,21 @@
 
 static void read_types(struct model_info *info, const struct weights *w)
 {
-    bool seen[ARR_TYPES] = {false};
-    for (int i = 0; i < weights_count(w); i++) seen[weights_at(w, i)->type] = true;
-    for (int t = 0; t < ARR_TYPES; t++)
-        if (seen[t]) {
-            size_t n = strlen(info->types);
-            snprintf(info->types + n, sizeof info->types - n, "%s%s", n ? " " : "",
-                     arr_type_name((enum arr_type)t));
-        }
+    struct buf b = {0};
+    int count[ARR_TYPES] = {0};
+    for (int i = 0; i < weights_count(w); i++)
+        count[weights_at(w, i)->type] += weights_at(w, i)->usable;
+    for (int t = 0; t < ARR_TYPES; t++) {
+        const char *name = arr_type_name((enum arr_type)t);
+        if (count[t] == 0)
+            continue;
+        size_t n = strlen(info->types);
+        snprintf(info->types + n, sizeof info->types - n, "%s%s", n ? " " : "", name);
+        buf_print(&b, "%s\"%s\":%d", b.len ? "," : "", name, count[t]);
+    }
+    snprintf(info->tensors, sizeof info->tensors, "{%s}",
+             buf_string(&b) ? buf_string(&b) : "");
+    buf_free(&b);
 }
 
 /* What goes wrong with tokenizer or template is part of the answer; a want of memory is
@@ -101,6 +108,7 @@ void model_info_json(const struct model_info *info, struct buf *b)
     put_text(b, "architecture", info->config.architecture);
     put_int(b, "parameters", info->memory.parameters);
     put_text(b, "types", info->types);
+    buf_print(b, ",\"tensors\":%s", info->tensors);
     buf_print(b,
               ",\"text\":{\"layers\":%d,\"hidden\":%d,\"heads\":%d,\"kv_heads\":%d,"
               "\"head_dim\":%d,\"mlp\":%d,\"vocab\":%d,\"context\":%d,\"tied\":%s}",

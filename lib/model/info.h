@@ -14,6 +14,7 @@ struct model_info {
     int kv_tokens;               /* that keys and values are counted for */
     char hash[33];
     char types[128];          /* "bf16", "bf16 f32": types of the tensors */
+    char tensors[384];        /* how many there are of each: {"f32":9,"q8_0":16} */
     int tokenizer_size;       /* largest id + 1; 0: none */
     char tokenizer_text[256]; /* for people: its size, or why there is none */
     char chat[64];            /* format's name; "" if unknown */
