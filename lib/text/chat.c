@@ -125,21 +125,17 @@ static bool is_space(uint32_t c)
 
 static struct span strip_space(struct span text)
 {
-    size_t end = 0, n;
+    size_t begin = text.n, end = 0, n;
     for (size_t i = 0; i < text.n; i += n) {
         uint32_t c;
         int cut;
         n = utf8_next(text.s + i, text.n - i, &c, &cut);
-        if (!is_space(c)) {
-            end = i + n;
-        } else if (end == 0) { /* still at the start: cut it off */
-            text.s += n;
-            text.n -= n;
-            i -= n;
-        }
+        if (is_space(c))
+            continue;
+        begin = begin < i ? begin : i;
+        end = i + n;
     }
-    text.n = end;
-    return text;
+    return end ? (struct span){text.s + begin, end - begin} : (struct span){"", 0};
 }
 
 static struct span strip_newlines(struct span text, bool left, bool right)

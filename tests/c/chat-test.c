@@ -306,6 +306,50 @@ static void other_templates_are_refused(void)
           "%s", fail_text());
 }
 
+/* Llama 3's template as Meta published it, without dates. */
+#define LLAMA3                                                                           \
+    "{% set loop_messages = messages %}{% for message in loop_messages %}{% set "        \
+    "content "                                                                           \
+    "= '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ "            \
+    "message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set "        \
+    "content "                                                                           \
+    "= bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if "                 \
+    "add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\\n\\n' "  \
+    "}}{% endif %}"
+
+static void llama3_writes_headers_and_trims(void)
+{
+    struct chat *chat = open_file("chat_template.jinja", LLAMA3);
+    struct chat_part parts[] = {{CHAT_TEXT, {"Be brief.", 9}},
+                                {CHAT_TEXT, span_of(" \n Hi \u3000there\u00a0\t")},
+                                {CHAT_TEXT, {"Hello!", 6}},
+                                {CHAT_TEXT, {" \n", 2}}};
+    struct chat_message m[] = {{.role = CHAT_SYSTEM, .parts = parts, .count = 1},
+                               {.role = CHAT_USER, .parts = parts + 1, .count = 1},
+                               {.role = CHAT_ASSISTANT, .parts = parts + 2, .count = 1},
+                               {.role = CHAT_USER, .parts = parts + 3, .count = 1}};
+    struct chat_options o = {.generation_prompt = true};
+    struct chat_prompt p;
+    NEED(chat && chat_guessed(chat), "%s", fail_text());
+    CHECK(strcmp(chat_name(chat), "llama3") == 0 &&
+              strcmp(chat_end(chat), "<|eot_id|>") == 0,
+          "%s", chat_name(chat));
+    NEED(chat_render(chat, m, 4, &o, &p) == 0, "%s", fail_text());
+    struct span text = {p.text.data, p.text.len};
+    CHECK(span_is(text, "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\n"
+                        "Be brief.<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n"
+                        "Hi \u3000there<|eot_id|><|start_header_id|>assistant"
+                        "<|end_header_id|>\n\nHello!<|eot_id|><|start_header_id|>user"
+                        "<|end_header_id|>\n\n<|eot_id|><|start_header_id|>assistant"
+                        "<|end_header_id|>\n\n"),
+          "%.*s", (int)text.n, text.s);
+    chat_prompt_free(&p);
+    chat_close(chat);
+    chat = open_file("chat_template.jinja", LLAMA3 "Today Date");
+    CHECK(!chat && strstr(fail_text(), "--chat"), "%s", fail_text());
+    chat_close(chat);
+}
+
 static void what_a_format_cannot_say_is_refused(void)
 {
     struct chat *chat = chat_open(".", "qwen2_5");
@@ -381,6 +425,7 @@ int main(void)
     CASE(a_published_template_is_known_by_hash);
     CASE(templates_are_known_by_their_marks);
     CASE(other_templates_are_refused);
+    CASE(llama3_writes_headers_and_trims);
     CASE(what_a_format_cannot_say_is_refused);
     CASE(content_is_never_template);
     CASE(sha256_of_known_texts);
