@@ -1,5 +1,5 @@
-/* kernels-arrays.h: what kernels-test computes with: random arrays on devices of the table
- * under test. Included by that one program. */
+/* kernels-arrays.h: what kernels-test computes with: random arrays on devices of the
+ * table under test. Included by that one program. */
 #ifndef KERNELS_ARRAYS_H
 #define KERNELS_ARRAYS_H
 #include "kernels.h"
