@@ -358,7 +358,8 @@ static int compare(struct cli *cli)
     if (status == 0)
         status = compare_files(&c, cli->arg[0], cli->arg[1], seed, &changed);
     if (status == 0) {
-        fwrite(changed.data, 1, changed.len, stdout);
+        if (changed.len)
+            fwrite(changed.data, 1, changed.len, stdout);
         compare_table(&text, &c);
         say_table(cli, &text);
         compare_put(&json, &c, seed);

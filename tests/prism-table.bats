@@ -165,6 +165,7 @@ WANT
 }
 
 @test "prism.sh with the pocket pair: the table's values are the rows' means; again it writes nothing" {
+    PATH=${CAPMILL_BIN:-$ROOT/bin}:$PATH # the real one
     cp "$SAMPLES/../prism.json" own.json
     jq -c '. as $r | .qa | to_entries[:6][] | {id: "\($r.id)-\(.key)", image: $r.image, question: .value.question,
         answer: .value.options[.value.answer | explode[0] - 65]}' "$SAMPLES/samples.jsonl" > rows
@@ -181,6 +182,7 @@ WANT
 }
 
 @test "demo.sh ends with a table: all facts answer all questions, none answer few, the captioner is between" {
+    PATH=${CAPMILL_BIN:-$ROOT/bin}:$PATH
     "$ROOT/pipelines/demo.sh" | tail -4 > table
     grep -q '^all drawn facts  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0$' table
     none=$(awk '/^no caption/ { sub("±", "", $NF); print $(NF - 1) }' table)
