@@ -75,7 +75,9 @@ jq -sc '[.[].caption] as $c | to_entries[] | .key as $i
     | .value + {caption: $c[($i + 7) % ($c | length)]}' tests/data/real/judge.jsonl \
     >"$out/shuffled.jsonl"
 judged() { # FORM FILE: mean probability and share right of the questions it answers
-    reward -m "$model" --answer "$1" --rotations 2 --explain --len-weight 0 "$2" |
+    local orders=()
+    [ "$1" = text ] || orders=(--rotations 2) # in words the order does not matter
+    reward -m "$model" --answer "$1" "${orders[@]}" --explain --len-weight 0 "$2" |
         jq -rs '[.[].captions[0].reward.answers[] | select(.q < 2)]
             | "\(map(.p) | add / length) \((map(select(.right)) | length) / length)"'
 }
