@@ -102,8 +102,11 @@ struct kv_view {
     struct arr len; /* [rows]: how many positions the row sees, from 0: its own + 1 */
 };
 
+struct backward;
+
 struct kernels {
-    const char *name; /* "cpu plain", "cpu avx2": what a message says */
+    const struct backward *back; /* gradients: backward.h */
+    const char *name;            /* "cpu plain", "cpu avx2": what a message says */
 
     /* -- Memory ---------------------------------------------------------------------- */
 
@@ -188,17 +191,19 @@ struct kernels {
      * 1]) sees every row of s. q, k, v, y f32 [rows, heads, dim] (strided rows); start
      * i32 [segments + 1]. No score matrix is stored. Keys in ascending order from the
      * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
-     * 2205.14135). */
+     * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
+     * exponentials of scaled scores, which the gradient is made from. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
-                      struct arr v, struct arr start, float scale);
+                      struct arr v, struct arr start, float scale, struct arr lse);
 
     /* Softmax attention of rows over paged keys and values, grouped heads: q, y f32
      * [rows, heads, dim]; k f32 [pages, kv_heads, dim, KV_PAGE] (transposed), v f32
      * [pages, kv_heads, KV_PAGE, dim]; head h reads kv head h / (heads / kv_heads).
      * Blocks are pages: from absolute position 0, whatever was shared or when it was
-     * computed. */
+     * computed. lse as above. */
     void (*attention_paged)(struct dev *d, struct arr y, struct arr q, struct arr k,
-                            struct arr v, struct kv_view view, float scale);
+                            struct arr v, struct kv_view view, float scale,
+                            struct arr lse);
 
     /* Write rows of new keys and values [rows, kv_heads, dim] (strided) into pages:
      * slot i32 [rows] = page * KV_PAGE + place in page. */

@@ -51,6 +51,12 @@ static inline void query_start(struct query *query, const float *q, float *sum,
     for (int64_t i = 0; i < dim; i++) sum[i] = 0;
 }
 
+/* The logarithm of the sum of exponentials of a query's scores. */
+static inline float query_lse(const struct query *query)
+{
+    return query->max + logf(query->total);
+}
+
 /* After the last block. */
 static inline void query_end(const struct query *query, float *y, int64_t dim)
 {

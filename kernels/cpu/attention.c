@@ -4,7 +4,7 @@
 #include "attend.h"
 
 struct heads {
-    struct arr y, q, k, v;
+    struct arr y, q, k, v, lse;
     int64_t dim;
     float scale;
 };
@@ -26,8 +26,11 @@ static void piece(const struct heads *a, float *scratch, int64_t h, int64_t firs
         struct block b = {keys, row_f32(a->v, key) + at, a->v.stride, dim, a->scale};
         CPU_OP(attend)(queries, count, &b);
     }
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         query_end(&queries[i], row_f32(a->y, first + i) + at, dim);
+        if (a->lse.data)
+            row_f32(a->lse, first + i)[h] = query_lse(&queries[i]);
+    }
 }
 
 /* Multiplications of the whole call, to choose its threads. */
@@ -58,9 +61,9 @@ static void pieces(const struct heads *a, float *scratch, struct arr start, int 
 }
 
 void CPU_OP(attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
-                       struct arr v, struct arr start, float scale)
+                       struct arr v, struct arr start, float scale, struct arr lse)
 {
-    struct heads a = {y, q, k, v, q.shape[2], scale};
+    struct heads a = {y, q, k, v, lse, q.shape[2], scale};
     assert(q.rank == 3 && a.dim <= CPU_HEAD_MAX && y.shape[0] == q.shape[0]);
     assert(k.shape[0] == q.shape[0] && k.shape[1] == q.shape[1]);
     assert(v.shape[0] == q.shape[0] && arr_row_size(v) == arr_row_size(q));

@@ -4,7 +4,7 @@
 #include "attend.h"
 
 struct paged {
-    struct arr y, q, k, v;
+    struct arr y, q, k, v, lse;
     struct kv_view view;
     int64_t dim, group; /* group: query heads of one head of keys */
     float scale;
@@ -38,10 +38,12 @@ static void piece(const struct paged *a, float *sums, int64_t head, int64_t firs
         }
         CPU_OP(attend)(queries, (int)(count * group), &b);
     }
-    for (int64_t i = 0; i < count * group; i++)
-        query_end(&queries[i],
-                  row_f32(a->y, first + i / group) + (head * group + i % group) * dim,
-                  dim);
+    for (int64_t i = 0; i < count * group; i++) {
+        int64_t row = first + i / group, h = head * group + i % group;
+        query_end(&queries[i], row_f32(a->y, row) + h * dim, dim);
+        if (a->lse.data)
+            row_f32(a->lse, row)[h] = query_lse(&queries[i]);
+    }
 }
 
 /* Thread `me` of `all` counts the pieces through and takes each all-th one. */
@@ -61,11 +63,12 @@ static void pieces(const struct paged *a, float *scratch, int me, int all)
 }
 
 void CPU_OP(attention_paged)(struct dev *d, struct arr y, struct arr q, struct arr k,
-                             struct arr v, struct kv_view view, float scale)
+                             struct arr v, struct kv_view view, float scale,
+                             struct arr lse)
 {
     int64_t rows = q.shape[0], heads = q.shape[1], dim = q.shape[2],
             kv_heads = k.shape[1];
-    struct paged a = {y, q, k, v, view, dim, heads / kv_heads, scale};
+    struct paged a = {y, q, k, v, lse, view, dim, heads / kv_heads, scale};
     assert(heads % kv_heads == 0 && a.group <= ATTEND_QUERIES && dim <= CPU_HEAD_MAX);
     assert(k.shape[2] == dim && k.shape[3] == KV_PAGE && v.shape[3] == dim);
     assert(y.shape[0] == rows && view.seq.shape[0] == rows && view.len.shape[0] == rows);

@@ -165,9 +165,10 @@ static inline float lanes_sum(const float a[CPU_LANES])
     void rope_##isa(struct dev *d, struct arr x, struct arr cos, struct arr sin);        \
     void rope_pairs_##isa(struct dev *d, struct arr x, struct arr cos, struct arr sin);  \
     void attention_##isa(struct dev *d, struct arr y, struct arr q, struct arr k,        \
-                         struct arr v, struct arr start, float scale);                   \
+                         struct arr v, struct arr start, float scale, struct arr lse);   \
     void attention_paged_##isa(struct dev *d, struct arr y, struct arr q, struct arr k,  \
-                               struct arr v, struct kv_view view, float scale);          \
+                               struct arr v, struct kv_view view, float scale,           \
+                               struct arr lse);                                          \
     void kv_write_##isa(struct dev *d, struct arr k_pages, struct arr v_pages,           \
                         struct arr k, struct arr v, struct arr slot);                    \
     void kv_copy_##isa(struct dev *d, struct arr k_pages, struct arr v_pages, int from,  \

@@ -243,7 +243,7 @@ static void attention_forward(struct text *t, const struct text_layer *l, int la
     (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, key, t->cos, t->sin);
     k->kv_write(d, t->kv->keys[layer], t->kv->values[layer], key, value, t->slot);
     k->attention_paged(d, y, q, t->kv->keys[layer], t->kv->values[layer], t->view,
-                       1 / sqrtf((float)dim));
+                       1 / sqrtf((float)dim), arr_none());
     k->matmul(d, t->x, t->y, l->o.w, l->o.b, MATMUL_ADD);
 }
 

@@ -194,7 +194,7 @@ static void attention_forward(struct vision_run *run, const struct vision_block 
     k->rope(d, q, run->cos, run->sin);
     k->rope(d, key, run->cos, run->sin);
     k->attention(d, arr_reshape(run->h, 3, shape), q, key, v, start,
-                 1 / sqrtf((float)shape[2]));
+                 1 / sqrtf((float)shape[2]), arr_none());
     k->matmul(d, run->x, run->h, b->proj.w, b->proj.b, MATMUL_ADD);
 }
 

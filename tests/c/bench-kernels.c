@@ -228,7 +228,7 @@ static json_t *paged(struct dev *d, int threads, int64_t rows, int64_t len, int6
         k->attention_paged(
             d, OVER(y, ARR_F32, rows, heads, dim), OVER(q, ARR_F32, rows, heads, dim),
             OVER(keys, ARR_F32, pages, kv_heads, dim, KV_PAGE),
-            OVER(values, ARR_F32, pages, kv_heads, KV_PAGE, dim), view, 0.1f);
+            OVER(values, ARR_F32, pages, kv_heads, KV_PAGE, dim), view, 0.1f, arr_none());
         if (i >= 0)
             rate[i] = operations / (machine_now() - start);
     }
@@ -257,7 +257,7 @@ static json_t *segments(struct dev *d, int threads, int64_t rows, int64_t window
     for (int i = -1; i < runs; i++) {
         double begin = machine_now();
         k->attention(d, OVER(y, ARR_F32, rows, heads, dim), a, a, a,
-                     OVER(start, ARR_I32, count + 1), 0.1f);
+                     OVER(start, ARR_I32, count + 1), 0.1f, arr_none());
         if (i >= 0)
             rate[i] = operations / (machine_now() - begin);
     }

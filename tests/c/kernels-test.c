@@ -459,11 +459,11 @@ static void attention_stays_inside_its_segments(void)
         float scale = 4.0f / sqrtf((float)dim);
         struct arr y = MAKE(ARR_F32, 9, rows, heads, dim), again, alone = copied(y);
         k->attention(devs[0], y, part[0], part[1], part[2], integers(segments + 1, start),
-                     scale);
+                     scale, arr_none());
         for (int t = 1; t < DEVICES; t++) {
             again = copied(y);
             k->attention(devs[t], again, part[0], part[1], part[2],
-                         integers(segments + 1, start), scale);
+                         integers(segments + 1, start), scale, arr_none());
             CHECK(same_bits(again, y), "%d threads differ", t + 1);
         }
         for (int64_t s = 0; s < segments; s++) {
@@ -473,7 +473,8 @@ static void attention_stays_inside_its_segments(void)
                              arr_rows(part[0], start[s], count),
                              arr_rows(part[1], start[s], count),
                              arr_rows(part[2], start[s], count),
-                             integers(2, (int32_t[]){0, (int32_t)count}), scale);
+                             integers(2, (int32_t[]){0, (int32_t)count}), scale,
+                             arr_none());
             for (int64_t r = start[s]; r < start[s + 1]; r++)
                 for (int64_t h = 0; h < heads; h++) {
                     const float *keys[LONGEST], *values[LONGEST];
@@ -545,10 +546,11 @@ static void paged_attention_sees_each_rows_own_past(void)
         struct arr q = filled(MAKE(ARR_F32, 11, rows, p.heads, dim)), again;
         struct arr y = MAKE(ARR_F32, 0, rows, p.heads, dim), alone = copied(y);
         float scale = 4.0f / sqrtf((float)dim);
-        k->attention_paged(devs[0], y, q, p.k_pages, p.v_pages, view, scale);
+        k->attention_paged(devs[0], y, q, p.k_pages, p.v_pages, view, scale, arr_none());
         for (int t = 1; t < DEVICES; t++) {
             again = copied(y);
-            k->attention_paged(devs[t], again, q, p.k_pages, p.v_pages, view, scale);
+            k->attention_paged(devs[t], again, q, p.k_pages, p.v_pages, view, scale,
+                               arr_none());
             CHECK(same_bits(again, y), "%d threads differ", t + 1);
         }
         for (int64_t r = 0, count; r < rows; r += count) {
@@ -558,7 +560,7 @@ static void paged_attention_sees_each_rows_own_past(void)
                                arr_rows(q, r, count), p.k_pages, p.v_pages,
                                (struct kv_view){p.table, arr_rows(view.seq, r, count),
                                                 arr_rows(view.len, r, count)},
-                               scale);
+                               scale, arr_none());
         }
         CHECK(same_bits(alone, y), "rows in other groups differ, dim %lld",
               (long long)dim);
