@@ -111,21 +111,26 @@ int kv_grow(struct kv *kv, struct kv_pages *pages, int positions)
     return 0;
 }
 
-int kv_fork(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
-            int positions)
+int kv_share(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
+             int positions)
 {
-    int full = positions / KV_PAGE, rest = positions % KV_PAGE;
+    int full = positions / KV_PAGE;
     assert(to->count == 0);
     for (int i = 0; i < full; i++) {
         if (append(to, from->page[i]) < 0)
             return -1;
         kv->references[from->page[i]]++;
     }
-    if (rest == 0)
-        return 0;
-    if (append_new(kv, to) < 0)
+    return positions % KV_PAGE ? append_new(kv, to) : 0;
+}
+
+int kv_fork(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
+            int positions)
+{
+    int full = positions / KV_PAGE, rest = positions % KV_PAGE;
+    if (kv_share(kv, to, from, positions) < 0)
         return -1;
-    for (int i = 0; i < kv->layers; i++)
+    for (int i = 0; rest && i < kv->layers; i++)
         kv->k->kv_copy(kv->dev, kv->keys[i], kv->values[i], from->page[full],
                        to->page[full], rest);
     return 0;

@@ -41,6 +41,12 @@ void kv_release(struct kv *kv, int pages); /* the promise, not the pages */
 /* Make pages cover so many positions, with new pages. 0, or -1 (memory). */
 int kv_grow(struct kv *kv, struct kv_pages *pages, int positions);
 
+/* Let an empty `to` begin with the full pages of `from` that hold so many positions,
+ * shared, and a new page where they end inside one: what that holds must be copied. 0, or
+ * -1 (memory). */
+int kv_share(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
+             int positions);
+
 /* Let an empty `to` begin as `from` does, for so many positions: full pages are shared,
  * the last one, if partial, is copied into a new page. 0, or -1 (memory). */
 int kv_fork(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,

@@ -55,7 +55,8 @@ int pass_want(struct pass *p)
 
 void pass_clear(struct pass *p)
 {
-    p->rows.count = p->sequences.count = p->pictures.count = p->wants.count = 0;
+    p->rows.count = p->sequences.count = p->pictures.count = 0;
+    p->copies.count = p->wants.count = 0;
 }
 
 void pass_free(struct pass *p)
@@ -63,6 +64,7 @@ void pass_free(struct pass *p)
     free(p->rows.items);
     free(p->sequences.items);
     free(p->pictures.items);
+    free(p->copies.items);
     free(p->wants.items);
     *p = (struct pass){0};
 }

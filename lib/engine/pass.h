@@ -32,11 +32,18 @@ struct pass_list {
 /* Copy an item of so many bytes to a list's end. 0 or -1 (memory). */
 int pass_list_add(struct pass_list *list, const void *item, size_t size);
 
+/* Places that a sequence takes over from another one of the same pass, layer by layer. */
+struct pass_copy {
+    int32_t from, to; /* pages */
+    int places;
+};
+
 /* Zeroed is empty. Memory is kept by pass_clear(). */
 struct pass {
     struct pass_list rows;      /* of struct pass_row */
     struct pass_list sequences; /* of const struct kv_pages *, borrowed */
     struct pass_list pictures;  /* of struct pass_picture */
+    struct pass_list copies;    /* of struct pass_copy */
     struct pass_list wants;     /* of int: rows whose logits are asked for, ascending */
 };
 

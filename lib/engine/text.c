@@ -242,6 +242,11 @@ static void attention_forward(struct text *t, const struct text_layer *l, int la
     (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, q, t->cos, t->sin);
     (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, key, t->cos, t->sin);
     k->kv_write(d, t->kv->keys[layer], t->kv->values[layer], key, value, t->slot);
+    for (int i = 0; i < t->pass->copies.count; i++) {
+        const struct pass_copy *c = (const struct pass_copy *)t->pass->copies.items + i;
+        k->kv_copy(d, t->kv->keys[layer], t->kv->values[layer], c->from, c->to,
+                   c->places);
+    }
     k->attention_paged(d, y, q, t->kv->keys[layer], t->kv->values[layer], t->view,
                        1 / sqrtf((float)dim), arr_none());
     k->matmul(d, t->x, t->y, l->o.w, l->o.b, MATMUL_ADD);
@@ -265,21 +270,33 @@ static int probe_hidden(struct text *t, const struct probe *probe, int layer)
     return vlm_probe(t->m, probe, name, t->x);
 }
 
+/* x = layer(x); context is the struct text. */
+static void layer_forward(void *context, int layer)
+{
+    struct text *t = context;
+    const struct text_layer *l = &t->m->text.layers[layer];
+    attention_forward(t, l, layer);
+    mlp_forward(t, l);
+    if (layer < t->m->config.vision.deepstack_count)
+        features_put(t, t->pass, 1 + layer);
+}
+
 int text_forward(struct text *t, const struct pass *p, const struct probe *probe)
 {
     const struct vlm *m = t->m;
     const char *why = "";
     if (prepare(t, p) < 0)
         return -1;
+    t->pass = p;
     m->k->gather(m->dev, t->x, m->text.embed, t->ids);
     features_put(t, p, 0);
     for (int i = 0; i < m->config.text.layers; i++) {
         if (probe_hidden(t, probe, i) < 0)
             return -1;
-        attention_forward(t, &m->text.layers[i], i);
-        mlp_forward(t, &m->text.layers[i]);
-        if (i < m->config.vision.deepstack_count)
-            features_put(t, p, 1 + i);
+        if (m->around)
+            m->around(m->around_context, layer_forward, t, i, t->x);
+        else
+            layer_forward(t, i);
     }
     if (probe_hidden(t, probe, m->config.text.layers) < 0)
         return -1;

@@ -29,7 +29,8 @@ void features_free(struct features *f);
 /* A model's forward pass in use: rotary frequencies and buffers. */
 struct text {
     const struct vlm *m;
-    struct kv *kv; /* borrowed */
+    struct kv *kv;           /* borrowed */
+    const struct pass *pass; /* the latest, borrowed */
     struct rope_table rope;
     struct scratch scratch;
     struct arr x, h;       /* f32 [rows, hidden] */

@@ -110,6 +110,10 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
     *a = (struct arr){.dev = m->dev, .type = t->type, .rank = rank};
     for (int i = 0; i < rank; i++) a->shape[i] = shape[i];
     a->stride = arr_row_size(*a);
+    if (m->place) {
+        a->type = ARR_F32;
+        return m->place(m->place_context, m, t, a);
+    }
     a->data = adopt(m, t);
     return a->data ? 0 : -1;
 }
@@ -273,6 +277,9 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     if (config_read(&m->config, dir) < 0)
         return -1;
     m->family = family_of(&m->config);
+    if (m->place && gguf_is(dir))
+        return fail(FAIL_MODEL, "%s: a GGUF file is not trained: give a model folder",
+                    dir);
     m->weights = weights_open(dir);
     if (!m->weights)
         return -1;
@@ -296,11 +303,19 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
 
 struct vlm *vlm_open(const char *dir, const char *device, int threads)
 {
+    return vlm_open_placed(dir, device, threads, NULL, NULL);
+}
+
+struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
+                            vlm_place *place, void *context)
+{
     struct vlm *m = calloc(1, sizeof *m);
     if (!m) {
         fail_memory();
         return NULL;
     }
+    m->place = place;
+    m->place_context = context;
     if (load(m, dir, device, threads) < 0) {
         vlm_close(m);
         return NULL;

@@ -7,6 +7,7 @@
 #include "kernels.h"
 
 struct family;
+struct vlm;
 
 /* y = x w^T + b; b may be absent. */
 struct linear {
@@ -52,6 +53,16 @@ struct vision_weights {
 /* Told of each tensor that a family needs, by its published name. */
 typedef void vlm_each(void *context, const char *name, int rank, const int64_t *shape);
 
+/* Where training wants a tensor's floats: *a (its shape is set) gets memory and contents.
+ * 0 or -1. */
+typedef int vlm_place(void *context, const struct vlm *m, const struct tensor *t,
+                      struct arr *a);
+
+/* How one layer is run: call(with, index) reads and writes x and otherwise needs nothing
+ * of what it leaves behind. Training uses it to compute a layer again later. */
+typedef void vlm_around(void *context, void (*call)(void *with, int index), void *with,
+                        int index, struct arr x);
+
 struct vlm {
     const struct kernels *k;
     struct dev *dev;
@@ -66,10 +77,18 @@ struct vlm {
     const char *vision_prefix; /* what tensor names begin with */
     vlm_each *each;            /* vlm_tensors(): names are listed, nothing is bound */
     void *each_context;
+    vlm_place *place; /* NULL: weights are used as the files have them */
+    void *place_context;
+    vlm_around *around; /* NULL: layers are just run */
+    void *around_context;
 };
 
 /* Load a directory on a device with this many threads. NULL (class model). */
 struct vlm *vlm_open(const char *dir, const char *device, int threads);
+/* The same with every tensor where `place` says; a GGUF file's rows of q and k are sorted
+ * otherwise and are refused. */
+struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
+                            vlm_place *place, void *context);
 void vlm_close(struct vlm *m);
 
 /* All tensors of a model with this config, in the order in which they are bound. The
