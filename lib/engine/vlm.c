@@ -317,6 +317,8 @@ struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
     m->place = place;
     m->place_context = context;
     if (load(m, dir, device, threads) < 0) {
+        if (m->place && m->dev)
+            m->place(context, m, NULL, NULL);
         vlm_close(m);
         return NULL;
     }

@@ -54,7 +54,7 @@ struct vision_weights {
 typedef void vlm_each(void *context, const char *name, int rank, const int64_t *shape);
 
 /* Where training wants a tensor's floats: *a (its shape is set) gets memory and contents.
- * 0 or -1. */
+ * 0 or -1. t and a NULL: the model does not open, give all memory back. */
 typedef int vlm_place(void *context, const struct vlm *m, const struct tensor *t,
                       struct arr *a);
 

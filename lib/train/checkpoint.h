@@ -6,10 +6,10 @@
  *                         trained), state.json (step, data order, options, sums)
  *   OUT/latest            a symbolic link to the newest whole version
  *
- * A version is written under a temporary name, each file fsynced, the folder fsynced, then
- * renamed, then the link is replaced by rename; so whatever stops a run at whatever
- * moment, the version before it stays whole. state.json holds sizes and xxh3 hashes of all
- * files of the version: a damaged one is noticed, said, and the one before is taken.
+ * A version is written under a temporary name, each file fsynced, the folder fsynced,
+ * then renamed, then the link is replaced by rename; so whatever stops a run at whatever
+ * moment, the version before it stays whole. state.json holds sizes and xxh3 hashes of
+ * all files of the version: a damaged one is noticed, said, and the one before is taken.
  */
 #ifndef CHECKPOINT_H
 #define CHECKPOINT_H
@@ -17,8 +17,9 @@
 #include <jansson.h>
 
 struct checkpoints {
-    const char *out;  /* OUT */
-    const char *base; /* model directory whose config, tokenizer and template are copied */
+    const char *out; /* OUT */
+    const char
+        *base; /* model directory whose config, tokenizer and template are copied */
     enum arr_type type; /* of the weights written: ARR_BF16 or ARR_F32; ARR_TYPES: as the
                            base stores each */
     int keep;           /* versions that stay; 0: all */
@@ -36,8 +37,9 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
  * the caller, or NULL. 0 or -1. */
 int checkpoint_find(const struct checkpoints *c, int64_t *step, char **note);
 
-/* Read a version's masters and moments into p (names, shapes and which are trained must be
- * the same) and the caller's state (*state: new, the caller's). 0 or -1 (class model). */
+/* Read a version's masters and moments into p (names, shapes and which are trained must
+ * be the same) and the caller's state (*state: new, the caller's). 0 or -1 (class model).
+ */
 int checkpoint_load(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, json_t **state);
 #endif

@@ -12,10 +12,10 @@ struct example_options {
     const char *root;   /* folder of relative media paths */
     const char *prompt; /* asked of rows of the form {image, caption} */
     const char *system;
-    const char *chat;   /* force a chat format; NULL: the model's own */
+    const char *chat;               /* force a chat format; NULL: the model's own */
     int64_t min_pixels, max_pixels; /* 0: the model's */
-    int ctx;            /* tokens an example may have */
-    bool truncate;      /* cut the end of longer ones; never a media span */
+    int ctx;                        /* tokens an example may have */
+    bool truncate;                  /* cut the end of longer ones; never a media span */
 };
 
 /* One continuation behind a prompt: an assistant's words and the end of its turn. */
@@ -24,17 +24,19 @@ struct example_part {
     bool *target; /* [ids.n]: is token i one that the loss is over? */
 };
 
-/* One sequence (sft), or two that share a prompt (dpo: chosen, rejected). All owned. */
+/* One sequence (sft), or several that share a prompt (dpo: chosen, rejected). All owned.
+ */
 struct example {
     struct ids prompt; /* shared; with sft everything before the first target, so that no
                           target is in it */
-    struct example_part part[2];
+    struct example_part *part; /* [parts] */
     int parts;
-    struct engine_picture *pictures; /* in order; patches owned; all in prompt or part[0] */
+    struct engine_picture
+        *pictures; /* in order; patches owned; all in prompt or part[0] */
     int picture_count;
-    int targets;      /* target tokens of all parts */
-    uint64_t row;     /* number of the row in its input, from 1 */
-    char *id;         /* the row's id for messages, or NULL */
+    int targets;  /* target tokens of all parts */
+    uint64_t row; /* number of the row in its input, from 1 */
+    char *id;     /* the row's id for messages, or NULL */
 };
 void example_free(struct example *e);
 

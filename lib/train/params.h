@@ -11,10 +11,10 @@ enum param_part { PART_VISION, PART_MERGER, PART_TEXT, PART_EMBED, PARTS };
 
 /* One tensor. Arrays are views into the whole. */
 struct param {
-    const char *name;      /* as the model's own files call it */
-    enum param_part part;  /* embed: the embedding and an output layer of its own */
-    enum arr_type stored;  /* as the model's own files have it: bf16, f16, f32 */
-    int rank;              /* as stored: a convolution has 5 */
+    const char *name;     /* as the model's own files call it */
+    enum param_part part; /* embed: the embedding and an output layer of its own */
+    enum arr_type stored; /* as the model's own files have it: bf16, f16, f32 */
+    int rank;             /* as stored: a convolution has 5 */
     int64_t shape[8];
     bool trained;
     bool decayed;          /* matrices are, norms and biases are not */
@@ -24,7 +24,28 @@ struct param {
 
 struct params {
     struct param *list; /* [count], in the order in which the family names them */
-    int count;
+    int count, cap;
     int64_t elements, trained; /* of all, of those trained */
+    unsigned parts;            /* that are trained */
 };
+
+/* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of
+ * them, or "all"). 0, or -1 (class refused) that names what it does not know. */
+int param_parts(unsigned *parts, const char *text);
+/* "merger,text" of such bits. */
+void param_parts_text(char text[64], unsigned parts);
+
+struct vlm;
+
+/* Open a model folder with f32 weights of its own, and gradients and moments, all zero,
+ * for the parts that are trained. The embedding of a tied model is one parameter. NULL
+ * (class model). The parameters live on the
+ * model's device: params_free() before vlm_close(). */
+struct vlm *params_open(struct params *p, const char *dir, const char *device,
+                        int threads, unsigned parts);
+/* Give back what params_open() took. */
+void params_free(struct params *p, const struct kernels *k, struct dev *dev);
+
+/* Gradients of all that is trained to zero. */
+void params_clear(const struct params *p, const struct kernels *k, struct dev *dev);
 #endif

@@ -1,0 +1,144 @@
+/* head.c: see head.h. */
+#include "train/head.h"
+#include "base/fail.h"
+
+#include <stdlib.h>
+
+static void layout(struct head *h, struct scratch *s, const struct text_config *tc,
+                   int chunk)
+{
+    h->last = scratch_matrix(s, chunk, tc->hidden);
+    h->normed = scratch_matrix(s, chunk, tc->hidden);
+    h->dlast = scratch_matrix(s, chunk, tc->hidden);
+    h->logits = scratch_matrix(s, chunk, tc->vocab);
+    h->lse = scratch_vector(s, ARR_F32, chunk);
+    h->weight = scratch_vector(s, ARR_F32, chunk);
+    h->entropy = scratch_vector(s, ARR_F32, chunk);
+    h->rows = scratch_vector(s, ARR_I32, chunk);
+    h->ids = scratch_vector(s, ARR_I32, chunk);
+    h->flat = scratch_vector(s, ARR_I32, chunk);
+    h->picked = scratch_matrix(s, chunk, 1);
+}
+
+static int room(struct head *h, const struct text_config *tc, int chunk)
+{
+    struct head unused;
+    struct scratch measure = {0};
+    h->scratch.k = h->k;
+    h->scratch.dev = h->dev;
+    layout(&unused, &measure, tc, chunk);
+    if (scratch_room(&h->scratch, measure.used) < 0)
+        return -1;
+    layout(h, &h->scratch, tc, chunk);
+    return 0;
+}
+
+/* The chunk cut to its first n rows. */
+static struct head first_rows(const struct head *h, int n)
+{
+    struct head c = *h;
+    struct arr *const all[] = {&c.last, &c.normed, &c.dlast,   &c.logits,
+                               &c.lse,  &c.weight, &c.entropy, &c.rows,
+                               &c.ids,  &c.flat,   &c.picked};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        *all[i] = arr_rows(*all[i], 0, n);
+    return c;
+}
+
+/* logits and lse of these targets, in the order of text_logits(). */
+static void forward(const struct head *c, const struct vlm *m, struct arr x)
+{
+    const struct kernels *k = c->k;
+    k->gather(c->dev, c->last, x, c->rows);
+    k->rmsnorm(c->dev, c->normed, c->last, m->text.norm.w, m->config.text.norm_eps);
+    k->matmul(c->dev, c->logits, c->normed, m->text.head, arr_none(), MATMUL_SET);
+    k->logsumexp(c->dev, c->lse, c->logits, 1);
+}
+
+static void logprobs(const struct head *c, float *out, float *lse, int n)
+{
+    const struct kernels *k = c->k;
+    int64_t vocab = c->logits.shape[1];
+    struct arr table =
+        arr_reshape(c->logits, 2, (int64_t[]){c->logits.shape[0] * vocab, 1});
+    k->gather(c->dev, c->picked, table, c->flat);
+    k->download(c->dev, out, c->picked);
+    k->download(c->dev, lse, c->lse);
+    for (int i = 0; i < n; i++) out[i] -= lse[i];
+}
+
+static void backward(const struct head *c, const struct vlm *m, struct tape *tape,
+                     struct arr x, bool entropy)
+{
+    const struct backward *b = c->k->back;
+    struct token_grad g = {c->ids, c->lse, c->weight, entropy ? c->entropy : arr_none()};
+    struct arr dhead = tape_grad(tape, m->text.head);
+    struct arr dnorm = tape_grad(tape, m->text.norm.w);
+    bool below = tape_active(tape, x);
+    b->logits(c->dev, c->logits, g);
+    if (dhead.data)
+        b->matmul_w(c->dev, dhead, arr_none(), c->logits, c->normed);
+    if (!below && !dnorm.data)
+        return;
+    b->matmul_x(c->dev, c->dlast, c->logits, m->text.head, GRAD_SET);
+    b->rmsnorm(c->dev, c->dlast, dnorm, c->dlast, c->last, m->text.norm.w,
+               m->config.text.norm_eps, GRAD_SET);
+    if (below)
+        b->gather(c->dev, tape_grad(tape, x), c->dlast, c->rows);
+}
+
+/* One chunk of targets; host has room for 3 numbers of each. */
+static void chunk(const struct head *h, const struct vlm *m, struct tape *tape,
+                  struct arr x, const struct target *targets, int at, int n,
+                  const struct head_work *work, float *host)
+{
+    struct head c = first_rows(h, n);
+    const struct kernels *k = c.k;
+    int32_t *integers = (int32_t *)(void *)host;
+    for (int i = 0; i < n; i++) integers[i] = targets[at + i].row;
+    k->upload(c.dev, c.rows, integers);
+    for (int i = 0; i < n; i++) integers[i] = targets[at + i].id;
+    k->upload(c.dev, c.ids, integers);
+    for (int i = 0; i < n; i++)
+        integers[i] = (int32_t)(i * c.logits.shape[1]) + targets[at + i].id;
+    k->upload(c.dev, c.flat, integers);
+    forward(&c, m, x);
+    if (work->logprob)
+        logprobs(&c, work->logprob + at, host, n);
+    if (work->entropy) {
+        k->back->entropy(c.dev, c.entropy, c.logits, c.lse);
+        k->download(c.dev, work->entropy + at, c.entropy);
+    }
+    if (!work->weight)
+        return;
+    k->upload(c.dev, c.weight, work->weight + at);
+    if (work->entropy_weight)
+        k->upload(c.dev, c.entropy, work->entropy_weight + at);
+    backward(&c, m, tape, x, work->entropy_weight != NULL);
+}
+
+int head_run(struct head *h, const struct vlm *m, struct tape *tape, struct arr x,
+             const struct target *targets, int count, const struct head_work *work)
+{
+    int most = count < HEAD_CHUNK ? count : HEAD_CHUNK;
+    if (count == 0)
+        return 0;
+    if (room(h, &m->config.text, most) < 0)
+        return -1;
+    float *host = malloc((size_t)most * sizeof *host);
+    if (!host)
+        return fail_memory();
+    for (int at = 0; at < count; at += most) {
+        int n = count - at < most ? count - at : most;
+        chunk(h, m, tape, x, targets, at, n, work, host);
+    }
+    free(host);
+    return 0;
+}
+
+void head_free(struct head *h)
+{
+    if (h->scratch.k)
+        scratch_free(&h->scratch);
+    *h = (struct head){0};
+}
