@@ -1,8 +1,9 @@
 /* table.c: the CPU's two tables. */
-#include "cpu.h"
+#include "backward_cpu.h"
 
 #define TABLE(isa)                                                                       \
     const struct kernels cpu_##isa = {                                                   \
+        .back = &cpu_back_##isa,                                                         \
         .name = "cpu " #isa,                                                             \
         .open = cpu_open,                                                                \
         .close = cpu_close,                                                              \

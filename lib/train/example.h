@@ -4,7 +4,9 @@
 #ifndef TRAIN_EXAMPLE_H
 #define TRAIN_EXAMPLE_H
 #include "engine/engine.h"
-#include "row/row.h"
+#include <stdbool.h>
+
+struct row;
 
 struct trainer_text; /* a model directory's tokenizer, chat format and preprocessing */
 
