@@ -63,9 +63,10 @@ static void product(struct tape *t, struct arr y, struct arr x, struct arr w,
 {
     bool in = tape_active(t, x);
     bool active = t->recording && (in || tape_active(t, w) || tape_active(t, bias));
+    bool before = mode == MATMUL_ADD && tape_active(t, y);
     struct arr kept = active && tape_active(t, w) ? tape_keep(t, x) : x;
     t->k->matmul(t->dev, y, x, w, bias, mode);
-    tape_wrote(t, y, active || (mode == MATMUL_ADD && tape_active(t, y)));
+    tape_wrote(t, y, active || before);
     struct op *op = active ? tape_op(t, OP_MATMUL) : NULL;
     if (!op)
         return;
@@ -75,7 +76,7 @@ static void product(struct tape *t, struct arr y, struct arr x, struct arr w,
     op->g[3] = tape_grad(t, bias);
     op->v[0] = kept;
     op->v[1] = w;
-    op->flag = mode;
+    op->first = !before;
 }
 
 static void rec_matmul(struct dev *d, struct arr y, struct arr x, struct arr w,
@@ -192,14 +193,15 @@ static void rec_silu(struct dev *d, struct arr y, struct arr x)
 static void rec_add(struct dev *d, struct arr y, struct arr x)
 {
     struct tape *t = tape_of(d);
-    bool active = t->recording && tape_active(t, x);
+    bool active = t->recording && tape_active(t, x), before = tape_active(t, y);
     t->k->add(t->dev, y, x);
-    tape_wrote(t, y, active || tape_active(t, y));
+    tape_wrote(t, y, active || before);
     struct op *op = active ? tape_op(t, OP_ADD) : NULL;
     if (!op)
         return;
     op->g[0] = tape_grad(t, y);
     op->g[1] = tape_grad(t, x);
+    op->first = !before;
 }
 
 /* -- Rows -----------------------------------------------------------------------------
@@ -236,6 +238,7 @@ static void rec_scatter(struct dev *d, struct arr y, struct arr x, struct arr in
     op->g[1] = tape_grad(t, x);
     op->v[0] = kept;
     op->flag = add;
+    op->first = !out;
     op->active = in;
 }
 
@@ -243,11 +246,11 @@ static void rec_gather_mix(struct dev *d, struct arr y, struct arr table,
                            struct arr index, struct arr weight)
 {
     struct tape *t = tape_of(d);
-    bool active = t->recording && tape_active(t, table);
+    bool active = t->recording && tape_active(t, table), before = tape_active(t, y);
     struct arr kept_index = active ? tape_keep(t, index) : index;
     struct arr kept_weight = active ? tape_keep(t, weight) : weight;
     t->k->gather_mix(t->dev, y, table, index, weight);
-    tape_wrote(t, y, active || tape_active(t, y));
+    tape_wrote(t, y, active || before);
     struct op *op = active ? tape_op(t, OP_GATHER_MIX) : NULL;
     if (!op)
         return;
@@ -255,6 +258,7 @@ static void rec_gather_mix(struct dev *d, struct arr y, struct arr table,
     op->g[1] = tape_grad(t, table);
     op->v[0] = kept_index;
     op->v[1] = kept_weight;
+    op->first = !before;
 }
 
 /* -- Rotary positions and attention ---------------------------------------------------

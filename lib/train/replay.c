@@ -1,6 +1,6 @@
 /* replay.c: one operation's gradient: what record.c noted, handed to backward.h. What an
  * operation wrote over, not in place and not added to, has no gradient from here on
- * backwards: it is cleared. */
+ * backwards: it is cleared. So is what was added to but had no gradient before. */
 #include "train/tape_own.h"
 
 static enum grad_mode mode_of(struct arr dx, struct arr dy)
@@ -23,7 +23,7 @@ static void back_matmul(struct tape *t, const struct op *op)
         b->matmul_w(t->dev, op->g[2], op->g[3], dy, op->v[0]);
     if (op->g[1].data)
         b->matmul_x(t->dev, op->g[1], dy, op->v[1], GRAD_ADD);
-    if (op->flag == MATMUL_SET)
+    if (op->first)
         b->zero(t->dev, dy);
 }
 
@@ -40,6 +40,8 @@ static void back_scatter(struct tape *t, const struct op *op)
     t->k->back->scatter(t->dev, op->g[1], op->g[0], op->v[0], op->flag);
     if (!op->active)
         t->k->back->zero(t->dev, op->g[1]);
+    if (op->first)
+        t->k->back->zero(t->dev, op->g[0]);
 }
 
 static void back_attention_paged(struct tape *t, const struct op *op)
@@ -99,13 +101,21 @@ void tape_replay(struct tape *t, const struct op *op)
         b->silu(d, g[1], dy, v[0], mode_of(g[1], dy));
         clear(t, dy, g[1], arr_none());
         break;
-    case OP_ADD: b->add_scaled(d, g[1], dy, 1); break;
+    case OP_ADD:
+        b->add_scaled(d, g[1], dy, 1);
+        if (op->first)
+            b->zero(d, dy);
+        break;
     case OP_GATHER:
         b->gather(d, g[1], dy, v[0]);
         b->zero(d, dy);
         break;
     case OP_SCATTER: back_scatter(t, op); break;
-    case OP_GATHER_MIX: b->gather_mix(d, g[1], dy, v[0], v[1]); break;
+    case OP_GATHER_MIX:
+        b->gather_mix(d, g[1], dy, v[0], v[1]);
+        if (op->first)
+            b->zero(d, dy);
+        break;
     case OP_ROPE: b->rope(d, dy, v[0], v[1]); break;
     case OP_ROPE_PAIRS: b->rope_pairs(d, dy, v[0], v[1]); break;
     case OP_ATTENTION:

@@ -33,6 +33,7 @@ struct op {
     float number;
     int flag, from, to, places;
     bool in_place; /* y is the input's memory */
+    bool first;    /* y had no gradient before it was added to: it ends here */
     bool active;   /* does the input have a gradient? (where that decides) */
     void (*call)(void *with, int index); /* OP_LAYER */
     void *with;
