@@ -3,7 +3,7 @@
  * 6 N T multiplications and additions with N all parameters that multiply; and groups
  * behind one prompt against separate sequences. Prints JSON.
  *
- * Usage: bench-train FOLDER THREADS [steps] (FOLDER: models are made there)
+ * Usage: bench-train FOLDER THREADS [STEPS [8M|107M|group]] (models are made in FOLDER)
  */
 #include "base/fail.h"
 #include "engine/random_weights.h"
@@ -210,7 +210,9 @@ int main(int argc, char *argv[])
         return fprintf(stderr, "usage: bench-train FOLDER THREADS [STEPS]\n"), 2;
     mkdir(argv[1], 0755);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        decoder(argv[1], &shapes[i], threads, steps);
-    groups(argv[1], threads, 1);
+        if (argc < 5 || strcmp(argv[4], shapes[i].name) == 0)
+            decoder(argv[1], &shapes[i], threads, steps);
+    if (argc < 5 || strcmp(argv[4], "group") == 0)
+        groups(argv[1], threads, 1);
     return 0;
 }
