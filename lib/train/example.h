@@ -36,12 +36,12 @@ struct example {
     struct engine_picture
         *pictures; /* in order; patches owned; all in prompt or part[0] */
     int picture_count;
-    int targets;  /* target tokens of all parts */
-    uint64_t row; /* number of the row in its input, from 1 */
-    char *id;     /* the row's id for messages, or NULL */
+    int targets; /* target tokens of all parts */
 };
 void example_free(struct example *e);
+int example_tokens(const struct example *e); /* of prompt and all parts */
 
+/* NULL (class model). o is borrowed. */
 struct trainer_text *trainer_text_open(const char *dir, const struct example_options *o);
 void trainer_text_close(struct trainer_text *t);
 
@@ -52,9 +52,6 @@ void trainer_text_close(struct trainer_text *t);
  * made of it. 0, or -1 with the class and the field: missing (no assistant turn, no
  * caption), type, media, too_long (with the token count), model. */
 int example_sft(struct example *e, const struct trainer_text *t, struct row *row);
-
-/* chosen / rejected caption objects or strings behind the row's picture(s) and prompt, or
- * its messages: parts[0] chosen, parts[1] rejected. TRL's form (prompt, chosen, rejected
- * as message lists, `images`) is read too. 0 or -1. */
-int example_pair(struct example *e, const struct trainer_text *t, struct row *row);
+/* The same without patches: pictures are measured, not cut. */
+int example_sft_plan(struct example *e, const struct trainer_text *t, struct row *row);
 #endif

@@ -1,0 +1,156 @@
+/* turns.c: see turns.h. Field names: capmill(7); LLaVA's and ShareGPT's: "conversations"
+ * of {"from","value"} with <image> where a picture stands. */
+#include "train/turns.h"
+#include "base/fail.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A turn more behind the conversation's: one text part. 0 or -1. */
+static int turn_add(struct conversation *c, struct row *row, enum turn_role role,
+                    struct span text)
+{
+    struct turn *turns = realloc(c->turns, (size_t)(c->count + 1) * sizeof *turns);
+    struct turn_part *part = row_alloc(row, sizeof *part);
+    if (!turns) {
+        return fail_memory();
+    }
+    c->turns = turns;
+    if (!part)
+        return -1;
+    *part = (struct turn_part){.text = text};
+    turns[c->count++] = (struct turn){role, part, 1};
+    return 0;
+}
+
+static int decoded(struct row *row, struct span object, const char *key,
+                   struct span *text)
+{
+    struct buf out = {0};
+    struct span value = json_get(object, key);
+    if (!value.s)
+        return fail(FAIL_MISSING, "no \"%s\"", key);
+    int status = json_text(value, &out);
+    char *copy = status == 0 ? row_alloc(row, out.len + 1) : NULL;
+    if (copy && out.len)
+        memcpy(copy, out.data, out.len);
+    if (copy)
+        copy[out.len] = '\0';
+    *text = (struct span){copy, out.len};
+    buf_free(&out);
+    return copy ? 0 : fail_in("%s", key);
+}
+
+/* Pictures, prompt, and the caption as the assistant's turn. */
+static int read_caption(struct conversation *c, struct row *row,
+                        const struct conversation_options *o)
+{
+    static const char *const names[] = {"caption", "text"};
+    struct span text = {0}, list, first;
+    size_t at = 0;
+    if (conversation_read(c, row, o) < 0)
+        return -1;
+    for (int i = 0; i < 2 && !text.s; i++)
+        if (row_has(row, names[i]) && row_text(row, names[i], &text) < 0)
+            return -1;
+    if (!text.s && row_has(row, "captions")) {
+        if (row_array(row, "captions", &list) < 0)
+            return -1;
+        if (!json_each(list, &at, &first))
+            return fail(FAIL_MISSING, "captions is empty");
+        if (decoded(row, first, "text", &text) < 0)
+            return fail_in("captions[0]");
+    }
+    if (!text.s)
+        return fail(FAIL_MISSING, "no \"caption\" or \"text\"");
+    return turn_add(c, row, TURN_ASSISTANT, text);
+}
+
+static int role_of(struct span from, enum turn_role *role)
+{
+    static const struct {
+        const char *name;
+        enum turn_role role;
+    } names[] = {{"human", TURN_USER},
+                 {"user", TURN_USER},
+                 {"gpt", TURN_ASSISTANT},
+                 {"assistant", TURN_ASSISTANT},
+                 {"system", TURN_SYSTEM}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (span_is(from, names[i].name)) {
+            *role = names[i].role;
+            return 0;
+        }
+    return fail(FAIL_TYPE, "from \"%.40s\" is not human, gpt or system", from.s);
+}
+
+/* value's text around its <image> tags, each of which takes the next picture. A line
+ * break beside a tag belongs to the tag. */
+static int read_value(struct turn *turn, struct row *row, struct span value,
+                      const struct turn_part *pictures, int count, int *next)
+{
+    static const char tag[] = "<image>";
+    const size_t n = sizeof tag - 1;
+    const char *s = value.s, *end = value.s + value.n, *hit;
+    int tags = 0;
+    for (hit = s; (hit = memmem(hit, (size_t)(end - hit), tag, n)); hit += n) tags++;
+    struct turn_part *parts = row_alloc(row, (size_t)(2 * tags + 1) * sizeof *parts);
+    if (!parts)
+        return -1;
+    turn->parts = parts;
+    turn->count = 0;
+    while ((hit = memmem(s, (size_t)(end - s), tag, n))) {
+        const char *stop = hit > s && hit[-1] == '\n' ? hit - 1 : hit;
+        if (*next == count)
+            return fail(FAIL_TYPE, "more <image> tags than pictures (%d)", count);
+        if (stop > s)
+            parts[turn->count++] = (struct turn_part){.text = {s, (size_t)(stop - s)}};
+        parts[turn->count++] = pictures[(*next)++];
+        s = hit + n;
+        s += s < end && *s == '\n';
+    }
+    if (s < end || turn->count == 0)
+        parts[turn->count++] = (struct turn_part){.text = {s, (size_t)(end - s)}};
+    return 0;
+}
+
+static int read_conversations(struct conversation *c, struct row *row,
+                              const struct conversation_options *o)
+{
+    struct span list, element, from, value;
+    struct turn_part *pictures = NULL;
+    int count = 0, next = 0;
+    size_t at = 0, turns = 0;
+    *c = (struct conversation){0};
+    if (row_array(row, "conversations", &list) < 0)
+        return -1;
+    if (row_has(row, "image") || row_has(row, "images") || row_has(row, "image_path"))
+        count = conversation_pictures(c, row, o, &pictures);
+    if (count < 0)
+        return -1;
+    while (json_each(list, &at, &element)) turns++;
+    if (!(c->turns = calloc(turns + 1, sizeof *c->turns)))
+        return fail_memory();
+    for (at = 0; json_each(list, &at, &element); c->count++) {
+        struct turn *turn = &c->turns[c->count];
+        if (decoded(row, element, "from", &from) < 0 ||
+            decoded(row, element, "value", &value) < 0 ||
+            role_of(from, &turn->role) < 0 ||
+            read_value(turn, row, value, pictures, count, &next) < 0)
+            return fail_in("conversations[%d]", c->count);
+    }
+    return next == count
+               ? 0
+               : fail(FAIL_TYPE, "%d pictures and %d <image> tags", count, next);
+}
+
+int turns_read(struct conversation *c, struct row *row, const struct example_options *o)
+{
+    struct conversation_options own = {
+        .root = o->root, .system = o->system, .prompt = o->prompt};
+    if (row_has(row, "conversations"))
+        return read_conversations(c, row, &own);
+    if (row_has(row, "messages"))
+        return conversation_read(c, row, &own);
+    return read_caption(c, row, &own);
+}
