@@ -5,7 +5,7 @@
 static const struct cli_option options[] = {
     {"random", 0, CLI_FLAG, NULL, "random weights", false},
     {"like", 0, CLI_TEXT, "SHAPE",
-     "the shape: qwen3-vl-2b, ... (an unknown one lists all)", false},
+     "the shape: qwen3-vl-2b, ... (an unknown one lists all), or a model's SPEC", false},
     {"layers", 0, CLI_INT, "N", "text layers (the shape's own)", false},
     {"dtype", 0, CLI_TEXT, "TYPE", "bf16 or fp32 (bf16)", false},
     {"deviation", 0, CLI_REAL, "X", "standard deviation of the weights (the shape's own)",

@@ -140,14 +140,38 @@ static json_t *text_part(json_t *config)
     return text ? text : config;
 }
 
+/* The shape of a model that is there: its config.json and preprocessor_config.json. */
+static json_t *shape_of(const char *dir)
+{
+    char path[PATH_MAX];
+    json_error_t error;
+    if (join(path, dir, "config.json") < 0)
+        return NULL;
+    json_t *config = json_load_file(path, 0, &error), *shape = json_object();
+    if (!config || !shape) {
+        fail(FAIL_MODEL, "%s: %s", path, config ? "out of memory" : error.text);
+        json_decref(config);
+        json_decref(shape);
+        return NULL;
+    }
+    json_object_set_new(shape, "config", config);
+    if (!json_object_get(text_part(config), "initializer_range"))
+        json_object_set_new(text_part(config), "initializer_range", json_real(0.02));
+    if (join(path, dir, "preprocessor_config.json") == 0 && access(path, F_OK) == 0)
+        json_object_set_new(shape, "preprocessor", json_load_file(path, 0, &error));
+    return shape;
+}
+
 static json_t *load_shape(const char *like)
 {
     char name[256], path[PATH_MAX], known[1024];
     json_error_t error;
     snprintf(name, sizeof name, "shapes/%.200s.json", like);
     if (strchr(like, '/') || share_path(path, sizeof path, name) < 0) {
+        if (model_find(path, sizeof path, like) == 0)
+            return shape_of(path);
         if (init_shapes(known, sizeof known) == 0)
-            fail(FAIL_MODEL, "no shape \"%s\"; there are: %s", like, known);
+            fail(FAIL_MODEL, "no shape or model \"%s\"; shapes: %s", like, known);
         return NULL;
     }
     json_t *shape = json_load_file(path, 0, &error);

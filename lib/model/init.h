@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 struct init_options {
-    const char *like;      /* a shape's name: share/shapes/NAME.json */
+    const char *like;      /* a shape's name: share/shapes/NAME.json; or a model's SPEC */
     const char *tokenizer; /* SPEC of the model whose tokenizer and template are taken */
     int layers;            /* text layers; 0: the shape's own */
     double deviation;      /* of the weights; 0: the shape's initializer_range */

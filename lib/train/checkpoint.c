@@ -432,15 +432,24 @@ static void clean(const struct checkpoints *c)
         closedir(dir);
 }
 
-static void old_remove(const struct checkpoints *c)
+/* All versions but the newest `keep` go. */
+static void old_remove(const struct checkpoints *c, int keep)
 {
     char path[PATH_MAX];
     int count;
-    int64_t *list = c->keep > 0 ? versions(c->out, &count) : NULL;
-    for (int i = c->keep; list && i < count; i++)
+    int64_t *list = versions(c->out, &count);
+    for (int i = keep; list && i < count; i++)
         if (version_path(path, c->out, list[i], "") == 0)
             folder_remove(path);
     free(list);
+}
+
+void checkpoint_clear(const struct checkpoints *c)
+{
+    char path[PATH_MAX];
+    if (join(path, c->out, "latest") == 0)
+        unlink(path);
+    old_remove(c, 0);
 }
 
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
@@ -469,7 +478,8 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
         folder_remove(made);
         return fail_again(&why);
     }
-    old_remove(c);
+    if (c->keep > 0)
+        old_remove(c, c->keep);
     return 0;
 }
 

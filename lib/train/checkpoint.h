@@ -32,6 +32,9 @@ struct checkpoints {
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, const json_t *state);
 
+/* Remove all versions. */
+void checkpoint_clear(const struct checkpoints *c);
+
 /* The newest whole version of OUT. *step -1: there is none (OUT may be missing). *note:
  * what was wrong with newer ones ("v000012 is damaged (...): v000010 is taken"), owned by
  * the caller, or NULL. 0 or -1. */

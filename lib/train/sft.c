@@ -76,6 +76,8 @@ int sft_train(const struct sft_options *o, const char *program,
         status = fail(FAIL_MISSING, "no row to learn from");
     if (status == 0 && !(t = trainer_open(o->dir, &how)))
         status = -1;
+    if (status == 0 && o->force)
+        checkpoint_clear(&c);
     if (status == 0) {
         say_plan(t, &d, o, calls);
         status = sft_run(t, text, &d, o->eval ? &eval : NULL, &c, o, calls);

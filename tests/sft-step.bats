@@ -1,0 +1,212 @@
+setup() {
+    load common
+    full 64 > rows.jsonl
+}
+
+# Rows of the pocket world whose captions say all that there is to say.
+full() { jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n "$1"; }
+sft() { sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 "$@"; }
+same() { cmp "$1/latest/model.safetensors" "$2/latest/model.safetensors" && cmp "$1/latest/state/optimizer.safetensors" "$2/latest/state/optimizer.safetensors"; }
+
+# Precision and recall of sentences on test pictures.
+figures() {
+    caption -m "$1" --temperature 0 --root "$WORLD" "$WORLD/test.jsonl" |
+        jq -s -c 'map((.facts) as $f | [.caption | match("[^ .][^.]*\\."; "g").string] as $s
+            | {true: ($s | map(select(IN($f[]))) | length), said: ($s | length), facts: ($f | length)})
+            | {precision: ((map(.true) | add) / (map(.said) | add)), recall: ((map(.true) | add) / (map(.facts) | add))}'
+}
+
+@test "a metrics row a step, a model folder that caption opens" {
+    run --separate-stderr -0 sft --out out rows.jsonl
+    [ "$stderr" = "" ]
+    [ "${#lines[@]}" -gt 5 ]
+    jq -s -e 'map(.step) == [range(1; length + 1)] and (map(.rows) | add) == 64
+        and all(.loss > 0 and .grad_norm > 0 and .failed == 0 and .tokens_per_second > 0)
+        and .[-1].loss < .[0].loss / 2' <<<"$output"
+    [ "$(readlink out/latest)" = "v$(printf %06d "${#lines[@]}")" ]
+    caption -m out/latest --temperature 0 --text "$SAMPLES/images/0000.png"
+    model-info out/latest
+}
+
+@test "full captions are learnt: recall on unseen pictures from 0.32 to 0.9" {
+    full 512 > all.jsonl
+    sft --out out --lr 7e-4 --warmup 5 --batch-tokens 2048 --epochs 3 all.jsonl > metrics.jsonl
+    figures pocket | tee before
+    figures out/latest | tee after
+    jq -e '.recall < 0.33' before
+    jq -e '.recall >= 0.9 and .precision >= 0.96' after
+}
+
+@test "from random weights 32 rows are learnt by heart" {
+    model-init --random --like pocket --tokenizer pocket --dtype fp32 --seed 3 random
+    full 32 > few.jsonl
+    sft-step -m random --root "$WORLD" --lr 3e-3 --warmup 10 --batch-tokens 2048 --epochs 120 --out out few.jsonl > metrics.jsonl
+    tail -n 1 metrics.jsonl
+    jq -s -e '.[0].loss > 4 and .[-1].loss < 0.02' metrics.jsonl
+}
+
+@test "messages, conversations and captions of one content give one loss" {
+    local image="$WORLD/$(jq -r '.image' rows.jsonl | head -n 1)"
+    jq -n -c --arg i "$image" '{image:$i,caption:"A red star."}' > a.jsonl
+    jq -n -c --arg i "$image" '{messages:[{role:"user",content:[{type:"image_url",image_url:{url:$i}},{type:"text",text:"Please describe this image in detail."}]},{role:"assistant",content:"A red star."}]}' > b.jsonl
+    jq -n -c --arg i "$image" '{image:$i,conversations:[{from:"human",value:"<image>\nPlease describe this image in detail."},{from:"gpt",value:"A red star."}]}' > c.jsonl
+    for form in a b c; do sft-step -m pocket --out "out$form" "$form.jsonl" | jq -c '[.loss,.num_tokens,.grad_norm]' > "$form.loss"; done
+    cat a.loss
+    cmp a.loss b.loss
+    cmp a.loss c.loss
+}
+
+@test "bad rows are error rows, told before the first step, and the others are learnt" {
+    { head -n 3 rows.jsonl
+      echo 'no json'
+      echo '{"id":"gone","image":"gone.png","caption":"x"}'
+      echo '{"id":"none","image":"images/train-0000.png"}'
+      echo '{"id":"nobody","messages":[{"role":"user","content":"hi"}]}'
+      echo '{"id":"tags","conversations":[{"from":"human","value":"<image> what?"},{"from":"gpt","value":"a"}]}'
+      echo '{"id":"before","error":{"stage":"x","class":"media","message":"y"}}'
+      jq -n -c '{id:"long",messages:[{role:"user",content:"x"},{role:"assistant",content:("word " * 300)}]}'
+    } > mixed.jsonl
+    run --separate-stderr -1 sft --ctx 200 --out out mixed.jsonl --errors bad.jsonl
+    [ "${#lines[@]}" = 1 ]
+    jq -e '.rows == 3 and .failed == 6' <<<"$output"
+    [ "$(jq -r '.error.class' bad.jsonl | tr '\n' ' ')" = "json media missing missing type too_long " ]
+    [[ "$(jq -r 'select(.id == "long").error.message' bad.jsonl)" =~ ^[0-9]+\ tokens,\ beyond\ 200 ]]
+    [ "${#stderr_lines[@]}" = 6 ]
+    [[ "${stderr_lines[1]}" == "sft-step: mixed.jsonl:5 (id=gone): "*gone.png* ]]
+    sft --ctx 200 --truncate --out out2 mixed.jsonl --errors bad2.jsonl | jq -e '.rows == 4' || [ "${PIPESTATUS[0]}" = 1 ]
+    run -3 sft --max-errors 2 --out out3 mixed.jsonl
+    [ ! -e out3 ]
+}
+
+@test "no row to learn from, no model, no folder, an unknown part: status 2 with the reason" {
+    run --separate-stderr -2 sft --out out /dev/null
+    [ "$stderr" = "sft-step: no row to learn from" ]
+    run --separate-stderr -2 sft rows.jsonl
+    [[ "$stderr" == *"--out DIR"* ]]
+    run --separate-stderr -2 sft-step --out out rows.jsonl
+    [[ "$stderr" == *"-m SPEC"* ]]
+    run --separate-stderr -2 sft --train text,head --out out rows.jsonl
+    [[ "$stderr" == *'"head" is not a part'* ]]
+    run --separate-stderr -2 sft --out out gone.jsonl
+    [[ "$stderr" == *gone.jsonl* ]]
+}
+
+@test "--train: what is frozen keeps its bytes" {
+    sft --train merger --dtype bf16 --steps 3 --out out rows.jsonl > /dev/null
+    sft --train text --dtype bf16 --steps 3 --out out2 rows.jsonl > /dev/null
+    cmp -s "$CAPMILL_SHARE/pocket/captioner/model.safetensors" out/latest/model.safetensors && return 1
+    [ "$(jq -r .state.train out/latest/state/state.json)" = merger ]
+    run -2 sft --train text --resume --steps 5 --out out rows.jsonl
+    [[ "$output" == *"--train merger"* || "$output" == *"trained"* ]]
+}
+
+@test "a run that goes on ends in the bits of one that was never stopped, whatever the threads" {
+    sft --epochs 2 --save 2 --out whole rows.jsonl > whole.jsonl
+    for steps in 1 4 9; do # the first step, one within, an epoch's edge or nearly
+        rm -rf part
+        sft --epochs 2 --save 2 --schedule cosine --out part rows.jsonl > part.jsonl & local pid=$!
+        until [ "$(wc -l < part.jsonl 2>/dev/null || echo 0)" -ge "$steps" ]; do sleep 0.01; done
+        kill -9 "$pid"; wait "$pid" || true
+        sft --epochs 2 --save 2 --threads 1 --resume --out part rows.jsonl > rest.jsonl
+        same whole part
+        tail -n 1 rest.jsonl | jq -c 'del(.step_time,.tokens_per_second)' > a
+        tail -n 1 whole.jsonl | jq -c 'del(.step_time,.tokens_per_second)' | cmp - a
+    done
+    sft --epochs 2 --save 2 --resume --out part rows.jsonl > nothing
+    [ ! -s nothing ]
+}
+
+@test "killed at random moments, the last whole checkpoint is taken up each time" {
+    sft --epochs 2 --save 1 --keep 2 --out whole rows.jsonl > /dev/null
+    local rounds=$((${LONG:-0} ? 100 : 10)) i
+    for ((i = 0; i < rounds; i++)); do
+        sft --epochs 2 --save 1 --keep 2 --resume --out part rows.jsonl > part.jsonl & local pid=$!
+        sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
+        kill -9 "$pid" 2>/dev/null || true
+        wait "$pid" && break
+    done
+    sft --epochs 2 --save 1 --keep 2 --resume --out part rows.jsonl > /dev/null
+    same whole part
+    [ "$(find part -maxdepth 1 -name 'v*' | wc -l)" -le 2 ]
+    [ "$(find part -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
+}
+
+@test "SIGTERM: a checkpoint of the last whole step, status 75, and on" {
+    sft --epochs 2 --out whole rows.jsonl > /dev/null
+    sft --epochs 2 --out part rows.jsonl > part.jsonl & local pid=$!
+    until [ "$(wc -l < part.jsonl)" -ge 3 ]; do sleep 0.01; done
+    kill -TERM "$pid"
+    wait "$pid" && return 1 || [ "$?" = 75 ]
+    [ -e part/latest/model.safetensors ]
+    sft --epochs 2 --resume --out part rows.jsonl > /dev/null
+    same whole part
+}
+
+@test "a damaged checkpoint is passed over, and said" {
+    sft --save 2 --out whole rows.jsonl > /dev/null
+    cp -r whole part
+    printf x | dd of=part/latest/model.safetensors bs=1 seek=50000 conv=notrunc status=none
+    run --separate-stderr -0 sft --save 2 --resume --out part rows.jsonl
+    [[ "$stderr" == *"is damaged"*"is taken"* ]]
+    same whole part
+    truncate -s 1000 part/latest/state/optimizer.safetensors
+    run --separate-stderr -0 sft --save 2 --resume --out part rows.jsonl
+    [[ "$stderr" == *optimizer.safetensors* ]]
+    same whole part
+}
+
+@test "a checkpoint of other rows or options is refused; so is a folder that has some" {
+    sft --steps 2 --out out rows.jsonl > /dev/null
+    run --separate-stderr -2 sft --steps 2 --out out rows.jsonl
+    [[ "$stderr" == *"--resume"*"--force"* ]]
+    run --separate-stderr -2 sft --steps 4 --resume --seed 7 --out out rows.jsonl
+    [[ "$stderr" == *"--seed 0"* ]]
+    head -n 60 rows.jsonl > fewer.jsonl
+    run --separate-stderr -2 sft --steps 4 --resume --out out fewer.jsonl
+    [[ "$stderr" == *"not those that the run began with"* ]]
+    sft --steps 1 --force --out out rows.jsonl > /dev/null
+    [ "$(readlink out/latest)" = v000001 ]
+}
+
+@test "a full disk leaves the checkpoint before it whole" {
+    sft --steps 2 --out out rows.jsonl > /dev/null
+    (ulimit -f 2000; trap '' XFSZ; sft --epochs 2 --resume --out out rows.jsonl > metrics 2> messages) && return 1 || true
+    cat messages
+    [ "$(readlink out/latest)" = v000002 ]
+    [ "$(find out -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
+    sft --epochs 2 --resume --out out rows.jsonl > /dev/null
+    sft --epochs 2 --save 2 --out whole rows.jsonl > /dev/null
+    same whole out
+}
+
+@test "--eval: the loss of rows that are not learnt, at steps asked for and at the end" {
+    tail -n 8 rows.jsonl > held.jsonl
+    sft --eval held.jsonl --eval-every 3 --steps 7 --out out rows.jsonl > metrics
+    [ "$(jq -c 'select(has("eval_loss")).step' metrics | tr '\n' ' ')" = "3 6 7 " ]
+    jq -s -e 'map(.eval_loss // empty) | .[-1] < .[0]' metrics
+}
+
+@test "--recompute changes no bit" {
+    sft --steps 4 --out a rows.jsonl > /dev/null
+    sft --steps 4 --recompute --out b rows.jsonl > /dev/null
+    same a b
+}
+
+@test "smaller micro-batches: the same step within rounding" {
+    sft --steps 1 --out a rows.jsonl | jq -c '[.loss,.grad_norm]' > a.n
+    sft --steps 1 --micro-tokens 70 --out b rows.jsonl | jq -c '[.loss,.grad_norm]' > b.n
+    jq -s -e '(.[0][0] - .[1][0] | fabs) < 1e-6 and (.[0][1] - .[1][1] | fabs) < 1e-4' a.n b.n
+}
+
+@test "a closed or full output ends the run as resumable" {
+    run -75 bash -c 'sft-step -m pocket --root "$WORLD" --out out --batch-tokens 512 rows.jsonl > /dev/full'
+    [ -e out/latest/model.safetensors ]
+}
+
+@test "the man page's example runs as printed" {
+    full 64 > captions.jsonl
+    sed -n '/^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/sft-step.1" | grep -v '^\.' > example
+    [ "$(wc -l < example)" = 2 ]
+    bash -e example | grep '^There\|^The'
+    [ -s metrics.jsonl ]
+}
