@@ -6,6 +6,8 @@ setup() {
 # Rows of the pocket world whose captions say all that there is to say.
 full() { jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n "$1"; }
 sft() { sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 "$@"; }
+# ... in the background: the process itself, to be killed.
+sft_exec() { exec sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 "$@"; }
 same() { cmp "$1/latest/model.safetensors" "$2/latest/model.safetensors" && cmp "$1/latest/state/optimizer.safetensors" "$2/latest/state/optimizer.safetensors"; }
 
 # Precision and recall of sentences on test pictures.
@@ -40,13 +42,14 @@ figures() {
 @test "from random weights 32 rows are learnt by heart" {
     model-init --random --like pocket --tokenizer pocket --dtype fp32 --seed 3 random
     full 32 > few.jsonl
-    sft-step -m random --root "$WORLD" --lr 3e-3 --warmup 10 --batch-tokens 2048 --epochs 120 --out out few.jsonl > metrics.jsonl
+    sft-step -m random --root "$WORLD" --lr 2e-3 --warmup 20 --weight-decay 0 --batch-tokens 4096 --epochs 120 --out out few.jsonl > metrics.jsonl
     tail -n 1 metrics.jsonl
     jq -s -e '.[0].loss > 4 and .[-1].loss < 0.02' metrics.jsonl
 }
 
 @test "messages, conversations and captions of one content give one loss" {
-    local image="$WORLD/$(jq -r '.image' rows.jsonl | head -n 1)"
+    local image
+    image="$WORLD/$(jq -r '.image' rows.jsonl | head -n 1)"
     jq -n -c --arg i "$image" '{image:$i,caption:"A red star."}' > a.jsonl
     jq -n -c --arg i "$image" '{messages:[{role:"user",content:[{type:"image_url",image_url:{url:$i}},{type:"text",text:"Please describe this image in detail."}]},{role:"assistant",content:"A red star."}]}' > b.jsonl
     jq -n -c --arg i "$image" '{image:$i,conversations:[{from:"human",value:"<image>\nPlease describe this image in detail."},{from:"gpt",value:"A red star."}]}' > c.jsonl
@@ -60,7 +63,7 @@ figures() {
     { head -n 3 rows.jsonl
       echo 'no json'
       echo '{"id":"gone","image":"gone.png","caption":"x"}'
-      echo '{"id":"none","image":"images/train-0000.png"}'
+      head -n 1 rows.jsonl | jq -c '{id:"none",image}'
       echo '{"id":"nobody","messages":[{"role":"user","content":"hi"}]}'
       echo '{"id":"tags","conversations":[{"from":"human","value":"<image> what?"},{"from":"gpt","value":"a"}]}'
       echo '{"id":"before","error":{"stage":"x","class":"media","message":"y"}}'
@@ -69,6 +72,7 @@ figures() {
     run --separate-stderr -1 sft --ctx 200 --out out mixed.jsonl --errors bad.jsonl
     [ "${#lines[@]}" = 1 ]
     jq -e '.rows == 3 and .failed == 6' <<<"$output"
+    jq -c .error bad.jsonl
     [ "$(jq -r '.error.class' bad.jsonl | tr '\n' ' ')" = "json media missing missing type too_long " ]
     [[ "$(jq -r 'select(.id == "long").error.message' bad.jsonl)" =~ ^[0-9]+\ tokens,\ beyond\ 200 ]]
     [ "${#stderr_lines[@]}" = 6 ]
@@ -104,7 +108,7 @@ figures() {
     sft --epochs 2 --save 2 --out whole rows.jsonl > whole.jsonl
     for steps in 1 4 9; do # the first step, one within, an epoch's edge or nearly
         rm -rf part
-        sft --epochs 2 --save 2 --schedule cosine --out part rows.jsonl > part.jsonl & local pid=$!
+        sft_exec --epochs 2 --save 2 --schedule cosine --out part rows.jsonl > part.jsonl & local pid=$!
         until [ "$(wc -l < part.jsonl 2>/dev/null || echo 0)" -ge "$steps" ]; do sleep 0.01; done
         kill -9 "$pid"; wait "$pid" || true
         sft --epochs 2 --save 2 --threads 1 --resume --out part rows.jsonl > rest.jsonl
@@ -120,7 +124,7 @@ figures() {
     sft --epochs 2 --save 1 --keep 2 --out whole rows.jsonl > /dev/null
     local rounds=$((${LONG:-0} ? 100 : 10)) i
     for ((i = 0; i < rounds; i++)); do
-        sft --epochs 2 --save 1 --keep 2 --resume --out part rows.jsonl > part.jsonl & local pid=$!
+        sft_exec --epochs 2 --save 1 --keep 2 --resume --out part rows.jsonl > part.jsonl & local pid=$!
         sleep "0.$((RANDOM % 5))$((RANDOM % 10))"
         kill -9 "$pid" 2>/dev/null || true
         wait "$pid" && break
@@ -131,9 +135,17 @@ figures() {
     [ "$(find part -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
 }
 
+@test "one folder, one run" {
+    sft_exec --epochs 9 --out part rows.jsonl > part.jsonl & local pid=$!
+    until [ "$(wc -l < part.jsonl)" -ge 1 ]; do sleep 0.01; done
+    run --separate-stderr -2 sft --out part rows.jsonl
+    kill -9 "$pid"; wait "$pid" || true
+    [ "$stderr" = "sft-step: part: another run is at work there" ]
+}
+
 @test "SIGTERM: a checkpoint of the last whole step, status 75, and on" {
     sft --epochs 2 --out whole rows.jsonl > /dev/null
-    sft --epochs 2 --out part rows.jsonl > part.jsonl & local pid=$!
+    sft_exec --epochs 2 --out part rows.jsonl > part.jsonl & local pid=$!
     until [ "$(wc -l < part.jsonl)" -ge 3 ]; do sleep 0.01; done
     kill -TERM "$pid"
     wait "$pid" && return 1 || [ "$?" = 75 ]
@@ -169,13 +181,13 @@ figures() {
 }
 
 @test "a full disk leaves the checkpoint before it whole" {
-    sft --steps 2 --out out rows.jsonl > /dev/null
-    (ulimit -f 2000; trap '' XFSZ; sft --epochs 2 --resume --out out rows.jsonl > metrics 2> messages) && return 1 || true
+    sft --schedule constant --steps 2 --out out rows.jsonl > /dev/null
+    (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics 2> messages) && return 1 || true
     cat messages
     [ "$(readlink out/latest)" = v000002 ]
     [ "$(find out -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
-    sft --epochs 2 --resume --out out rows.jsonl > /dev/null
-    sft --epochs 2 --save 2 --out whole rows.jsonl > /dev/null
+    sft --schedule constant --epochs 2 --resume --out out rows.jsonl > /dev/null
+    sft --schedule constant --epochs 2 --out whole rows.jsonl > /dev/null
     same whole out
 }
 
@@ -199,7 +211,8 @@ figures() {
 }
 
 @test "a closed or full output ends the run as resumable" {
-    run -75 bash -c 'sft-step -m pocket --root "$WORLD" --out out --batch-tokens 512 rows.jsonl > /dev/full'
+    full_disk() { sft --out out rows.jsonl > /dev/full; }
+    run -75 full_disk
     [ -e out/latest/model.safetensors ]
 }
 

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -398,9 +399,11 @@ static int64_t *versions(const char *out, int *count)
     struct dirent *entry;
     int cap = 16;
     int64_t *list = malloc((size_t)cap * sizeof *list);
-    DIR *dir = opendir(out);
     *count = 0;
-    while (list && dir && (entry = readdir(dir))) {
+    if (!list)
+        return NULL;
+    DIR *dir = opendir(out);
+    while (dir && (entry = readdir(dir))) {
         int64_t step = version_of(entry->d_name);
         if (step < 0)
             continue;
@@ -414,8 +417,7 @@ static int64_t *versions(const char *out, int *count)
     }
     if (dir)
         closedir(dir);
-    if (list)
-        qsort(list, (size_t)*count, sizeof *list, descending);
+    qsort(list, (size_t)*count, sizeof *list, descending);
     return list;
 }
 
@@ -444,6 +446,20 @@ static void old_remove(const struct checkpoints *c, int keep)
     free(list);
 }
 
+int checkpoint_lock(const struct checkpoints *c)
+{
+    if (mkdir(c->out, 0777) < 0 && errno != EEXIST)
+        return failed(c->out);
+    int fd = open(c->out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return failed(c->out);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        return fail(FAIL_REFUSED, "%s: another run is at work there", c->out);
+    }
+    return fd; /* (a file system that knows no locks keeps nobody out) */
+}
+
 void checkpoint_clear(const struct checkpoints *c)
 {
     char path[PATH_MAX];
@@ -457,8 +473,6 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
 {
     char made[PATH_MAX], path[PATH_MAX];
     struct failure why;
-    if (mkdir(c->out, 0777) < 0 && errno != EEXIST)
-        return failed(c->out);
     clean(c);
     if (snprintf(made, sizeof made, "%s/.making-%06lld", c->out, (long long)step) >=
             (int)sizeof made ||

@@ -25,12 +25,16 @@ struct checkpoints {
     int keep;           /* versions that stay; 0: all */
 };
 
-/* Write version `step`: all parameters (trained or not), the optimizer's state, and the
- * caller's own state (borrowed). The versions that are too old go afterwards. On failure
- * (FAIL_SPACE-like class where the disk is full) nothing but the temporary folder is
- * touched, and that is removed. 0 or -1. */
+/* Write version `step` into OUT, which is there: all parameters (trained or not), the
+ * optimizer's state, and the caller's own state (borrowed). The versions that are too old
+ * go afterwards. On failure (FAIL_SPACE-like class where the disk is full) nothing but
+ * the temporary folder is touched, and that is removed. 0 or -1. */
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, const json_t *state);
+
+/* Make OUT, if need be, and keep other runs out of it for as long as the descriptor is
+ * open. -1: another run is at work there, or it cannot be made. */
+int checkpoint_lock(const struct checkpoints *c);
 
 /* Remove all versions. */
 void checkpoint_clear(const struct checkpoints *c);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Are there checkpoints already, which nobody said what to do with? 0 or -1. */
 static int out_check(const struct checkpoints *c, const struct sft_options *o)
@@ -64,6 +65,7 @@ int sft_train(const struct sft_options *o, const char *program,
     struct trainer_text *text = NULL;
     struct trainer *t = NULL;
     char *eval_file = o->eval;
+    int lock = -1;
     int status = param_parts(&how.parts, o->parts);
     if (status < 0)
         return fail_in("--train");
@@ -76,12 +78,17 @@ int sft_train(const struct sft_options *o, const char *program,
         status = fail(FAIL_MISSING, "no row to learn from");
     if (status == 0 && !(t = trainer_open(o->dir, &how)))
         status = -1;
+    if (status == 0)
+        status = lock = checkpoint_lock(&c);
+    status = status < 0 ? -1 : 0;
     if (status == 0 && o->force)
         checkpoint_clear(&c);
     if (status == 0) {
         say_plan(t, &d, o, calls);
         status = sft_run(t, text, &d, o->eval ? &eval : NULL, &c, o, calls);
     }
+    if (lock >= 0)
+        close(lock);
     trainer_close(t);
     dataset_free(&d);
     dataset_free(&eval);
