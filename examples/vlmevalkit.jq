@@ -1,12 +1,15 @@
-# VLMEvalKit tables -> evaluation rows {id, image, question, options, answer, kind, ...}.
+# VLMEvalKit tables as JSON -> evaluation rows {id, image, question, options, answer, kind, ...}.
 #
 #   jq -s -c -f examples/vlmevalkit.jq table.json > rows.jsonl
 #
+# (Every program reads a .tsv file itself: capmill(7), "Tables". This is for tables that
+# came as JSON; examples/README.md says how a TSV file becomes that.)
+#
 # Reads all rows at once (-s), because a row's `image` may be the index of another row that
-# holds the picture. How a TSV file becomes JSON: examples/README.md. Columns: index, image
-# (base64, an index, or a Python list of base64 texts), image_path (a path, or a Python list
-# of them; used rather than image), question, hint, A, B, C ..., answer. A hint goes before
-# the question. A table without option columns has open answers: no `options`, no `kind`.
+# holds the picture. Columns: index, image (base64, an index, or a Python list of base64
+# texts), image_path (a path, or a Python list of them; read where image is empty), question,
+# hint, A, B, C ..., answer. A hint goes before the question. A table without option columns
+# has open answers: no `options`, no `kind`.
 
 def filled: . != null and . != "";
 
@@ -17,12 +20,12 @@ def data_uri: "data:image;base64," + .;
 
 # What a table's cell of pictures means, following one reference to another row.
 def pictures($by_index):
-  if .image_path | filled then .image_path | listed
-  elif .image | filled then
+  if .image | filled then
     (.image | tostring) as $cell
     | (if ($cell | length) <= 64 then $by_index[$cell] // error("no row with the picture \($cell)")
        else $cell end)
     | listed | map(data_uri)
+  elif .image_path | filled then .image_path | listed
   else error("no picture: index \(.index)") end;
 
 def labels: [range(65; 74) | [.] | implode]; # A to I

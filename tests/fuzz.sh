@@ -12,6 +12,10 @@ seeds_of() { # TARGET FOLDER: copy its seeds
     safetensors-fuzz) cp tests/data/goldens2/safetensors_malformed/*.safetensors "$2" ;;
     gguf-fuzz) cp tests/data/goldens2/gguf/malformed/*.gguf tests/data/goldens2/gguf/all_types.gguf "$2" ;;
     format-fuzz) head -60 tests/data/goldens2/format/cases.jsonl | jq -r .caption | split -l 1 - "$2/caption" ;;
+    table-fuzz) cp tests/data/examples/vlmevalkit.tsv "$2" ;;
+    prompt-fuzz)
+        printf '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Why?<|im_end|>\n<|im_start|>assistant\n' >"$2/prompt"
+        ;;
     json-fuzz) head -50 share/pocket/world/test.jsonl | split -l 1 - "$2/row" ;;
     reply-fuzz) cp tests/data/fuzz/reply/* "$2" ;;
     extract-fuzz)

@@ -176,6 +176,8 @@ int source_read(struct buf *out, const char *root, struct span ref)
 {
     char name[NAME_MAX_BYTES];
     struct buf path = {0};
+    struct source_cell cell;
+    bool in_table = false;
     int status = 0;
     source_name(name, sizeof name, ref);
     if (ref.n == 0)
@@ -191,13 +193,17 @@ int source_read(struct buf *out, const char *root, struct span ref)
             buf_text(&path, root);
             buf_char(&path, '/');
         }
+        if ((in_table = source_cell_is(ref, &cell)))
+            ref = cell.path;
         buf_add(&path, ref.s, ref.n);
     }
     if (status == 0 && memchr(path.data ? path.data : "", 0, path.len))
         status = fail(FAIL_MEDIA, "%s: a NUL byte in the path", name);
     const char *text = status == 0 ? buf_string(&path) : NULL;
     if (status == 0)
-        status = text ? read_file(out, text, name) : fail_memory();
+        status = !text      ? fail_memory()
+                 : in_table ? source_cell_read(out, text, &cell, name)
+                            : read_file(out, text, name);
     buf_free(&path);
     return status;
 }

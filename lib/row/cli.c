@@ -335,6 +335,7 @@ static int set_up_rows(struct cli *cli, int closed)
         sink_check(&own->plan) < 0 || check_overlap(cli, own->plan.path) < 0 ||
         check_overlap(cli, own->plan.errors) < 0)
         return -1;
+    own->feed.absolute = options_find(&own->options, "root") >= 0 && cli_has(cli, "root");
     /* Pictures named as arguments are relative to the working folder, rows' to --root. */
     if (media && options_find(&own->options, "root") >= 0 && cli_has(cli, "root") &&
         feed_has_media(&own->feed))

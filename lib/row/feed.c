@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "row/json.h"
 #include "row/scan.h"
+#include "row/table.h"
 #include "row/walk.h"
 
 #include <errno.h>
@@ -57,7 +58,7 @@ int feed_open(struct feed *f, char **args, int count, bool media,
 /* Is the file at path a picture (or at least no rows)? r has it open. */
 static bool holds_media(const char *path, struct reader *r)
 {
-    if (strcmp(path, "-") == 0 || named_rows(path))
+    if (strcmp(path, "-") == 0 || named_rows(path) || table_named(path))
         return false;
     switch (reader_content(r)) {
     case READER_OTHER: return true;
@@ -194,6 +195,16 @@ static int next_read(struct feed *f, struct feed_item *item)
     return rc;
 }
 
+static int next_of_table(struct feed *f, struct feed_item *item)
+{
+    int rc = table_next(f->table, &item->line);
+    f->done = (int)((f->at + table_progress(f->table)) / f->count * FEED_ALL);
+    item->file = f->args[f->at]; /* outlives the table: rows still in work name it */
+    item->media = false;
+    item->bad = rc == 2;
+    return rc == 2 ? 1 : rc;
+}
+
 /* Open args[at]: as rows, as a folder, or as the one picture that it is. 0 when there is
  * something to read now, 1 with *item a picture, else as feed_next(). */
 static int open_next(struct feed *f, struct feed_item *item)
@@ -209,6 +220,12 @@ static int open_next(struct feed *f, struct feed_item *item)
             f->at++;
             return picture(path, item); /* never opened here: it might block */
         }
+    }
+    if (strcmp(path, "-") != 0 && table_named(path)) {
+        if ((f->table = table_open(path, f->absolute)))
+            return 0;
+        f->at++;
+        return STREAM_FAILED;
     }
     if (!(f->reader = reader_open(path, f->wait))) {
         f->at++;
@@ -235,19 +252,18 @@ static int open_next(struct feed *f, struct feed_item *item)
 int feed_next(struct feed *f, struct feed_item *item)
 {
     while (f->at < f->count) {
-        if (!f->reader && !f->walk) {
+        if (!f->reader && !f->walk && !f->table) {
             int rc = open_next(f, item);
             if (rc != 0)
                 return rc;
         }
-        int rc = f->walk ? next_walked(f, item) : next_read(f, item);
+        int rc = f->walk    ? next_walked(f, item)
+                 : f->table ? next_of_table(f, item)
+                            : next_read(f, item);
         if (rc == 1 || rc == STREAM_STOPPED)
             return rc;
         f->skipped += f->walk ? walk_skipped(f->walk) : 0;
-        reader_close(f->reader);
-        walk_close(f->walk);
-        f->reader = NULL;
-        f->walk = NULL;
+        feed_close(f);
         f->at++;
         if (rc < 0)
             return rc;
@@ -259,6 +275,8 @@ void feed_close(struct feed *f)
 {
     reader_close(f->reader);
     walk_close(f->walk);
+    table_close(f->table);
     f->reader = NULL;
     f->walk = NULL;
+    f->table = NULL;
 }

@@ -1,5 +1,5 @@
 /* feed.h: what a program's arguments bring, one after the other: rows from files or
- * standard input, and rows made for pictures and folders. */
+ * standard input, rows of tables (table.h), and rows made for pictures and folders. */
 #ifndef FEED_H
 #define FEED_H
 #include "row/reader.h"
@@ -10,7 +10,7 @@ struct feed_item {
     struct line line; /* its block is the caller's to free */
     const char *file; /* the file's name; for a picture its path, which lies in block */
     bool media;       /* made for a picture: line.number is 0 */
-    bool bad;         /* ... that cannot be one: the reason is in fail_text() */
+    bool bad;         /* it cannot be used: the reason is in fail_text() */
 };
 
 struct feed {
@@ -20,6 +20,8 @@ struct feed {
     const struct stream_wait *wait;
     struct reader *reader; /* of args[at], or NULL */
     struct walk *walk;     /* of args[at], or NULL */
+    struct table *table;   /* of args[at], or NULL */
+    bool absolute;         /* rows name tables by absolute paths */
     int64_t walked;        /* pictures found in it */
     int64_t skipped;       /* entries of folders so far that were taken for no pictures */
     atomic_int done;       /* how far it has come: parts of FEED_ALL; -1 not known */
