@@ -115,11 +115,30 @@ EOF
     printf '%s\n' '{"image":"a.png","prompt":"<|im_start|>user\nWhat?<|im_end|>\n<|im_start|>assistant\n","answer":"42"}' \
         '{"image":"a.png","prompt":"Plain?","answer":"42"}' \
         '{"image":"a.png","prompt":"<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>What?","answer":"42"}' \
+        '{"image":"a.png","prompt":"<|im_start|>user\n<|image_pad|><|vision_start|><|image_pad|><|vision_end|>What?<|im_end|>","answer":"42"}' \
         '{"image":"a.png","prompt":"<|im_start|>tool\n<|vision_start|><|image_pad|><|vision_end|>What?<|im_end|>","answer":"42"}' > rows
     run --separate-stderr -1 prism-eval --judge "$SERVER_URL#m" --captions captions rows
     [ "$(field '[has("score"), .error.class]' <<<"$output" | sort -u)" = '[false,"type"]' ]
     [[ "${stderr_lines[0]}" == *"no picture part"* ]]
     [ ! -s "$SERVER_LOG" ]
+}
+
+@test "published rows whose image is a list of chat messages name the pictures in it" {
+    name=$(head -n 1 "$WORLD/test.jsonl" | jq -r .image)
+    jq -c -n --arg image "$name" --arg prompt "$(printf '%b' "$(chatml 'What is it?')")" '
+        {prompt: $prompt, answer: "7"} as $row
+        | ({image: $image}, {image: [{role: "user", content: [{type: "image", image: $image}, {type: "text", text: "Hm."}]}]},
+           {image: [{role: "system", content: "S"}, {role: "user", content: [{type: "image_url", image_url: {url: $image}}]}]},
+           {image: [{role: "user", content: [{type: "image", image: $image}, {type: "image", image: $image}]}]},
+           {image: [{role: "user", content: "no picture"}]}, {image: [{role: "user", content: [{type: "image", image: 7}]}]},
+           {image: [7]}) + $row' > rows
+    run --separate-stderr -1 prism-eval --judge pocket-judge --captioner pocket -n 1 --temperature 0 --max-tokens 16 \
+        --root "$WORLD" -o out rows
+    [ "$(jq -c '.error.class' out | tr '\n' ' ')" = 'null null null null "missing" "type" "type" ' ]
+    # three name the same picture, and share its captions; the list of two is another
+    [ "$(jq -s -c '[.[0:3][].captions] | unique | length' out)" = 1 ]
+    [ "$(wc -l < out.captions.jsonl)" = 2 ]
+    [ "$(head -n 1 out.captions.jsonl | jq -r .image)" = "$name" ]
 }
 
 @test "killed and resumed: the same rows and summary, no finished picture or row asked again" {

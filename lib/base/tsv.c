@@ -185,7 +185,8 @@ static int read_names(struct tsv *t, const char *path)
     if (bad)
         return fail_memory();
     for (int i = 0; i < r.count; at += lengths[i++])
-        t->names[i] = (struct span){t->names_text.data + at, lengths[i]};
+        t->names[i] = lengths[i] ? (struct span){t->names_text.data + at, lengths[i]}
+                                 : (struct span){"", 0};
     t->columns = r.count;
     t->before = count_lines(base, base + t->body);
     return 0;

@@ -1,6 +1,7 @@
 /* conversation.c: see conversation.h. Field names: capmill(7). */
 #include "model/conversation.h"
 #include "media/source.h"
+#include "model/media.h"
 #include "net/net.h"
 
 #include <stdlib.h>
@@ -234,53 +235,58 @@ static int read_prompt(struct row *row, const struct conversation_options *optio
     return 0;
 }
 
-/* The row's media fields as references, in order. */
-static int read_media(struct row *row, struct span *list, struct span *single)
+/* The row's media field: what it names is walked by media_next(). */
+static int read_media(struct row *row, struct span *value, const char **name)
 {
-    *list = *single = (struct span){0};
+    static const char *const names[] = {"image", "images", "image_path"};
     if (row_has(row, "video") || row_has(row, "videos"))
         return fail(FAIL_REFUSED, "this version does not read videos");
-    bool one = row_has(row, "image"), alias = !one && row_has(row, "image_path");
-    if (row_has(row, "images")) {
-        if (one)
-            return fail(FAIL_TYPE, "both \"image\" and \"images\"");
-        return row_array(row, "images", list);
-    }
-    if (one || alias)
-        return row_text(row, one ? "image" : "image_path", single);
+    if (row_has(row, "image") && row_has(row, "images"))
+        return fail(FAIL_TYPE, "both \"image\" and \"images\"");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (row_has(row, names[i])) {
+            *value = row_value(row, *name = names[i]);
+            return json_type(*value) == JSON_STRING || json_type(*value) == JSON_ARRAY
+                       ? 0
+                       : fail(FAIL_TYPE, "\"%s\": neither a text nor a list", *name);
+        }
     return fail(FAIL_MISSING, "no \"image\", \"images\" or \"messages\"");
 }
 
-/* The pictures of the media fields as parts, with room for one part more behind them. How
+/* The pictures of the media field as parts, with room for one part more behind them. How
  * many, or -1. */
-static int read_pictures(struct conversation *c, struct row *row, struct span list,
-                         struct span single, const struct conversation_options *options,
+static int read_pictures(struct conversation *c, struct row *row,
+                         const struct conversation_options *options,
                          struct turn_part **parts)
 {
-    struct span element, ref;
-    size_t at = 0, count = 1;
-    if (list.s)
-        for (count = 0; json_each(list, &at, &element);) count++;
+    struct media_walk walk = {0};
+    struct span value, ref, text;
+    const char *name = NULL;
+    size_t count = 0;
+    int n = 0;
+    if (read_media(row, &value, &name) < 0)
+        return -1;
+    while (media_next(value, &walk, &ref)) count++;
     if (count == 0)
-        return fail(FAIL_MISSING, "images is empty");
+        return fail(FAIL_MISSING, "\"%s\" names no picture", name);
     if (!(*parts = new_parts(row, count + 1)))
         return -1;
-    if (!list.s)
-        return add_picture(c, *parts, row, single, options) < 0 ? -1 : 1;
-    int n = 0;
-    for (at = 0; json_each(list, &at, &element); n++)
-        if (value_text(row, element, &ref) < 0 ||
-            add_picture(c, &(*parts)[n], row, ref, options) < 0)
-            return fail_in("images[%d]", n);
+    bool list = json_type(value) == JSON_ARRAY;
+    for (walk = (struct media_walk){0}; media_next(value, &walk, &ref); n++) {
+        if (value_text(row, ref, &text) == 0 &&
+            add_picture(c, &(*parts)[n], row, text, options) == 0)
+            continue;
+        return list ? fail_in("%s[%d]", name, n) : -1;
+    }
     return n;
 }
 
 static int read_fields(struct conversation *c, struct row *row,
                        const struct conversation_options *options)
 {
-    struct span list, single, prompt;
+    struct span prompt;
     struct turn_part *parts;
-    if (read_media(row, &list, &single) < 0 || read_prompt(row, options, &prompt) < 0)
+    if (read_prompt(row, options, &prompt) < 0)
         return -1;
     if (!(c->turns = calloc(2, sizeof *c->turns)))
         return fail_memory();
@@ -291,7 +297,7 @@ static int read_fields(struct conversation *c, struct row *row,
         part->text = span_of(options->system);
         c->turns[c->count++] = (struct turn){TURN_SYSTEM, part, 1};
     }
-    int n = read_pictures(c, row, list, single, options, &parts);
+    int n = read_pictures(c, row, options, &parts);
     if (n < 0)
         return -1;
     parts[n++].text = prompt;
@@ -327,13 +333,10 @@ int conversation_pictures(struct conversation *c, struct row *row,
 {
     const struct conversation_options media = {.root = options->root,
                                                .allow_url = options->allow_url};
-    struct span list, single;
     *c = (struct conversation){0};
     if (row_has(row, "messages"))
         return read_messages(c, row, &media) < 0 ? -1 : collect_pictures(c, row, parts);
-    return read_media(row, &list, &single) < 0
-               ? -1
-               : read_pictures(c, row, list, single, &media, parts);
+    return read_pictures(c, row, &media, parts);
 }
 
 int conversation_ask(struct conversation *c, struct row *row,

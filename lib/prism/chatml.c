@@ -39,6 +39,11 @@ static int read_role(struct span *rest, enum turn_role *role)
             *rest = behind(*rest, rest->s + strlen(names[i]));
             return 0;
         }
+    if (span_is(*rest, "assistant")) { /* trimmed: the reply is to begin here */
+        *role = TURN_ASSISTANT;
+        rest->n = 0;
+        return 0;
+    }
     return fail(FAIL_TYPE, "a turn of \"%.*s\"", (int)(rest->n < 20 ? rest->n : 20),
                 rest->s);
 }
@@ -58,6 +63,17 @@ static int split_turn(struct chatml_turn *turn, struct span text)
     if (find(turn->after, picture_mark))
         return fail(FAIL_TYPE,
                     "pictures in two places: one caption cannot stand for both");
+    return 0;
+}
+
+/* A pad without its marks would reach the judge as text. */
+static int refuse_lone_pad(const struct chatml_turn *turn)
+{
+    static const char *const pads[] = {"<|image_pad|>", "<|video_pad|>"};
+    for (int i = 0; i < 2; i++)
+        if (find(turn->before, pads[i]) || find(turn->after, pads[i]))
+            return fail(FAIL_TYPE, "%s that is no picture part (%s)", pads[i],
+                        picture_mark);
     return 0;
 }
 
@@ -91,7 +107,8 @@ int chatml_read(struct chatml_turn turns[CHATML_TURNS_MAX], struct span prompt)
         }
         if (!end || (next && next < end))
             return fail(FAIL_TYPE, "a turn without <|im_end|>");
-        if (split_turn(turn, (struct span){rest.s, (size_t)(end - rest.s)}) < 0)
+        if (split_turn(turn, (struct span){rest.s, (size_t)(end - rest.s)}) < 0 ||
+            refuse_lone_pad(turn) < 0)
             return -1;
         pictures += turn->picture;
         rest = behind(rest, end + strlen(end_mark));

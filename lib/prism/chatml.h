@@ -22,6 +22,7 @@ bool chatml_is(struct span prompt);
  * end an open turn of the assistant, which is left out. Picture parts are
  * "<|vision_start|><|image_pad|><|vision_end|>"; several in a row are one place. How many
  * turns, or -1 (class type) with what is wrong: another role, text between turns, a
- * reply begun, no picture part at all, or picture parts in two places. */
+ * reply begun, no picture part at all, picture parts in two places, or a pad that is in
+ * none. */
 int chatml_read(struct chatml_turn turns[CHATML_TURNS_MAX], struct span prompt);
 #endif

@@ -1,6 +1,7 @@
 /* store.c: see store.h. A hash table with open addressing; entries never move. */
 #include "prism/store.h"
 #include "base/fail.h"
+#include "model/media.h"
 #include "row/json.h"
 #include "row/keys.h"
 #include "row/reader.h"
@@ -111,15 +112,9 @@ static struct entry *entry_of(struct store *s, struct key key)
     return *slot = e; /* cppcheck-suppress memleak */
 }
 
-/* A picture's key and an id's never meet: the first byte tells them apart. A lone picture
- * in a list is that picture. */
+/* A picture's key and an id's never meet: the first byte tells them apart. */
 static struct key key_for(char kind, struct span json, struct buf *room)
 {
-    struct span first, more;
-    size_t at = 0;
-    if (json_type(json) == JSON_ARRAY && json_each(json, &at, &first) &&
-        !json_each(json, &at, &more))
-        json = first;
     buf_clear(room);
     buf_char(room, kind);
     if (json_type(json) != JSON_STRING || json_text(json, room) < 0)
@@ -261,7 +256,7 @@ struct span store_media(struct span row)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct span value = json_get(row, keys[i]);
         if (there(value))
-            return value;
+            return media_lone(value);
     }
     return (struct span){0};
 }

@@ -20,7 +20,8 @@ struct store_captions {
     int count;          /* at least 1 */
 };
 
-/* A row's media, as JSON; s NULL: it names none. */
+/* A row's media, as JSON: where a list or messages name one picture, that (media.h); s
+ * NULL: it names none. */
 struct span store_media(struct span row);
 
 struct store *store_new(void); /* NULL: memory */

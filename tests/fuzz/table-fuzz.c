@@ -1,6 +1,5 @@
 /* table-fuzz: any bytes as a table: every row is one JSON object, or says why not; each
  * picture that a row names in the table is one cell of it, or fails by name. */
-#define _GNU_SOURCE
 #include "fuzz.h"
 #include "media/source.h"
 #include "row/json.h"
@@ -8,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 static void read_picture(struct span ref)

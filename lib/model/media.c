@@ -1,0 +1,61 @@
+/* media.c: see media.h. */
+#include "model/media.h"
+#include "row/json.h"
+
+/* The picture of a message's part; s NULL: it is text. */
+static struct span picture_of(struct span part)
+{
+    struct span url = json_find(part, "image_url.url");
+    if (!url.s)
+        url = json_get(part, "image_url");
+    return url.s ? url : json_get(part, "image");
+}
+
+static bool next_part(struct media_walk *walk, struct span *ref)
+{
+    struct span part;
+    while (walk->parts.s && json_each(walk->parts, &walk->part_at, &part))
+        if ((*ref = picture_of(part)).s)
+            return true;
+    walk->parts = (struct span){0};
+    walk->part_at = 0;
+    return false;
+}
+
+bool media_next(struct span value, struct media_walk *walk, struct span *ref)
+{
+    struct span element, content;
+    if (json_type(value) != JSON_ARRAY) {
+        *ref = value;
+        return value.s && walk->at++ == 0;
+    }
+    for (;;) {
+        if (next_part(walk, ref))
+            return true;
+        if (!json_each(value, &walk->at, &element))
+            return false;
+        content = json_get(element, "content");
+        if (json_type(content) == JSON_ARRAY) {
+            walk->parts = content;
+        } else if (json_type(content) == JSON_STRING) {
+            continue; /* a message of text alone */
+        } else if (json_type(element) != JSON_OBJECT) {
+            *ref = element;
+            return true;
+        } else if ((*ref = picture_of(element)).s) {
+            return true;
+        } else if (!json_get(element, "text").s) {
+            *ref = element; /* neither: for the caller to refuse */
+            return true;
+        }
+    }
+}
+
+struct span media_lone(struct span value)
+{
+    struct media_walk walk = {0};
+    struct span first, more;
+    if (json_type(value) != JSON_ARRAY || !media_next(value, &walk, &first))
+        return value;
+    return media_next(value, &walk, &more) ? value : first;
+}
