@@ -67,8 +67,7 @@ bool tsv_at(const struct tsv *t, size_t at, struct tsv_record *r)
     *r = (struct tsv_record){.at = at};
     if (at < t->body || at >= t->file.size || base[at - 1] != '\n')
         return false;
-    r->end =
-        (size_t)(read_cells(r, base + at, base + t->file.size) - base);
+    r->end = (size_t)(read_cells(r, base + at, base + t->file.size) - base);
     return !blank(r);
 }
 
@@ -201,10 +200,11 @@ int tsv_open(struct tsv *t, const char *path)
     int status = 0;
     if (t->file.size == 0)
         status = fail(FAIL_MEDIA, "%s: an empty file", path);
-    else if (t->file.size > 4 && ((b[0] == 0x1F && b[1] == 0x8B) ||
-                                  memcmp(b, "\x28\xB5\x2F\xFD", 4) == 0))
-        status = fail(FAIL_MEDIA, "%s: packed; unpack it first, since pictures are read "
-                                  "from their places in it",
+    else if (t->file.size > 4 &&
+             ((b[0] == 0x1F && b[1] == 0x8B) || memcmp(b, "\x28\xB5\x2F\xFD", 4) == 0))
+        status = fail(FAIL_MEDIA,
+                      "%s: packed; unpack it first, since pictures are read "
+                      "from their places in it",
                       path);
     else
         status = read_names(t, path);

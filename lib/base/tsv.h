@@ -1,7 +1,7 @@
 /* tsv.h: tables of tab-separated cells, as pandas writes and reads them: a first line of
  * column names; a cell that begins with a double quote goes on to the next lone one, over
- * tabs and line ends, and two of them inside mean one. Cells may be of any size (VLMEvalKit
- * keeps pictures in them), so the file is mapped and cells are parts of it.
+ * tabs and line ends, and two of them inside mean one. Cells may be of any size
+ * (VLMEvalKit keeps pictures in them), so the file is mapped and cells are parts of it.
  */
 #ifndef TSV_H
 #define TSV_H
@@ -30,8 +30,8 @@ struct tsv_record {
     struct span cells[TSV_COLUMNS_MAX]; /* as they stand, quotes included */
 };
 
-/* Map a table. Borrows nothing. 0, or -1 (class media) with the reason: it cannot be read,
- * is packed, or has no first line of at most TSV_COLUMNS_MAX names. */
+/* Map a table. Borrows nothing. 0, or -1 (class media) with the reason: it cannot be
+ * read, is packed, or has no first line of at most TSV_COLUMNS_MAX names. */
 int tsv_open(struct tsv *t, const char *path);
 void tsv_close(struct tsv *t);
 
@@ -43,8 +43,8 @@ bool tsv_next(const struct tsv *t, struct tsv_record *r);
 /* The record that begins at an offset. false: none can begin there. Knows no lines. */
 bool tsv_at(const struct tsv *t, size_t at, struct tsv_record *r);
 
-/* What a cell says: without its quotes. Appended to room where it has doubled quotes (good
- * until more is added to room), otherwise a part of the cell. */
+/* What a cell says: without its quotes. Appended to room where it has doubled quotes
+ * (good until more is added to room), otherwise a part of the cell. */
 struct span tsv_text(struct span cell, struct buf *room);
 /* The cell of a column; empty where the record has none. */
 struct span tsv_cell(const struct tsv_record *r, int column);

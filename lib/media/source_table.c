@@ -14,7 +14,8 @@ static bool take_number(struct span *text, char mark, size_t *number)
     while (i > 0 && text->s[i - 1] >= '0' && text->s[i - 1] <= '9') i--;
     if (i == text->n || text->n - i > 18 || i == 0 || text->s[i - 1] != mark)
         return false;
-    for (size_t k = i; k < text->n; k++) *number = *number * 10 + (size_t)(text->s[k] - '0');
+    for (size_t k = i; k < text->n; k++)
+        *number = *number * 10 + (size_t)(text->s[k] - '0');
     text->n = i - 1;
     return true;
 }
@@ -48,7 +49,8 @@ static int read_cell(struct buf *out, const struct tsv *t, const struct source_c
     struct span element;
     if (!tsv_at(t, cell->offset, &r) ||
         !span_equal(tsv_text(tsv_cell(&r, tsv_column(t, "index")), room), cell->index))
-        return fail(FAIL_MEDIA, "%s: no such row there: the table is another by now", name);
+        return fail(FAIL_MEDIA, "%s: no such row there: the table is another by now",
+                    name);
     buf_clear(room);
     struct span text = tsv_text(tsv_cell(&r, tsv_column(t, "image")), room);
     int count = tsv_list(text, cell->part < 0 ? 0 : cell->part, &element);

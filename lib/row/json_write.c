@@ -28,7 +28,7 @@ static char short_escape(unsigned char c)
 void json_put_text(struct buf *out, struct span text)
 {
     static const char hex[] = "0123456789abcdef";
-    const char *s = text.s, *end = text.s + text.n, *from = s; /* not yet written */
+    const char *s = text.s ? text.s : "", *end = s + text.n, *from = s; /* not written */
     buf_char(out, '"');
     while ((s = scan_plain(s, end)) < end) {
         unsigned char c = (unsigned char)*s;

@@ -96,8 +96,8 @@ struct table *table_open(const char *path, bool absolute)
     int status = tsv_open(&t->tsv, path);
     for (int i = 0; i < NAMED; i++) t->column[i] = tsv_column(&t->tsv, names[i]);
     if (status == 0 && t->column[INDEX] < 0)
-        status = fail(FAIL_MEDIA, "%s: no column \"index\": no table of VLMEvalKit's form",
-                      path);
+        status = fail(FAIL_MEDIA,
+                      "%s: no column \"index\": no table of VLMEvalKit's form", path);
     if (status == 0) {
         t->named = absolute ? realpath(path, NULL) : strdup(path);
         status = t->named ? find_places(t) : fail_memory();
@@ -297,8 +297,8 @@ static void put_question(struct table *t, struct buf *out)
 /* Columns that no rule above takes, and that no field above has the name of. */
 static void put_rest(struct table *t, struct buf *out)
 {
-    static const char *const taken[] = {"index", "image",   "image_path", "question",
-                                        "hint",  "id",      "images",     "error"};
+    static const char *const taken[] = {"index", "image", "image_path", "question",
+                                        "hint",  "id",    "images",     "error"};
     for (int i = 0; i < t->tsv.columns; i++) {
         struct span cell = tsv_cell(&t->record, i), name = t->tsv.names[i];
         bool skip = cell.n == 0 || name.n == 0 || is_option(name);
@@ -337,11 +337,10 @@ int table_next(struct table *t, struct line *line)
     struct buf out = {0}, index_text = {0};
     if (!tsv_next(&t->tsv, &t->record))
         return STREAM_END;
-    struct span index =
-        tsv_text(tsv_cell(&t->record, t->column[INDEX]), &index_text);
+    struct span index = tsv_text(tsv_cell(&t->record, t->column[INDEX]), &index_text);
     buf_char(&out, '{');
     int status = check_record(t, index);
-    if (index.n > 0 && index.n <= REFERENCE_MAX) {
+    if (index.n > 0 && (!t->record.open || index.n <= REFERENCE_MAX)) {
         put_key(&out, "id");
         if (is_number(index))
             buf_add(&out, index.s, index.n);
@@ -359,8 +358,8 @@ int table_next(struct table *t, struct line *line)
     if (!t->record.open)
         put_rest(t, &out);
     buf_char(&out, '}');
-    bool bad = out.bad || index_text.bad || t->room.bad || t->hint_room.bad ||
-               t->image_room.bad;
+    bool bad =
+        out.bad || index_text.bad || t->room.bad || t->hint_room.bad || t->image_room.bad;
     buf_free(&index_text);
     if (bad) {
         buf_free(&out);

@@ -7,13 +7,13 @@
  *
  * become
  *
- *     {"id":7,"image":"t.tsv#7@45","question":"...\nWhat colour?","options":["red","blue"],
- *      "answer":"A","kind":"choice","category":"colour"}
+ *     {"id":7,"image":"t.tsv#7@45","question":"...\nWhat
+ * colour?","options":["red","blue"], "answer":"A","kind":"choice","category":"colour"}
  *     {"id":8,"image":"t.tsv#7@45","question":"How large?", ...}
  *
  * A picture stays in the table; `image` says where (source.h), so that rows stay small,
- * and rows about one picture name it alike. image_path is read where image is empty. A hint
- * goes before the question; other columns are kept as texts, empty cells left out.
+ * and rows about one picture name it alike. image_path is read where image is empty. A
+ * hint goes before the question; other columns are kept as texts, empty cells left out.
  */
 #ifndef TABLE_H
 #define TABLE_H
@@ -28,8 +28,9 @@ bool table_named(const char *path);
  * NULL: class media with the reason. */
 struct table *table_open(const char *path, bool absolute);
 
-/* The next row. 1; 2 for one that cannot be used: the text is there as far as it goes, the
- * reason (missing, type, media) in fail_text(); or STREAM_END, STREAM_FAILED (memory). */
+/* The next row. 1; 2 for one that cannot be used: the text is there as far as it goes,
+ * the reason (missing, type, media) in fail_text(); or STREAM_END, STREAM_FAILED
+ * (memory). */
 int table_next(struct table *t, struct line *line);
 
 double table_progress(const struct table *t); /* 0 to 1 */
