@@ -6,11 +6,13 @@
 #include "model/work.h"
 #include "prism/captioner.h"
 #include "prism/compare.h"
+#include "prism/compat.h"
 #include "prism/judge.h"
 #include "prism/manifest.h"
 #include "prism/summary.h"
 #include "row/cli.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,10 @@ static const struct cli_option options[] = {
      false},
     {"rejudge", 0, CLI_FLAG, NULL, "judge the captions that rows have themselves", false},
     {"compare", 0, CLI_FLAG, NULL, "no rows: compare two results, A and B", true},
+    {"caprl-compat", 0, CLI_TEXT, "DIR",
+     "write the published script's two files into DIR, by its rules", false},
+    {"caprl-tag", 0, CLI_TEXT, "TAG", "in the names of these files (the preset)", true},
+    {"caprl-step", 0, CLI_INT, "N", "in the names of these files (0)", true},
     {"summary", 0, CLI_TEXT, "FILE", "write what it comes to as JSON to FILE", true},
     {0}};
 static const struct cli_option *const groups[] = {
@@ -64,7 +70,8 @@ struct job {
     struct store *store;
     uint64_t seed;
     bool rejudge;
-    const char *output; /* -o FILE; NULL: rows are counted as they are done */
+    const char *output;   /* -o FILE; NULL: rows are counted as they are done */
+    struct compat compat; /* folder NULL: not asked for */
     struct summary summary;
     pthread_mutex_t lock; /* of summary */
 };
@@ -127,11 +134,26 @@ static int eval_row(void *context, struct row *row)
         judge_ask(&job->judge, row, &item, c, row_random(row, job->seed, 0), predictions);
     if (status != 0)
         return model_status(job->cli, job->judge.model, status);
-    return judge_set(row, c, predictions) < 0 ? -1 : count_row(job, row);
+    return judge_set(&job->judge, row, c, predictions) < 0 ? -1 : count_row(job, row);
 }
 
 /* -- Set-up
  * ------------------------------------------------------------------------------ */
+
+static void read_compat(struct job *job, struct cli *cli)
+{
+    struct compat *c = &job->compat;
+    c->folder = cli_text(cli, "caprl-compat", NULL);
+    c->tag = cli_text(cli, "caprl-tag", cli_text(cli, "preset", "capmill"));
+    c->step = cli_int(cli, "caprl-step", 0, 0, INT64_MAX);
+    if (!c->folder && (cli_has(cli, "caprl-tag") || cli_has(cli, "caprl-step")))
+        cli_bad_usage(cli, "--caprl-tag, --caprl-step: without --caprl-compat DIR");
+    else if (c->folder && !job->output)
+        cli_bad_usage(cli, "--caprl-compat: without -o FILE, which its files are made "
+                           "from");
+    else if (c->folder && strchr(c->tag, '/'))
+        cli_bad_usage(cli, "--caprl-tag %s: not part of a file's name", c->tag);
+}
 
 static void read_kinds(struct job *job, struct cli *cli)
 {
@@ -144,6 +166,12 @@ static void read_kinds(struct job *job, struct cli *cli)
     job->judge.rules = option_choice(cli, "rules", "ours|published", 0) == 1
                            ? ANSWER_PUBLISHED
                            : ANSWER_OURS;
+    if (job->compat.folder) {
+        if (cli_has(cli, "rules") && job->judge.rules == ANSWER_OURS)
+            cli_bad_usage(cli, "--caprl-compat scores by the published rules, not ours");
+        job->judge.rules = ANSWER_PUBLISHED;
+        job->judge.keep_tokens = true;
+    }
     int rule = letter_rule_named(letter);
     if (rule < 0)
         cli_bad_usage(cli, "--letter %s: not alone, first-char or anywhere", letter);
@@ -187,6 +215,7 @@ static int read_options(struct job *job, struct cli *cli)
     job->output = cli_text(cli, "output", NULL);
     if (job->output && strcmp(job->output, "-") == 0)
         job->output = NULL;
+    read_compat(job, cli);
     read_kinds(job, cli);
     if (cli_has(cli, "ids") || cli_has(cli, "logprobs"))
         cli_bad_usage(cli, "--ids, --logprobs: captions with these come from caption(1)");
@@ -272,6 +301,8 @@ static int open_all(struct job *job)
     const char *summary = cli_text(cli, "summary", NULL);
     if (summary && (cli_check_file(cli, summary) < 0 || file_replaceable(summary) < 0))
         return -1;
+    if (job->compat.folder && compat_check(&job->compat) < 0)
+        return -1;
     job->judge.model = model_open(judge, &job->judge_options);
     if (!job->judge.model || cli_identity(cli, "model", model_hash(job->judge.model)) < 0)
         return -1;
@@ -295,6 +326,18 @@ static void say_table(struct cli *cli, struct buf *table)
     while (text && (line = strsep(&rest, "\n")))
         if (*line)
             cli_say(cli, NULL, "%s", line);
+}
+
+static int write_compat(struct job *job)
+{
+    int64_t left_out = 0;
+    int status = compat_write(&job->compat, job->output, &left_out);
+    if (status == 0 && left_out)
+        cli_say(job->cli, NULL,
+                "%s: %" PRId64
+                " rows with an error are left out: figures are of the rest",
+                job->compat.folder, left_out);
+    return status;
 }
 
 /* What the whole benchmark comes to, rows of earlier runs included. 0 or -1. */
@@ -330,7 +373,7 @@ static int sum_up(struct job *job)
     }
     buf_free(&json);
     buf_free(&table);
-    return status;
+    return status < 0 || !job->compat.folder ? status : write_compat(job);
 }
 
 static void release(struct job *job)

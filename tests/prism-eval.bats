@@ -240,3 +240,41 @@ EOF
     run --separate-stderr -1 pocket_eval --rejudge rows
     [[ "$stderr" == *'no "captions"'* ]]
 }
+
+@test "--caprl-compat writes the published script's two files, as Python would" {
+    {
+        jq -c --arg p "$(printf '%b' "$(chatml 'What is it?')")" \
+            '{image, prompt: $p, answer: "7", note: "\u00e9\ud83d\ude00\"\t/", deep: {a: [], b: {}, c: [0, null, true]}}' \
+            "$WORLD/test.jsonl" | head -n 3 | sed 's/\[0,null/[1.50,1E2,-7,12345678901234567890123,2.5e-7,1e22,1e16,null/'
+        echo '{"image":"none.png","prompt":"no picture part","answer":"1"}'
+    } > rows
+    head -n 3 rows | jq -c '{image, captions: [{text: "one \u00e9"}, {text: "two"}, {text: "three"}]}' > captions
+    start_server --reply '</think><answer>\boxed{7}</answer> so $x = 7$'
+    run --separate-stderr -1 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made/ \
+        --caprl-tag Seed2K --caprl-step 400 -o out rows
+    [[ "$stderr" == *"made/: 1 rows with an error are left out"* ]]
+    [ "$(ls made)" = "Prism_Seed2K_step_details_400_final.json
+Prism_Seed2K_step_eval_400_final.json" ]
+    [ "$(cat made/*eval*)" = '["BoN: 1.0 Mean: 1.0"]' ]
+    # the rows' own fields, in order, and nothing of ours
+    [ "$(jq -c '.[][0]' made/*details*)" = "$(head -n 3 rows | jq -c .)" ]
+    [ "$(jq -c '.[0][1]' made/*details*)" = '[1,1,1]' ] && grep -qx ' *1\.0,\?' made/*details*
+    [ "$(jq -c '.[0][4]' made/*details*)" = "$(jq -c -s '.[0] | [.captions[].text] + [.predictions[].text]' out)" ]
+    [ "$(jq -c '[.[][3][] | type] | unique' made/*details*)" = '["number"]' ]
+    [ "$(jq -r '.[0][2][0]' made/*details*)" = 7 ]
+    # spelt as json.dump(..., indent=4) does
+    if command -v python3 > /dev/null; then
+        python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])), open("again", "w"), indent=4)' made/*details*
+        cmp again made/*details*
+    fi
+    # what is done is not asked again, and the files come out the same
+    cp -r made before
+    calls=$(wc -l < "$SERVER_LOG")
+    run prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made/ --caprl-tag Seed2K --caprl-step 400 \
+        --resume -o out rows
+    diff -r before made
+    [ "$(wc -l < "$SERVER_LOG")" = "$calls" ]
+    run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made rows
+    run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made --rules ours -o out2 rows
+    run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-tag x -o out2 rows
+}

@@ -7,7 +7,7 @@ setup() {
 # A table of one picture and rows about it; $1: more lines.
 table() {
     printf 'index\timage\tquestion\tA\tB\tanswer\tcategory\n'
-    printf '1\t%s\tWhat is it?\tone\ttwo\tA\tx\n' "$(base64 -w0 "$(ls "$SAMPLES"/images/*.png | head -n 1)")"
+    printf '1\t%s\tWhat is it?\tone\ttwo\tA\tx\n' "$(base64 -w0 "$(find "$SAMPLES/images" -name '*.png' | sort | head -n 1)")"
     printf "$1"
 }
 

@@ -106,7 +106,7 @@ static int first_equal(const struct judge *j, const struct store_captions *c, in
 }
 
 static int score(const struct judge *j, struct row *row, const struct item *item,
-                 const struct buf *text, struct prediction *p)
+                 const struct completion *said, struct prediction *p)
 {
     const struct answer_task task = {.kind = item->kind,
                                      .rules = j->rules,
@@ -115,7 +115,8 @@ static int score(const struct judge *j, struct row *row, const struct item *item
                                      .gold_count = item->gold_count,
                                      .options = item->options,
                                      .option_count = item->option_count};
-    if (keep(row, text, &p->text) < 0)
+    p->tokens = said->tokens;
+    if (keep(row, &said->text, &p->text) < 0)
         return -1;
     return answer_score(&task, p->text, &p->verdict) < 0 ? fail_in("\"answer\"") : 0;
 }
@@ -164,8 +165,7 @@ int judge_ask(const struct judge *j, struct row *row, const struct item *item,
         if (first != i)
             predictions[i] = predictions[first];
         else if (!predictions[i].failed)
-            status =
-                score(j, row, item, &replies[at++].completions[0].text, &predictions[i]);
+            status = score(j, row, item, &replies[at++].completions[0], &predictions[i]);
     }
     for (int i = 0; asked && i < count; i++) reply_free(&replies[i]);
     free(requests);
@@ -193,7 +193,8 @@ static void put_flags(struct buf *out, unsigned flags)
     buf_text(out, *before == ',' && before[1] == '\0' ? "]" : "");
 }
 
-static void put_prediction(struct buf *out, const struct prediction *p)
+static void put_prediction(const struct judge *j, struct buf *out,
+                           const struct prediction *p)
 {
     if (p->failed) {
         buf_text(out, "{\"error\":{\"stage\":\"prism-eval\",\"class\":\"missing\","
@@ -206,11 +207,13 @@ static void put_prediction(struct buf *out, const struct prediction *p)
         buf_print(out, ",\"letter\":\"%c\"", 'A' + p->verdict.choice);
     buf_text(out, ",\"score\":");
     json_put_real(out, p->verdict.score);
+    if (j->keep_tokens && p->tokens >= 0)
+        buf_print(out, ",\"tokens\":%d", p->tokens);
     put_flags(out, p->verdict.flags);
     buf_char(out, '}');
 }
 
-int judge_set(struct row *row, const struct store_captions *c,
+int judge_set(const struct judge *j, struct row *row, const struct store_captions *c,
               const struct prediction *predictions)
 {
     struct buf list = {0}, mean = {0}, best = {0};
@@ -220,7 +223,7 @@ int judge_set(struct row *row, const struct store_captions *c,
     for (int i = 0; i < c->count; i++) {
         const struct prediction *p = &predictions[i];
         buf_text(&list, i ? "," : "");
-        put_prediction(&list, p);
+        put_prediction(j, &list, p);
         if (p->failed)
             continue;
         sum += p->verdict.score;

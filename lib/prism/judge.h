@@ -17,11 +17,13 @@ struct judge {
                                are filled in for each caption */
     enum answer_rules rules;
     enum letter_rule letter;
+    bool keep_tokens; /* predictions get `tokens`, where they are known */
 };
 
 /* What the judge said about one caption, and what that is worth. */
 struct prediction {
     struct span text; /* the row's */
+    int tokens;       /* of text, -1: unknown */
     bool failed;      /* the caption came in with an error: nothing was asked */
     struct answer_verdict verdict;
 };
@@ -36,6 +38,7 @@ int judge_ask(const struct judge *j, struct row *row, const struct item *item,
 
 /* Set the row's `captions`, `predictions`, `score` (their mean) and `best`; where a
  * caption had failed, the row is flawed, and where all had, the result is -1. */
-int judge_set(struct row *row, const struct store_captions *captions,
+int judge_set(const struct judge *j, struct row *row,
+              const struct store_captions *captions,
               const struct prediction *predictions);
 #endif

@@ -8,6 +8,7 @@
  * - --log FILE: append a line for each request when its answer begins (below)
  * - --bodies FILE: append the body of each chat request, a line each
  * - --mode MODE: auto, echo, judge, qa (auto)
+ * - --reply TEXT: say this to everything
  * - --key KEY: 401 without "Authorization: Bearer KEY"
  * - --delay MS: wait before each answer
  * - --sure P: logprobs: probability of the letter picked (0.9); the other letters share
@@ -292,6 +293,7 @@ enum {
     LOG,
     BODIES,
     MODE,
+    REPLY,
     KEY,
     DELAY,
     SURE,
@@ -310,6 +312,7 @@ static const struct option options[] = {{"port-file", 1, NULL, PORT_FILE},
                                         {"log", 1, NULL, LOG},
                                         {"bodies", 1, NULL, BODIES},
                                         {"mode", 1, NULL, MODE},
+                                        {"reply", 1, NULL, REPLY},
                                         {"key", 1, NULL, KEY},
                                         {"delay", 1, NULL, DELAY},
                                         {"sure", 1, NULL, SURE},
@@ -363,6 +366,7 @@ static void read_options(struct server *s, int argc, char *argv[])
         case LOG: s->log_fd = open_log(optarg); break;
         case BODIES: s->bodies_fd = open_log(optarg); break;
         case MODE: s->rules.mode = mode_named(optarg); break;
+        case REPLY: s->rules.reply = optarg; break;
         case KEY: s->key = optarg; break;
         case DELAY: s->delay_ms = atoi(optarg); break;
         case SURE: s->rules.sure = atof(optarg); break;

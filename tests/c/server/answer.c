@@ -269,6 +269,10 @@ static void make_sample(const struct answer_rules *rules, struct talk *t, int i,
 {
     enum answer_mode mode = rules->mode;
     *s = (struct sample){0};
+    if (rules->reply) {
+        buf_text(&s->text, rules->reply);
+        return;
+    }
     if ((mode == ANSWER_JUDGE || mode == ANSWER_AUTO) &&
         !(mode == ANSWER_AUTO && has(t, "multiple-choice questions")) && judge(t, s))
         return;

@@ -9,8 +9,9 @@ enum answer_mode { ANSWER_AUTO, ANSWER_ECHO, ANSWER_JUDGE, ANSWER_QA };
 
 struct answer_rules {
     enum answer_mode mode;
-    bool no_logprobs; /* heed neither logprobs nor top_logprobs */
-    double sure;      /* probability of the letter picked, 0 to 1 */
+    bool no_logprobs;  /* heed neither logprobs nor top_logprobs */
+    double sure;       /* probability of the letter picked, 0 to 1 */
+    const char *reply; /* said to everything, whatever the mode; NULL: by the mode */
 };
 
 /* What may be wrong with an otherwise good answer. */
