@@ -14,8 +14,9 @@ struct engine {
     char hash[33];
     pthread_t thread;
     bool running;
-    pthread_mutex_t lock; /* guards what follows, and done of every request */
-    pthread_cond_t work;  /* the queue has something, or closing */
+    pthread_mutex_t lock;    /* guards what follows, and done of every request */
+    struct engine_rows rows; /* the schedule's, when a request last ended */
+    pthread_cond_t work;     /* the queue has something, or closing */
     struct request *queue;
     bool closing;
 };
@@ -24,6 +25,7 @@ static void end_request(void *context, struct request *r)
 {
     struct engine *e = context;
     pthread_mutex_lock(&e->lock);
+    e->rows = e->schedule.rows;
     r->done = true;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&e->lock);
@@ -136,7 +138,8 @@ static int start(struct engine *e, const char *dir, const struct engine_options 
     if (!(e->m = vlm_open(dir, o.device, o.threads)))
         return -1;
     if (weights_hash(e->m->weights, dir, e->hash) < 0 ||
-        schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0)
+        schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0 ||
+        (!o.unshared && schedule_share(&e->schedule) < 0))
         return -1;
     int error = pthread_create(&e->thread, NULL, serve, e);
     if (error)
@@ -197,6 +200,14 @@ const char *engine_kernels(const struct engine *e)
 int engine_ctx(const struct engine *e)
 {
     return e->schedule.ctx;
+}
+
+struct engine_rows engine_rows(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct engine_rows rows = e->rows;
+    pthread_mutex_unlock(&e->lock);
+    return rows;
 }
 
 /* Does a prompt fit model and context? 0 or -1. */

@@ -32,6 +32,7 @@ struct model_options {
     int threads;         /* 0: all */
     int ctx;             /* 0: the model's */
     int max_batch;       /* 0: default */
+    bool unshared;       /* engine_options.unshared */
     const char *chat;    /* force a chat format; NULL: the model's own */
     int think;           /* 0 the template's default, 1 on, -1 off */
     bool vision_id;

@@ -110,7 +110,7 @@ static void check_greedy(struct engine *e, const struct engine_prompt *prompt,
 static void logits_and_replies_are_the_reference_s(void)
 {
     for (size_t f = 0; f < 2; f++) {
-        struct engine_options o = {"cpu", 2, 0, 2};
+        struct engine_options o = {.device = "cpu", .threads = 2, .max_batch = 2};
         struct engine *e = engine_open(path_of(files[f]), &o);
         NEED(e, "%s", fail_text());
         char logits[64];
@@ -158,7 +158,7 @@ static void check_refused(const char *from, const char *to, const char *why)
     FILE *f = fopen(path, "wb");
     NEED(f && fwrite(file, 1, size, f) == size && fclose(f) == 0, "%s", path);
     free(file);
-    struct engine_options o = {"cpu", 1, 64, 1};
+    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 64, .max_batch = 1};
     struct engine *e = engine_open(path, &o);
     struct tokenizer *t = e ? tokenizer_open(path) : NULL;
     struct chat *chat = t ? chat_open(path, NULL) : NULL;
