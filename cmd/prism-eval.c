@@ -358,7 +358,9 @@ static int sum_up(struct job *job)
     if (status == 0 && job->output && errors)
         status = summary_read(&job->summary, errors, job->defaults.category);
     if (status == 0)
-        status = summary_table(&job->summary, job->seed, &table);
+        status = summary_measure(&job->summary, job->seed);
+    if (status == 0)
+        status = summary_table(&job->summary, &table);
     if (status == 0)
         say_table(job->cli, &table);
     if (status == 0 && path) {
