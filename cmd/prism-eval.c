@@ -83,19 +83,16 @@ static const struct store_captions *find_captions(struct job *job, struct row *r
     const struct store_captions *c =
         store_get(job->store, item->picture, row->has_id ? row->id : (struct span){0});
     *status = -1;
-    if (job->rejudge)
-        return store_own(job->store, row->text);
-    if (!c && !job->captioner.model)
-        fail(FAIL_MISSING, "no captions for %s in --captions FILE",
-             item->picture.s ? "its picture" : "its id");
-    else if (!c && !item->picture.s)
+    if (c || !job->captioner.model)
+        return c;
+    if (!item->picture.s) {
         fail(FAIL_MISSING, "no \"image\"");
-    else if (!c) {
-        c = captioner_ask(&job->captioner, job->store, row, item->picture, &deferred);
-        if (!c)
-            *status = model_status(job->cli, job->captioner.model,
-                                   deferred ? MODEL_DEFERRED : -1);
+        return NULL;
     }
+    c = captioner_ask(&job->captioner, job->store, row, item->picture, &deferred);
+    if (!c)
+        *status =
+            model_status(job->cli, job->captioner.model, deferred ? MODEL_DEFERRED : -1);
     return c;
 }
 
@@ -116,6 +113,21 @@ static int count_row(struct job *job, const struct row *row)
     return status;
 }
 
+/* Judge a row's captions. A status for cli_map(). */
+static int judge_row(struct job *job, struct row *row, const struct item *item,
+                     const struct store_captions *c)
+{
+    struct prediction *predictions =
+        row_alloc(row, (size_t)c->count * sizeof *predictions);
+    if (!predictions)
+        return -1;
+    int status =
+        judge_ask(&job->judge, row, item, c, row_random(row, job->seed, 0), predictions);
+    if (status != 0)
+        return model_status(job->cli, job->judge.model, status);
+    return judge_set(&job->judge, row, c, predictions) < 0 ? -1 : count_row(job, row);
+}
+
 static int eval_row(void *context, struct row *row)
 {
     struct job *job = context;
@@ -123,18 +135,14 @@ static int eval_row(void *context, struct row *row)
     int status = item_read(&item, row, &job->defaults);
     if (status < 0)
         return -1;
-    const struct store_captions *c = find_captions(job, row, &item, &status);
-    if (!c)
+    if (job->rejudge) {
+        struct store_captions *own = store_own(row->text);
+        status = own ? judge_row(job, row, &item, own) : -1;
+        store_disown(own);
         return status;
-    struct prediction *predictions =
-        row_alloc(row, (size_t)c->count * sizeof *predictions);
-    if (!predictions)
-        return -1;
-    status =
-        judge_ask(&job->judge, row, &item, c, row_random(row, job->seed, 0), predictions);
-    if (status != 0)
-        return model_status(job->cli, job->judge.model, status);
-    return judge_set(&job->judge, row, c, predictions) < 0 ? -1 : count_row(job, row);
+    }
+    const struct store_captions *c = find_captions(job, row, &item, &status);
+    return c ? judge_row(job, row, &item, c) : status;
 }
 
 /* -- Set-up

@@ -278,3 +278,28 @@ Prism_Seed2K_step_eval_400_final.json" ]
     run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made --rules ours -o out2 rows
     run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-tag x -o out2 rows
 }
+
+@test "an id finds captions of no other picture than its own" {
+    question='"question":"What color is the background?","options":["pink","white"],"answer":"A"'
+    printf '%s\n' '{"id":1,"image":"photos/a.png","caption":"The background is pink."}' \
+        '{"id":2,"image":"b.png","caption":"The background is pink."}' \
+        '{"id":2,"image":"c.png","caption":"The background is white."}' \
+        '{"id":4,"image":"t.tsv#4@77","captions":[{"text":"The background is pink.","error":null}]}' > captions
+    printf '%s\n' "{\"id\":1,\"image\":\"z.png\",$question}" "{\"id\":1,\"image\":\"/data/a.png\",$question}" \
+        "{\"id\":1,\"image\":\"data:image/png;base64,AAAA\",$question}" "{\"id\":1,$question}" \
+        "{\"id\":2,$question}" "{\"id\":2,\"image\":\"c.png\",$question}" "{\"id\":2,\"image\":\"d.png\",$question}" \
+        "{\"id\":4,\"image\":\"in/t.tsv#4@79\",$question}" "{\"id\":4,\"image\":\"in/t.tsv#5@79\",$question}" > rows
+    run --separate-stderr -1 pocket_eval --captions captions rows
+    [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = \
+        '"missing" 1 1 1 "missing" 0 "missing" 1 "missing" ' ]
+    [ "${stderr_lines[0]}" = 'prism-eval: rows:1 (id=1): no captions for its picture "z.png": those of its id are of another one' ]
+    [ "${stderr_lines[1]}" = 'prism-eval: rows:5 (id=2): no captions for id 2: several pictures have it' ]
+}
+
+@test "--rejudge: rows without captions, or with what are none, are errors" {
+    q='"question":"What color is the background?","options":["pink","white"],"answer":"A"}'
+    printf '%s\n' "{\"caption\":\"The background is pink.\",$q" "{\"captions\":[],$q" "{$q" "{\"captions\":7,$q" "{\"captions\":[7],$q" \
+        "{\"captions\":[\"The background is pink.\",{\"error\":{\"class\":\"x\"}}],$q" > rows
+    run --separate-stderr -1 pocket_eval --rejudge rows
+    [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = '1 "missing" "missing" "type" "type" 1 ' ]
+}
