@@ -43,6 +43,7 @@ static const struct cli_option options[] = {
      false},
     {"rejudge", 0, CLI_FLAG, NULL, "judge the captions that rows have themselves", false},
     {"compare", 0, CLI_FLAG, NULL, "no rows: compare two results, A and B", true},
+    {"figures", 0, CLI_FLAG, NULL, "no rows: sum up results, such as shards'", true},
     {"caprl-compat", 0, CLI_TEXT, "DIR",
      "write the published script's two files into DIR, by its rules", false},
     {"caprl-tag", 0, CLI_TEXT, "TAG", "in the names of these files (the preset)", true},
@@ -168,7 +169,10 @@ static void read_kinds(struct job *job, struct cli *cli)
     const char *kind = cli_text(cli, "kind", NULL),
                *letter = cli_text(cli, "letter", "alone");
     job->defaults.kind = -1;
-    if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
+    if (kind && strcmp(kind, "judge") == 0)
+        cli_bad_usage(cli, "--kind judge: score with --kind exact, then answer-score "
+                           "--kind judge");
+    else if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
         cli_bad_usage(cli, "--kind %s: not choice, relaxed, anls, vqa, math or exact",
                       kind);
     job->judge.rules = option_choice(cli, "rules", "ours|published", 0) == 1
@@ -184,6 +188,31 @@ static void read_kinds(struct job *job, struct cli *cli)
     if (rule < 0)
         cli_bad_usage(cli, "--letter %s: not alone, first-char or anywhere", letter);
     job->judge.letter = (enum letter_rule)rule;
+}
+
+/* The captioner's own options, where nobody captions: most likely meant for the judge. */
+static void say_idle_options(struct cli *cli)
+{
+    static const struct {
+        const char *name, *instead;
+    } idle[] = {{"prompt", "; the judge's is --judge-prompt-file"},
+                {"system", ""},
+                {"keep", ""},
+                {"samples", ""},
+                {"temperature", "; the judge's is --judge-temperature"},
+                {"top-p", ""},
+                {"top-k", ""},
+                {"min-p", ""},
+                {"repetition-penalty", ""},
+                {"presence-penalty", ""},
+                {"max-tokens", "; the judge's is --judge-max-tokens"},
+                {"stop", ""}};
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
+        if (cli_has(cli, idle[i].name))
+            cli_say(cli, NULL,
+                    "--%s is the captioner's, and there is none (--captioner): it does "
+                    "nothing%s",
+                    idle[i].name, idle[i].instead);
 }
 
 static int read_options(struct job *job, struct cli *cli)
@@ -239,6 +268,8 @@ static int read_options(struct job *job, struct cli *cli)
         (cli_has(cli, "batch-out") || cli_has(cli, "batch-in")))
         return cli_bad_usage(cli, "--batch-out, --batch-in: caption(1) first, then "
                                   "--captions FILE: a batch is one stage");
+    if (!cli_has(cli, "captioner") && cli_usable(cli) == 0)
+        say_idle_options(cli);
     return cli_usable(cli);
 }
 
@@ -395,35 +426,89 @@ static void release(struct job *job)
     pthread_mutex_destroy(&job->lock);
 }
 
+/* -- Results that are there: no rows, no model
+ * ----------------------------------------- */
+
+/* Where they are written to. 0 or -1. */
+static int check_summary(struct cli *cli)
+{
+    const char *path = cli_text(cli, "summary", NULL);
+    if (cli_has(cli, "output"))
+        cli_bad_usage(cli, "-o FILE: what --compare and --figures write goes to standard "
+                           "output and --summary FILE");
+    if (cli_usable(cli) < 0)
+        return -1;
+    return path && (cli_check_file(cli, path) < 0 || file_replaceable(path) < 0) ? -1 : 0;
+}
+
+/* The program's status: json as --summary FILE, table for the eye; status < 0: there are
+ * none. */
+static int show(struct cli *cli, int status, struct buf *json, struct buf *table)
+{
+    const char *path = cli_text(cli, "summary", NULL);
+    if (status == 0 && (buf_ok(json) < 0 || buf_ok(table) < 0))
+        status = -1;
+    if (status < 0)
+        return cli_quit(cli);
+    say_table(cli, table);
+    if (path && file_replace(path, json->data, json->len) < 0)
+        cli_give_up(cli, "%s", fail_text());
+    return cli_end(cli);
+}
+
 /* --compare A B. The program's status. */
 static int compare(struct cli *cli)
 {
-    const char *path = cli_text(cli, "summary", NULL);
     uint64_t seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
-    struct buf changed = {0}, text = {0}, json = {0};
+    struct buf changed = {0}, table = {0}, json = {0};
     struct compared c;
     if (cli->args != 2)
         cli_bad_usage(cli, "--compare: give two files that prism-eval wrote");
-    int status = cli_usable(cli);
-    if (status == 0 && path &&
-        (cli_check_file(cli, path) < 0 || file_replaceable(path) < 0))
-        status = -1;
+    int status = check_summary(cli);
     if (status == 0)
         status = compare_files(&c, cli->arg[0], cli->arg[1], seed, &changed);
     if (status == 0) {
         if (changed.len)
             fwrite(changed.data, 1, changed.len, stdout);
-        compare_table(&text, &c);
-        say_table(cli, &text);
+        compare_table(&table, &c);
         compare_put(&json, &c, seed);
-        status = buf_ok(&text) < 0 || buf_ok(&json) < 0 ? -1
-                 : path ? file_replace(path, json.data, json.len)
-                        : 0;
     }
+    status = show(cli, status, &json, &table);
     buf_free(&changed);
-    buf_free(&text);
+    buf_free(&table);
     buf_free(&json);
-    return status < 0 ? cli_quit(cli) : cli_end(cli);
+    return status;
+}
+
+/* --figures FILE ... The program's status. */
+static int figures(struct cli *cli)
+{
+    uint64_t seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
+    const char *preset = cli_text(cli, "preset", NULL);
+    struct buf table = {0}, json = {0};
+    struct summary s = {0};
+    struct preset p = {0};
+    if (cli->args == 0)
+        cli_bad_usage(cli, "--figures: give files that prism-eval wrote");
+    int status = check_summary(cli);
+    if (status == 0 && preset)
+        status = preset_read(&p, preset);
+    for (int i = 0; i < cli->args && status == 0; i++)
+        status = summary_read(&s, cli->arg[i], p.category ? p.category : "category");
+    if (status == 0 && s.count == 0)
+        status = fail(FAIL_REFUSED, "%s: no row with a score", cli->arg[0]);
+    if (status == 0 && (status = summary_measure(&s, seed)) == 0) {
+        buf_char(&json, '{');
+        summary_put(&s, seed, &json);
+        buf_text(&json, "}\n");
+        summary_table(&s, &table);
+    }
+    status = show(cli, status, &json, &table);
+    preset_close(&p);
+    summary_free(&s);
+    buf_free(&table);
+    buf_free(&json);
+    return status;
 }
 
 int main(int argc, char *argv[])
@@ -434,6 +519,8 @@ int main(int argc, char *argv[])
         return cli.status;
     if (cli_has(&cli, "compare"))
         return compare(&cli);
+    if (cli_has(&cli, "figures"))
+        return figures(&cli);
     pthread_mutex_init(&job.lock, NULL);
     if (read_options(&job, &cli) < 0 || open_all(&job) < 0) {
         int status = cli_quit(&cli);

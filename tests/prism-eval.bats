@@ -296,10 +296,56 @@ Prism_Seed2K_step_eval_400_final.json" ]
     [ "${stderr_lines[1]}" = 'prism-eval: rows:5 (id=2): no captions for id 2: several pictures have it' ]
 }
 
+@test "a category may be a number; options that do nothing are said so" {
+    echo '{"image":"a.png","caption":"The background is pink."}' > captions
+    echo '{"image":"a.png","question":"What color is the background?","options":["pink","white"],"answer":"A","category":3}' > rows
+    run --separate-stderr -0 pocket_eval --captions captions --summary sum rows
+    jq -e '.categories["3"].mean == 1' sum
+    [[ "$stderr" != *"does nothing"* ]]
+    run --separate-stderr -0 pocket_eval --captions captions --temperature 0.5 --prompt Hm. rows
+    [[ "${stderr_lines[0]}" == *"--prompt is the captioner's, and there is none (--captioner): it does nothing"* ]]
+    [[ "${stderr_lines[1]}" == *"--temperature is the captioner's"*"--judge-temperature"* ]]
+    # a model that grades is another step
+    run --separate-stderr -2 pocket_eval --captions captions --kind judge rows
+    [[ "$stderr" == *"--kind judge: score with --kind exact, then answer-score --kind judge"* ]]
+}
+
 @test "--rejudge: rows without captions, or with what are none, are errors" {
     q='"question":"What color is the background?","options":["pink","white"],"answer":"A"}'
     printf '%s\n' "{\"caption\":\"The background is pink.\",$q" "{\"captions\":[],$q" "{$q" "{\"captions\":7,$q" "{\"captions\":[7],$q" \
         "{\"captions\":[\"The background is pink.\",{\"error\":{\"class\":\"x\"}}],$q" > rows
     run --separate-stderr -1 pocket_eval --rejudge rows
     [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = '1 "missing" "missing" "type" "type" 1 ' ]
+}
+
+@test "--figures: what results that are there come to, such as shards" {
+    world_rows 12 > rows
+    pocket_eval --captioner pocket -n 2 --root "$WORLD" --keep kept -o whole --summary sum rows 2> table
+    for i in 0 1 2; do
+        pocket_eval --captioner pocket -n 2 --root "$WORLD" --keep kept --shard $i/3 -o part$i rows 2> /dev/null
+    done
+    sort -o sorted whole
+    cat part0 part1 part2 | sort | cmp - sorted
+    run --separate-stderr -0 prism-eval --figures --summary again whole
+    [ "$output" = "" ]
+    diff <(echo "$stderr") table
+    [ "$(jq -S -c 'del(.manifest)' sum)" = "$(jq -S -c . again)" ]
+    prism-eval --figures --summary shards part0 part1 part2
+    for key in rows failed pictures captions; do
+        [ "$(jq .$key shards)" = "$(jq .$key sum)" ]
+    done
+    jq -e --slurpfile s sum '$s[0] as $s | ((.mean - $s.mean) | fabs) < 1e-12 and ((.best - $s.best) | fabs) < 1e-12
+        and .mean_se > 0.8 * $s.mean_se and .mean_se < 1.25 * $s.mean_se' shards
+    # a preset's category; rows that failed; no results
+    jq -c 'if .category == "sign" then {id, error: {class: "x"}} else .level = .category | del(.category) end' whole > other
+    jq '.category = "level"' "$CAPMILL_SHARE/benchmarks/mmmu.json" > my.json
+    prism-eval --figures --preset ./my.json --summary again other
+    jq -e '.failed > 0 and (.categories | keys | index("sign") == null and length > 1)' again
+    run -2 prism-eval --figures
+    run -2 prism-eval --figures none
+    run -2 prism-eval --figures rows
+    run -75 prism-eval --figures --summary /dev/full whole
+    run -2 prism-eval --figures -o out whole
+    run --separate-stderr -2 prism-eval --compare -o out whole whole
+    [[ "$stderr" == *"-o FILE: what --compare and --figures write goes to standard output"* ]]
 }
