@@ -511,6 +511,20 @@ static int figures(struct cli *cli)
     return status;
 }
 
+/* How many rows are worked on at once. Most rows wait for captions of a picture that
+ * another row has asked for: those behind them must be looked at to keep a captioner
+ * busy, which takes as many requests at once as it would anyway. */
+static int workers(const struct job *job)
+{
+    enum { ROWS_A_PICTURE = 8, MOST = 512 };
+    int judging = model_workers(job->judge.model);
+    if (!job->captioner.model)
+        return judging;
+    int captioning = ROWS_A_PICTURE * model_workers(job->captioner.model);
+    captioning = captioning > MOST ? MOST : captioning;
+    return captioning > judging ? captioning : judging;
+}
+
 int main(int argc, char *argv[])
 {
     struct cli cli;
@@ -529,10 +543,7 @@ int main(int argc, char *argv[])
         release(&job);
         return status;
     }
-    int workers = model_workers(job.judge.model);
-    if (job.captioner.model && model_workers(job.captioner.model) > workers)
-        workers = model_workers(job.captioner.model);
-    cli_map(&cli, workers, eval_row, &job);
+    cli_map(&cli, workers(&job), eval_row, &job);
     if (sum_up(&job) < 0)
         cli_give_up(&cli, "%s", fail_text());
     if (job.captioner.model)

@@ -349,3 +349,16 @@ Prism_Seed2K_step_eval_400_final.json" ]
     run --separate-stderr -2 prism-eval --compare -o out whole whole
     [[ "$stderr" == *"-o FILE: what --compare and --figures write goes to standard output"* ]]
 }
+
+@test "a captioner is kept busy where many rows ask about each picture" {
+    start_server --delay 300
+    eye=$SERVER_URL eye_log=$SERVER_LOG
+    start_server
+    head -64 "$WORLD/test.jsonl" | jq -c '{image} as $p | range(8)
+        | $p + {id: "\($p.image)-\(.)", question: "Q\(.)?", answer: "x", kind: "exact"}' > rows
+    prism-eval --judge "$SERVER_URL#j" --captioner "$eye#c" --concurrency 16 --root "$WORLD" -o out rows 2> /dev/null
+    [ "$(wc -l < "$eye_log")" = 64 ]
+    most=$(cut -f2 "$eye_log" | sort -n | tail -n 1)
+    echo "# $most of 16 captions at once" >&3
+    [ "$most" -gt 8 ] && [ "$most" -le 16 ]
+}
