@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct cli_option options[] = {
     {"judge", 0, CLI_TEXT, "SPEC", "the blind judge (or -m)", true},
@@ -304,6 +305,16 @@ static int open_prompts(struct job *job)
                : 0;
 }
 
+/* Rows must not take the place of the captions that they are made from. 0 or -1. */
+static int check_captions(const struct job *job, const char *path)
+{
+    struct stat in, out;
+    if (job->output && stat(path, &in) == 0 && stat(job->output, &out) == 0 &&
+        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return fail(FAIL_REFUSED, "--captions %s: is the output, too", path);
+    return 0;
+}
+
 /* Captions that are there, and where those that are made are kept. */
 static int open_store(struct job *job)
 {
@@ -311,7 +322,9 @@ static int open_store(struct job *job)
     const char *keep = cli_text(job->cli, "keep", NULL);
     struct buf name = {0};
     char made[33];
-    if (!(job->store = store_new()) || (captions && store_load(job->store, captions) < 0))
+    if (!(job->store = store_new()) ||
+        (captions &&
+         (check_captions(job, captions) < 0 || store_load(job->store, captions) < 0)))
         return -1;
     if (captions)
         cli_note(job->cli,

@@ -362,3 +362,23 @@ Prism_Seed2K_step_eval_400_final.json" ]
     echo "# $most of 16 captions at once" >&3
     [ "$most" -gt 8 ] && [ "$most" -le 16 ]
 }
+
+@test "captions in the shapes that others write; files that would be harmed or never end" {
+    echo '{"image":"a.png","question":"What color is the background?","options":["pink","white"],"answer":"A"}' > rows
+    while IFS= read -r shape; do
+        echo "$shape" > captions
+        [ "$(pocket_eval --captions captions rows 2> /dev/null | jq .best)" = 1 ]
+    done <<'SHAPES'
+{"image":"./a.png","caption":"The background is pink."}
+{"images":["a.png"],"caption":["Nothing.","The background is pink."]}
+{"image_path":"a.png","captions":["The background is pink."]}
+[{"image":[{"role":"user","content":[{"type":"image","image":"a.png"}]}],"captions":[{"text":"The background is pink."}]}]
+{"original_sample":{"image":"a.png","answer":"A"},"generated_captions":["The background is pink."]}
+SHAPES
+    cp captions before
+    run --separate-stderr -2 pocket_eval --captions captions -o captions --force rows
+    [[ "$stderr" == *"--captions captions: is the output, too"* ]]
+    cmp captions before
+    run --separate-stderr -2 timeout 20 prism-eval --judge pocket-judge --captioner pocket --keep /dev/full rows
+    [[ "$stderr" == *"/dev/full: not a regular file"* ]]
+}

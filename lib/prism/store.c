@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Of a picture or an id. */
@@ -123,14 +124,19 @@ static struct entry *entry_of(struct store *s, struct key key)
     return *slot = e; /* cppcheck-suppress memleak */
 }
 
-/* A picture's key and an id's never meet: the first byte tells them apart. */
+/* A picture's key and an id's are two. "./a.png", as
+ * find(1) has it, is "a.png". */
 static struct key key_for(char kind, struct span json, struct buf *room)
 {
     buf_clear(room);
-    buf_char(room, kind);
     if (json_type(json) != JSON_STRING || json_text(json, room) < 0)
         buf_add(room, json.s, json.n);
-    return key_of(true, room->data, room->len);
+    struct span text = {room->data, room->len};
+    while (kind == 'm' && text.n > 2 && memcmp(text.s, "./", 2) == 0)
+        text = (struct span){text.s + 2, text.n - 2};
+    struct key key = key_of(true, text.s, text.n);
+    key.hi ^= (uint64_t)kind;
+    return key;
 }
 
 /* What a picture is called, wherever it lies: the last part of its path, of a table's
@@ -322,6 +328,9 @@ static int load_row(struct store *s, struct span row, const char *made)
     if (json_check(row) < 0)
         return -1;
     struct span list, media = store_media(row), id = json_get(row, "id");
+    struct span sample = json_get(row, "original_sample"); /* CapRL's file of stage 1 */
+    if (json_type(sample) == JSON_OBJECT && !there(media))
+        media = store_media(sample);
     if (made && (json_get(row, "made").n != 34 ||
                  memcmp(json_get(row, "made").s + 1, made, 32) != 0))
         return 0;
@@ -332,6 +341,8 @@ static int load_row(struct store *s, struct span row, const char *made)
     list = json_get(row, "captions");
     if (!there(list))
         list = json_get(row, "caption");
+    if (!there(list))
+        list = json_get(row, "generated_captions");
     if (json_type(list) != JSON_ARRAY && json_type(list) != JSON_STRING)
         return fail(FAIL_MISSING, "no \"captions\" and no \"caption\"");
     if (!there(media) && !there(id))
@@ -406,6 +417,9 @@ int store_keep(struct store *s, const char *path, const char made[33])
     s->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (s->fd < 0)
         return fail(FAIL_REFUSED, "%s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(s->fd, &st) < 0 || !S_ISREG(st.st_mode)) /* it is read again, to its end */
+        return fail(FAIL_REFUSED, "%s: not a regular file", path);
     return mend(s->fd, path) < 0 ? -1 : load(s, path, made);
 }
 

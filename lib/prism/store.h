@@ -27,8 +27,9 @@ struct span store_media(struct span row);
 struct store *store_new(void); /* NULL: memory */
 void store_free(struct store *s);
 
-/* Take in every row of a file of captions (`captions`, or `caption`), by its picture
- * (`image`, `images`, `image_path`, `video`) and by its `id`. Rows with an error are left
+/* Take in every row of a file of captions (`captions`, `caption`, or CapRL's
+ * `generated_captions`), by its picture (`image`, `images`, `image_path`, `video`, of
+ * `original_sample` too) and by its `id`. Rows with an error are left
  * out and counted. 0, or -1 naming file and line: no JSON, no captions, two rows of one
  * picture (or of one id, without a picture) with different captions, or the file cannot
  * be read. */
