@@ -399,6 +399,7 @@ static int sum_up(struct job *job)
     const char *errors = cli_text(job->cli, "errors", NULL);
     struct buf json = {0}, table = {0};
     struct cli_counts counts;
+    char hash[33];
     int status = 0;
     cli_count(job->cli, &counts);
     if (!counts.whole)
@@ -419,8 +420,9 @@ static int sum_up(struct job *job)
         buf_char(&json, '{');
         status = summary_put(&job->summary, job->seed, &json);
         buf_text(&json, ",\"manifest\":");
+        store_hash(job->store, hash);
         manifest_put(&json, &job->judge, job->captioner.model ? &job->captioner : NULL,
-                     cli_text(job->cli, "captions", NULL), job->seed);
+                     cli_text(job->cli, "captions", NULL), hash, job->seed);
         buf_text(&json, "}\n");
         if (status == 0)
             status = buf_ok(&json) < 0 ? -1 : file_replace(path, json.data, json.len);

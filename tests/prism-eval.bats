@@ -367,7 +367,8 @@ Prism_Seed2K_step_eval_400_final.json" ]
     echo '{"image":"a.png","question":"What color is the background?","options":["pink","white"],"answer":"A"}' > rows
     while IFS= read -r shape; do
         echo "$shape" > captions
-        [ "$(pocket_eval --captions captions rows 2> /dev/null | jq .best)" = 1 ]
+        [ "$(pocket_eval --captions captions --summary sum rows 2> /dev/null | jq .best)" = 1 ]
+        jq -r .manifest.captions_hash sum >> hashes
     done <<'SHAPES'
 {"image":"./a.png","caption":"The background is pink."}
 {"images":["a.png"],"caption":["Nothing.","The background is pink."]}
@@ -375,6 +376,12 @@ Prism_Seed2K_step_eval_400_final.json" ]
 [{"image":[{"role":"user","content":[{"type":"image","image":"a.png"}]}],"captions":[{"text":"The background is pink."}]}]
 {"original_sample":{"image":"a.png","answer":"A"},"generated_captions":["The background is pink."]}
 SHAPES
+    # the manifest says which captions they were
+    [ "$(sort -u hashes | grep -cE '^[0-9a-f]{32}$')" = 5 ]
+    mv captions again
+    pocket_eval --captions again --summary sum rows > /dev/null 2>&1
+    [ "$(jq -r .manifest.captions_hash sum)" = "$(tail -n 1 hashes)" ]
+    mv again captions
     cp captions before
     run --separate-stderr -2 pocket_eval --captions captions -o captions --force rows
     [[ "$stderr" == *"--captions captions: is the output, too"* ]]

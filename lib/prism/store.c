@@ -29,7 +29,8 @@ struct store {
     struct entry **table; /* [size], a power of two */
     size_t size, used;
     long count, left_out;
-    int fd; /* the kept file; -1: none */
+    struct key loaded; /* of the lines of store_load(), one by one */
+    int fd;            /* the kept file; -1: none */
     char *path, made[33];
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -363,6 +364,13 @@ static int load_row(struct store *s, struct span row, const char *made)
                  : 0;
 }
 
+/* Take a line into the hash of a file. */
+static void hash_line(struct store *s, struct span line)
+{
+    struct key both[2] = {s->loaded, key_of(true, line.s, line.n)};
+    s->loaded = key_of(true, (const char *)both, sizeof both);
+}
+
 static int load(struct store *s, const char *path, const char *made)
 {
     struct reader *r = reader_open(path, NULL);
@@ -371,6 +379,8 @@ static int load(struct store *s, const char *path, const char *made)
     if (!r)
         return -1;
     while (status == 0 && (rc = reader_next(r, &line)) == 1) {
+        if (!made)
+            hash_line(s, line.text);
         status = load_row(s, line.text, made);
         if (status < 0)
             fail_in("%s:%lld", path, (long long)line.number);
@@ -431,6 +441,12 @@ long store_count(const struct store *s)
 long store_left_out(const struct store *s)
 {
     return s->left_out;
+}
+
+void store_hash(const struct store *s, char hex[33])
+{
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)s->loaded.hi,
+             (unsigned long long)s->loaded.lo);
 }
 
 /* -- Asking for captions

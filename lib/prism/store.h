@@ -42,6 +42,8 @@ int store_keep(struct store *s, const char *path, const char made[33]);
 /* How many pictures (and ids) captions are there for; rows with an error left out. */
 long store_count(const struct store *s);
 long store_left_out(const struct store *s);
+/* Hash of all lines that store_load() read, in hex: which captions they were. */
+void store_hash(const struct store *s, char hex[33]);
 
 /* Captions of a picture (JSON of its media) or, where picture.s is NULL or it is not
  * known, of an id (JSON): not where several pictures of the file have that id, nor where
