@@ -63,11 +63,11 @@ static void *draw_share(void *context)
 void bootstrap_draw(double value[2][BOOTSTRAP_DRAWS], const struct cluster *clusters,
                     int count, uint64_t seed)
 {
-    struct share shares[THREADS_MAX];
-    pthread_t threads[THREADS_MAX];
     int n = count < ALONE_BELOW ? 1 : processors_usable(), started = 1;
     n = n > THREADS_MAX ? THREADS_MAX : n;
-    for (int t = 0; t < n; t++)
+    struct share shares[THREADS_MAX] = {{value, clusters, count, 0, n, seed}};
+    pthread_t threads[THREADS_MAX];
+    for (int t = 1; t < n; t++)
         shares[t] = (struct share){value, clusters, count, t, n, seed};
     while (started < n &&
            pthread_create(&threads[started], NULL, draw_share, &shares[started]) == 0)
