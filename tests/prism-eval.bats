@@ -389,3 +389,13 @@ SHAPES
     run --separate-stderr -2 timeout 20 prism-eval --judge pocket-judge --captioner pocket --keep /dev/full rows
     [[ "$stderr" == *"/dev/full: not a regular file"* ]]
 }
+
+@test "kept captions where the disk is full: whole lines, and the rest another time" {
+    head -12 "$WORLD/test.jsonl" | jq -c '{image, question: "Q?", answer: "x", kind: "exact"}' > rows
+    run --separate-stderr -1 bash -c "trap '' XFSZ; ulimit -f 1
+        prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept rows"
+    jq -e -c .captions kept > /dev/null
+    [ "$(grep -c '"class":"internal"' <<<"$output")" = $((12 - $(wc -l < kept))) ]
+    prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root "$WORLD" --keep kept rows > /dev/null 2>&1
+    [ "$(jq -r .image kept | sort -u | wc -l)" = 12 ] && [ "$(wc -l < kept)" = 12 ]
+}
