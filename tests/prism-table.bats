@@ -61,14 +61,14 @@ WANT
 }
 
 @test "latex: special characters, standard errors, bold" {
-    { cell '50% of_#1 \ ~^{x}&$' x 0.5 0.01; cell b x 0.75 0.0249; } > cells
+    { cell '50% of_#1 \ ~^{x}&$|<>' x 0.5 0.01; cell b x 0.75 0.0249; } > cells
     table latex mean yes > got
     diff got - <<'WANT'
 \begin{tabular}{lrr}
 \hline
  & X & Average \\
 \hline
-50\% of\_\#1 \textbackslash{} \textasciitilde{}\textasciicircum{}\{x\}\&\$ & 50.0 $\pm$ 1.0 & 50.0 $\pm$ 1.0 \\
+50\% of\_\#1 \textbackslash{} \textasciitilde{}\textasciicircum{}\{x\}\&\$\textbar{}\textless{}\textgreater{} & 50.0 $\pm$ 1.0 & 50.0 $\pm$ 1.0 \\
 b & \textbf{75.0} $\pm$ 2.5 & \textbf{75.0} $\pm$ 2.5 \\
 \hline
 \end{tabular}
