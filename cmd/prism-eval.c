@@ -26,7 +26,7 @@ static const struct cli_option options[] = {
     {"preset", 0, CLI_TEXT, "NAME|FILE",
      "a benchmark's prompts, kind of answer, categories (chartqa, ...)", false},
     {"kind", 0, CLI_TEXT, "KIND",
-     "of rows that name none: choice, relaxed, anls, vqa, math or exact", false},
+     "of rows that name none: choice, relaxed, anls, vqa, math, exact or items", false},
     {"rules", 0, CLI_TEXT, "ours|published", "rules to score by (ours)", false},
     {"letter", 0, CLI_TEXT, "RULE",
      "how a choice is read: alone, first-char or anywhere (alone)", false},
@@ -139,7 +139,7 @@ static void read_kinds(struct job *job, struct cli *cli)
                *letter = cli_text(cli, "letter", "alone");
     job->defaults.kind = -1;
     if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
-        cli_bad_usage(cli, "--kind %s: not choice, relaxed, anls, vqa, math or exact",
+        cli_bad_usage(cli, "--kind %s: not choice, relaxed, anls, vqa, math, exact or items",
                       kind);
     job->judge.rules = option_choice(cli, "rules", "ours|published", 0) == 1
                            ? ANSWER_PUBLISHED
