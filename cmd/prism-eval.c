@@ -29,7 +29,7 @@ static const struct cli_option options[] = {
     {"preset", 0, CLI_TEXT, "NAME|FILE",
      "a benchmark's prompts, kind of answer, categories (chartqa, ...)", false},
     {"kind", 0, CLI_TEXT, "KIND",
-     "of rows that name none: choice, relaxed, anls, vqa, math or exact", false},
+     "of rows that name none: choice, relaxed, anls, vqa, math, exact or items", false},
     {"rules", 0, CLI_TEXT, "ours|published", "rules to score by (ours)", false},
     {"letter", 0, CLI_TEXT, "RULE",
      "how a choice is read: alone, first-char or anywhere (alone)", false},
@@ -174,8 +174,8 @@ static void read_kinds(struct job *job, struct cli *cli)
         cli_bad_usage(cli, "--kind judge: score with --kind exact, then answer-score "
                            "--kind judge");
     else if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
-        cli_bad_usage(cli, "--kind %s: not choice, relaxed, anls, vqa, math or exact",
-                      kind);
+        cli_bad_usage(
+            cli, "--kind %s: not choice, relaxed, anls, vqa, math, exact or items", kind);
     job->judge.rules = option_choice(cli, "rules", "ours|published", 0) == 1
                            ? ANSWER_PUBLISHED
                            : ANSWER_OURS;
