@@ -141,6 +141,9 @@ bool rows_next(struct cli *cli, struct row *row);
 /* Write the row (failed ones as error rows, to --errors where given, with their message
  * on stderr) and free it. */
 void rows_write(struct cli *cli, struct row *row);
+/* What rows_write() would add for --stamp, now: for a program that renders rows itself
+ * (row_render(), row_replace()). A row whose _run is no list fails. */
+void rows_stamp(const struct cli *cli, struct row *row);
 void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (filters) */
 
 /* Ordered parallel map: up to `workers` threads, started as rows need them, run
