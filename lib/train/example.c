@@ -1,25 +1,13 @@
 /* example.c: see example.h. A conversation is rendered once as a whole and once up to
  * each assistant's opening: what lies between is what the assistant said. */
-#include "train/example.h"
 #include "base/fail.h"
-#include "engine/config.h"
-#include "media/patches.h"
 #include "model/conversation.h"
-#include "model/prompt.h"
 #include "row/row.h"
+#include "train/example_own.h"
 #include "train/turns.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct trainer_text {
-    const struct example_options *options;
-    struct model_config config;
-    struct tokenizer *tokenizer;
-    struct chat *chat;
-    struct patch_config patches;
-    int32_t end; /* the token that ends a turn */
-};
 
 void trainer_text_close(struct trainer_text *t)
 {

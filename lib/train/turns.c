@@ -2,43 +2,18 @@
  * of {"from","value"} with <image> where a picture stands. */
 #include "train/turns.h"
 #include "base/fail.h"
+#include "train/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A turn more behind the conversation's: one text part. 0 or -1. */
-static int turn_add(struct conversation *c, struct row *row, enum turn_role role,
-                    struct span text)
-{
-    struct turn *turns = realloc(c->turns, (size_t)(c->count + 1) * sizeof *turns);
-    struct turn_part *part = row_alloc(row, sizeof *part);
-    if (!turns) {
-        return fail_memory();
-    }
-    c->turns = turns;
-    if (!part)
-        return -1;
-    *part = (struct turn_part){.text = text};
-    turns[c->count++] = (struct turn){role, part, 1};
-    return 0;
-}
-
 static int decoded(struct row *row, struct span object, const char *key,
                    struct span *text)
 {
-    struct buf out = {0};
     struct span value = json_get(object, key);
     if (!value.s)
         return fail(FAIL_MISSING, "no \"%s\"", key);
-    int status = json_text(value, &out);
-    char *copy = status == 0 ? row_alloc(row, out.len + 1) : NULL;
-    if (copy && out.len)
-        memcpy(copy, out.data, out.len);
-    if (copy)
-        copy[out.len] = '\0';
-    *text = (struct span){copy, out.len};
-    buf_free(&out);
-    return copy ? 0 : fail_in("%s", key);
+    return messages_text(row, value, text) < 0 ? fail_in("%s", key) : 0;
 }
 
 /* Pictures, prompt, and the caption as the assistant's turn. */
@@ -63,7 +38,7 @@ static int read_caption(struct conversation *c, struct row *row,
     }
     if (!text.s)
         return fail(FAIL_MISSING, "no \"caption\" or \"text\"");
-    return turn_add(c, row, TURN_ASSISTANT, text);
+    return messages_add_text(c, row, TURN_ASSISTANT, text);
 }
 
 static int role_of(struct span from, enum turn_role *role)
@@ -114,8 +89,8 @@ static int read_value(struct turn *turn, struct row *row, struct span value,
     return 0;
 }
 
-static int read_conversations(struct conversation *c, struct row *row,
-                              const struct conversation_options *o)
+int turns_conversations(struct conversation *c, struct row *row,
+                        const struct conversation_options *o)
 {
     struct span list, element, from, value;
     struct turn_part *pictures = NULL;
@@ -149,7 +124,7 @@ int turns_read(struct conversation *c, struct row *row, const struct example_opt
     struct conversation_options own = {
         .root = o->root, .system = o->system, .prompt = o->prompt};
     if (row_has(row, "conversations"))
-        return read_conversations(c, row, &own);
+        return turns_conversations(c, row, &own);
     if (row_has(row, "messages"))
         return conversation_read(c, row, &own);
     return read_caption(c, row, &own);
