@@ -182,8 +182,9 @@ figures() {
 
 @test "a full disk leaves the checkpoint before it whole" {
     sft --schedule constant --steps 2 --out out rows.jsonl > /dev/null
-    (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics 2> messages) && return 1 || true
-    cat messages
+    small_disk() { (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics); }
+    run --separate-stderr -75 small_disk
+    [[ "$stderr" == "sft-step: out/"*": File too large" ]]
     [ "$(readlink out/latest)" = v000002 ]
     [ "$(find out -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
     sft --schedule constant --epochs 2 --resume --out out rows.jsonl > /dev/null

@@ -53,6 +53,7 @@ static int version_path(char path[PATH_MAX], const char *out, int64_t step,
                : fail(FAIL_MODEL, "%s: path too long", out);
 }
 
+/* FAIL_REFUSED: there is no space, here and in what writes tensors. */
 static int failed(const char *path)
 {
     return fail(errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? FAIL_REFUSED
@@ -490,7 +491,8 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
     if (status < 0) {
         fail_save(&why);
         folder_remove(made);
-        return fail_again(&why);
+        fail_again(&why);
+        return why.kind == FAIL_REFUSED ? CHECKPOINT_FULL : -1;
     }
     if (c->keep > 0)
         old_remove(c, c->keep);

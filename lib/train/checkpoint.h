@@ -25,10 +25,12 @@ struct checkpoints {
     int keep;           /* versions that stay; 0: all */
 };
 
+enum { CHECKPOINT_FULL = -2 }; /* no space on the disk */
+
 /* Write version `step` into OUT, which is there: all parameters (trained or not), the
  * optimizer's state, and the caller's own state (borrowed). The versions that are too old
- * go afterwards. On failure (FAIL_SPACE-like class where the disk is full) nothing but
- * the temporary folder is touched, and that is removed. 0 or -1. */
+ * go afterwards. On failure nothing but the temporary folder is touched, and that is
+ * removed. 0, -1, or CHECKPOINT_FULL. */
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, const json_t *state);
 

@@ -47,7 +47,8 @@ static int line_read(struct dataset *d, struct line *line, int file, const char 
     row.line = line->number;
     if (row.passed_error) {
         d->passed++;
-    } else if (row.bad || example_sft_plan(&e, t, &row) < 0) {
+    } else if (row.bad ||
+               d->objective->example(d->objective->context, &e, t, &row, true) < 0) {
         if (!row.bad)
             row_fail(&row);
         d->bad++;
@@ -65,11 +66,11 @@ static int line_read(struct dataset *d, struct line *line, int file, const char 
     return status;
 }
 
-int dataset_read(struct dataset *d, char **files, int count, const char *program,
-                 const struct trainer_text *t, dataset_bad *bad, void *context,
-                 bool (*stop)(void *context))
+int dataset_read(struct dataset *d, const struct objective *objective, char **files,
+                 int count, const char *program, const struct trainer_text *t,
+                 dataset_bad *bad, void *context, bool (*stop)(void *context))
 {
-    *d = (struct dataset){.files = files};
+    *d = (struct dataset){.objective = objective, .files = files};
     int status = 0;
     for (int f = 0; status == 0 && f < count; f++) {
         struct line line;
@@ -110,7 +111,7 @@ int dataset_example(const struct dataset *d, int64_t i, const struct trainer_tex
         tokens_free(&tokens);
         return -1;
     }
-    int status = example_sft(e, t, &row);
+    int status = d->objective->example(d->objective->context, e, t, &row, false);
     if (status < 0)
         fail_in("%s:%lld", d->files[from->file], (long long)from->line);
     row_free(&row);

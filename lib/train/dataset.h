@@ -6,7 +6,7 @@
  */
 #ifndef DATASET_H
 #define DATASET_H
-#include "train/example.h"
+#include "train/objective.h"
 
 /* One good row. */
 struct dataset_row {
@@ -18,7 +18,8 @@ struct dataset_row {
 };
 
 struct dataset {
-    char **files; /* borrowed; "-" is standard input */
+    const struct objective *objective; /* what makes examples of rows; borrowed */
+    char **files;                      /* borrowed; "-" is standard input */
     struct dataset_row *rows;
     int64_t count, cap;
     int64_t bad, passed; /* rows that failed; that came in with an error */
@@ -30,9 +31,9 @@ typedef void dataset_bad(void *context, struct row *row);
 
 /* Read all files; program is the stage of error rows. 0, or -1 (a file cannot be read, a
  * bad row made `stop` true, memory). dataset_free() in both cases. */
-int dataset_read(struct dataset *d, char **files, int count, const char *program,
-                 const struct trainer_text *t, dataset_bad *bad, void *context,
-                 bool (*stop)(void *context));
+int dataset_read(struct dataset *d, const struct objective *objective, char **files,
+                 int count, const char *program, const struct trainer_text *t,
+                 dataset_bad *bad, void *context, bool (*stop)(void *context));
 void dataset_free(struct dataset *d);
 
 /* The example of row i, with its pictures. 0 or -1 (a picture is gone). */
