@@ -46,12 +46,16 @@ struct objective {
     /* What an example adds to what the mean is over: its targets, or 1. */
     double (*over)(void *context, const struct example *e);
     /* Once, before the first step and with the weights of the model's folder (a resumed
-     * run's too): how many rows there are. May be NULL. 0 or -1. */
-    int (*begin)(void *context, const struct dataset *d, const struct dataset *eval);
+     * run's too): how many rows there are. May be NULL. 0; 1: what reference() would see
+     * is known already, it is not called; or -1. */
+    int (*begin)(void *context, struct trainer *t, const struct dataset *d,
+                 const struct dataset *eval);
     /* Likewise, for each row of d and eval, in order: a forward pass without gradients is
      * done (trainer_logprobs()). May be NULL. A row whose picture is gone by now is left
      * out. 0 or -1. */
     int (*reference)(void *context, struct trainer *t, const struct micro *m);
+    /* After the last of them. May be NULL. 0 or -1. */
+    int (*referenced)(void *context);
     /* Losses of m's examples, added to sums; with m->train also trainer_backward() with
      * the derivatives of loss / m->over. 0 or -1. */
     int (*micro)(void *context, struct trainer *t, const struct micro *m,

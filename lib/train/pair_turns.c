@@ -127,6 +127,21 @@ static bool begin_alike(struct span a, struct span b, int count)
     return true;
 }
 
+/* Both answers are at hand, with so many messages before them: are these one prompt? */
+static int same_prompt(struct row *row, int before, int other)
+{
+    if ((before > 0 || other > 0) &&
+        (row_has(row, "prompt") || row_has(row, "messages") ||
+         row_has(row, "conversations")))
+        return fail(FAIL_TYPE, "%s: %d messages, where there is a prompt already",
+                    before > 0 ? "chosen" : "rejected",
+                    (before > 0 ? before : other) + 1);
+    return before == other && begin_alike(row_value(row, "chosen"),
+                                          row_value(row, "rejected"), before)
+               ? 0
+               : fail(FAIL_TYPE, "chosen and rejected answer different prompts");
+}
+
 static int read_prompt(struct conversation *c, struct row *row, int before,
                        const struct example_options *from)
 {
@@ -134,10 +149,6 @@ static int read_prompt(struct conversation *c, struct row *row, int before,
         .root = from->root, .system = from->system, .prompt = from->prompt};
     bool list =
         row_has(row, "prompt") && json_type(row_value(row, "prompt")) == JSON_ARRAY;
-    if (before > 0 && (row_has(row, "prompt") || row_has(row, "messages") ||
-                       row_has(row, "conversations")))
-        return fail(FAIL_TYPE, "chosen: %d messages, where there is a prompt already",
-                    before + 1);
     if (before > 0)
         return read_messages(c, row, "chosen", before, &o);
     if (row_has(row, "conversations"))
@@ -153,11 +164,9 @@ int pair_turns_read(struct pair_turns *p, struct row *row,
     int before, other;
     *p = (struct pair_turns){0};
     if (read_answer(row, "chosen", &p->chosen, &before) < 0 ||
-        read_answer(row, "rejected", &p->rejected, &other) < 0)
+        read_answer(row, "rejected", &p->rejected, &other) < 0 ||
+        same_prompt(row, before, other) < 0)
         return -1;
-    if (before != other ||
-        !begin_alike(row_value(row, "chosen"), row_value(row, "rejected"), before))
-        return fail(FAIL_TYPE, "chosen and rejected answer different prompts");
     if (read_prompt(&p->prompt, row, before, o) < 0)
         return -1;
     const struct conversation *c = &p->prompt;

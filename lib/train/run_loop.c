@@ -103,12 +103,13 @@ static int begin(const struct run *r)
     const struct objective *of = r->d->objective;
     struct objective_sums sums;
     double over;
-    if (of->begin && of->begin(of->context, r->d, r->eval) < 0)
-        return -1;
-    int status = of->reference ? pass_all(r, r->d, STEP_REFERENCE, &sums, &over) : 0;
-    if (status == 0 && of->reference && r->eval)
+    int status = of->begin ? of->begin(of->context, r->t, r->d, r->eval) : 0;
+    if (status != 0 || !of->reference)
+        return status < 0 ? -1 : 0;
+    status = pass_all(r, r->d, STEP_REFERENCE, &sums, &over);
+    if (status == 0 && r->eval)
         status = pass_all(r, r->eval, STEP_REFERENCE, &sums, &over);
-    return status;
+    return status == 0 && of->referenced ? of->referenced(of->context) : status;
 }
 
 /* -- Steps -----------------------------------------------------------------------------
