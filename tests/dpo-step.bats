@@ -57,6 +57,24 @@ numbers() { jq -c "del(.step_time,.tokens_per_second)"; }
     run ! cmp -s got want
 }
 
+@test "--system is a turn before every form's own, and refused beside one" {
+    head -n 3 rewarded.jsonl > three.jsonl
+    rl-pairs three.jsonl > caption.jsonl
+    for form in trl llamafactory; do rl-pairs --form $form three.jsonl > $form.jsonl; done
+    jq -c '.gen = {system:"Be brief."}' caption.jsonl > gen.jsonl
+    dpo --no-shuffle --out plain.out caption.jsonl | numbers > plain
+    dpo --no-shuffle --system "Be brief." --out caption.out caption.jsonl | numbers > want
+    run ! cmp -s plain want
+    for form in trl llamafactory; do dpo --no-shuffle --system "Be brief." --out $form.out $form.jsonl | numbers | cmp - want; done
+    dpo --no-shuffle --out gen.out gen.jsonl | numbers | cmp - want
+    for form in trl llamafactory; do
+        rl-pairs --form $form <(jq -c '.gen = {system:"Be brief."}' three.jsonl) > $form.jsonl
+        dpo --no-shuffle --out $form.own $form.jsonl | numbers | cmp - want
+        run --separate-stderr -2 dpo --system Hm --out $form.no $form.jsonl
+        [[ "$stderr" == *"--system cannot apply"* ]]
+    done
+}
+
 @test "pairs of text alone, on a model of text" {
     printf '%s\n' '{"prompt":"What colour is it?","chosen":"red","rejected":"not stated"}' \
         '{"messages":[{"role":"user","content":"Which shape?"},{"role":"assistant","content":"What?"},{"role":"user","content":"Which?"}],"chosen":"a star","rejected":""}' \

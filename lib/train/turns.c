@@ -89,13 +89,32 @@ static int read_value(struct turn *turn, struct row *row, struct span value,
     return 0;
 }
 
+/* One element of the list as a turn behind the conversation's, which has room. */
+static int read_turn(struct conversation *c, struct row *row, struct span element,
+                     const struct turn_part *pictures, int count, int *next,
+                     const char *system)
+{
+    struct turn *turn = &c->turns[c->count];
+    struct span from, value;
+    if (decoded(row, element, "from", &from) < 0 ||
+        decoded(row, element, "value", &value) < 0 || role_of(from, &turn->role) < 0)
+        return -1;
+    if (system && turn->role == TURN_SYSTEM)
+        return fail(FAIL_REFUSED,
+                    "a system turn of the row's own: --system cannot apply");
+    if (read_value(turn, row, value, pictures, count, next) < 0)
+        return -1;
+    c->count++;
+    return 0;
+}
+
 int turns_conversations(struct conversation *c, struct row *row,
                         const struct conversation_options *o)
 {
-    struct span list, element, from, value;
+    struct span list, element;
     struct turn_part *pictures = NULL;
     int count = 0, next = 0;
-    size_t at = 0, turns = 0;
+    size_t at = 0, turns = 1;
     *c = (struct conversation){0};
     if (row_array(row, "conversations", &list) < 0)
         return -1;
@@ -104,16 +123,16 @@ int turns_conversations(struct conversation *c, struct row *row,
     if (count < 0)
         return -1;
     while (json_each(list, &at, &element)) turns++;
-    if (!(c->turns = calloc(turns + 1, sizeof *c->turns)))
+    if (o->system && messages_add_text(c, row, TURN_SYSTEM, span_of(o->system)) < 0)
+        return -1;
+    struct turn *room = realloc(c->turns, turns * sizeof *room);
+    if (!room)
         return fail_memory();
-    for (at = 0; json_each(list, &at, &element); c->count++) {
-        struct turn *turn = &c->turns[c->count];
-        if (decoded(row, element, "from", &from) < 0 ||
-            decoded(row, element, "value", &value) < 0 ||
-            role_of(from, &turn->role) < 0 ||
-            read_value(turn, row, value, pictures, count, &next) < 0)
-            return fail_in("conversations[%d]", c->count);
-    }
+    c->turns = room;
+    at = 0;
+    for (int i = 0; json_each(list, &at, &element); i++)
+        if (read_turn(c, row, element, pictures, count, &next, o->system) < 0)
+            return fail_in("conversations[%d]", i);
     return next == count
                ? 0
                : fail(FAIL_TYPE, "%d pictures and %d <image> tags", count, next);

@@ -9,7 +9,7 @@
  * conversation_free() in both cases. */
 int turns_read(struct conversation *c, struct row *row, const struct example_options *o);
 
-/* The turns of `conversations` alone; likewise. Of o only root is read. */
+/* The turns of `conversations` alone; likewise. Of o root and system are read. */
 int turns_conversations(struct conversation *c, struct row *row,
                         const struct conversation_options *o);
 #endif
