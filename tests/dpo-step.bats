@@ -195,6 +195,10 @@ EOF
     [[ "$stderr" == *beta* ]]
     run --separate-stderr -2 dpo --steps 2 --resume --out out pairs.jsonl
     [[ "$stderr" == *"not those that the run began with"* ]]
+    run --separate-stderr -2 dpo --steps 2 --resume --prompt Hm --out out few.jsonl
+    [[ "$stderr" == *"out/reference.json: "*"not those that the run began with"* ]]
+    run --separate-stderr -2 dpo-step -m out/latest --root "$WORLD" --lr 3e-4 --schedule constant --batch-tokens 256 --steps 2 --resume --out out few.jsonl
+    [[ "$stderr" == *"out/reference.json: the weights"* ]]
     jq -c 'del(.captions) | .caption = .chosen.text' few.jsonl > sft.jsonl
     run --separate-stderr -2 sft-step -m pocket --root "$WORLD" --steps 2 --resume --out out sft.jsonl
     [ "$stderr" != "" ]

@@ -73,8 +73,9 @@ static int begin(void *context, struct trainer *t, const struct dataset *d,
         return -1;
     if (!dpo->o.out || !dpo->o.resume)
         return 0;
-    if (dpo_reference_load(&dpo->reference, dpo->o.out))
-        return 1;
+    int known = dpo_reference_load(&dpo->reference, dpo->o.out);
+    if (known != 0)
+        return known;
     return dpo_reference_make(&dpo->reference, d->count, eval ? eval->count : 0);
 }
 

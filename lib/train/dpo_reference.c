@@ -171,12 +171,22 @@ int dpo_reference_load(struct dpo_reference *r, const char *out)
     struct buf b = {0};
     if (path_of(path, out) < 0)
         return 0;
-    bool good = file_read(&b, path);
-    struct span file = {b.data, b.len};
-    good = good && json_check(file) == 0 && hash_is(file, "weights", r->weights) &&
-           hash_is(file, "examples", r->examples) &&
-           get_set(file, "pairs", r->sums[DPO_LEARNT], r->count[DPO_LEARNT]) &&
-           get_set(file, "eval", r->sums[DPO_EVAL], r->count[DPO_EVAL]);
+    struct span file = {0};
+    int status = file_read(&b, path);
+    if (status) {
+        file = (struct span){b.data, b.len};
+        status = json_check(file) == 0 && json_get(file, "weights").s &&
+                 json_get(file, "examples").s;
+    }
+    if (status && (!hash_is(file, "weights", r->weights) ||
+                   !hash_is(file, "examples", r->examples)))
+        status = fail(FAIL_REFUSED,
+                      "%s: the weights, rows or options are not those that the run began "
+                      "with: --force starts anew",
+                      path);
+    if (status > 0)
+        status = get_set(file, "pairs", r->sums[DPO_LEARNT], r->count[DPO_LEARNT]) &&
+                 get_set(file, "eval", r->sums[DPO_EVAL], r->count[DPO_EVAL]);
     buf_free(&b);
-    return good;
+    return status;
 }

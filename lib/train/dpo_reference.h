@@ -7,7 +7,7 @@
  *                         null: the row could not be read then
  *
  * The hashes are of the weights and of the token ids and picture sizes: numbers of other
- * weights or other examples are never taken.
+ * weights or other examples are never taken, and a run does not go on with such.
  */
 #ifndef DPO_REFERENCE_H
 #define DPO_REFERENCE_H
@@ -33,8 +33,8 @@ void dpo_reference_example(struct dpo_reference *r, const struct example *e);
 int dpo_reference_weights(struct dpo_reference *r, const struct params *p,
                           const struct kernels *k, struct dev *dev);
 
-/* Take the sums from out's file if it is there, whole, and of the same weights and
- * examples. 1, or 0: it is not. */
+/* Take the sums from out's file. 1; 0: there is none, or it is damaged; -1 (refused): it
+ * is of other weights or examples. */
 int dpo_reference_load(struct dpo_reference *r, const char *out);
 /* Write out's file, in one step. 0 or -1 (refused). */
 int dpo_reference_save(const struct dpo_reference *r, const char *out);
