@@ -143,8 +143,10 @@ int main(int argc, char *argv[])
     struct program p = {.cli = &cli};
     if (cli_start(&cli, &page, argc, argv) != 0) /* --help, --version, bad usage */
         return cli.status;
-    if (read_options(&p) < 0)
+    if (read_options(&p) < 0) {
+        buf_free(&p.prompt);
         return cli_quit(&cli);
+    }
     while (rows_next(&cli, &row)) { /* error rows pass by themselves */
         int n = pair_row(&p, &row);
         if (n < 0 && !row.bad)
