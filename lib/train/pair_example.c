@@ -50,8 +50,9 @@ static int render_answer(struct example_part *part, struct prompt_format *format
 static int fit(const struct trainer_text *t, const struct prompt *prompt,
                struct example_part *part)
 {
-    size_t ctx = (size_t)t->options->ctx, all = prompt->ids.n + part->ids.n;
-    if (ctx == 0 || all <= ctx)
+    int limit = t->options->ctx ? t->options->ctx : t->config.text.context;
+    size_t ctx = (size_t)limit, all = prompt->ids.n + part->ids.n;
+    if (limit <= 0 || all <= ctx)
         return 0;
     if (!t->options->truncate)
         return fail(FAIL_TOO_LONG, "%zu tokens, beyond %zu", all, ctx);

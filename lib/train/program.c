@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "model/model.h"
 #include "train/metrics.h"
+#include "train/tensorboard.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -14,14 +15,21 @@
 static void metrics(void *context, const struct run_metrics *m)
 {
     struct train_program *p = context;
+    struct metric list[METRICS_MOST];
     struct buf b = {0};
-    p->failed += m->failed;
-    metrics_row(&b, m, p->objective->extra, p->failed);
+    int count = metrics_list(list, m, p->objective->extra);
+    p->failed = p->failed > m->failed ? p->failed : m->failed;
+    metrics_row(&b, list, count);
     buf_text(&b, "\n");
     if (buf_ok(&b) < 0 || fwrite(b.data, 1, b.len, stdout) != b.len ||
         fflush(stdout) != 0)
         p->gone = true;
     buf_free(&b);
+    if (p->charts && metrics_chart(p->charts, list, count) < 0) {
+        cli_say(p->cli, NULL, "%s; no more is written there", fail_text());
+        tensorboard_close(p->charts);
+        p->charts = NULL;
+    }
 }
 
 static void say(void *context, const char *text)
@@ -58,6 +66,11 @@ static void bad_row(void *context, struct row *row)
     buf_free(&line);
 }
 
+static void waiting(void *context, bool yes)
+{
+    (void)context, (void)yes;
+}
+
 /* -- Options ---------------------------------------------------------------------------
  */
 
@@ -85,6 +98,8 @@ static void words_read(struct run_options *o, struct cli *cli)
         cli_bad_usage(cli, "--dtype %s: not bf16 or fp32", dtype);
     if (lr_kind(&o->lr.kind, cli_text(cli, "schedule", "cosine")) < 0)
         cli_bad_usage(cli, "--schedule: %s", fail_text());
+    if (o->pack && cli_has(cli, "micro-tokens"))
+        cli_bad_usage(cli, "--pack or --micro-tokens, not both");
     if (!o->out)
         cli_bad_usage(cli, "say where the model goes: --out DIR");
     if (!cli_has(cli, "model"))
@@ -113,7 +128,9 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
         .steps = cli_int(cli, "steps", 0, 1, INT64_MAX),
         .batch_tokens = cli_int(cli, "batch-tokens", 8192, 1, INT64_MAX),
         .micro_tokens = cli_int(cli, "micro-tokens", 4096, 1, INT_MAX),
+        .pack = cli_int(cli, "pack", 0, 1, INT_MAX),
         .shuffle = !cli_has(cli, "no-shuffle"),
+        .window = cli_int(cli, "window", 10000, 1, 1 << 30),
         .seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX),
         .lr = {.peak = cli_real(cli, "lr", rate, 0, 10),
                .least = cli_real(cli, "lr-end", 0, 0, 10),
@@ -139,6 +156,9 @@ static int set_up(struct train_program *p)
     const char *errors = cli_text(p->cli, "errors", NULL);
     if (model_find(p->dir, sizeof p->dir, cli_text(p->cli, "model", NULL)) < 0)
         return -1;
+    const char *charts = cli_text(p->cli, "tensorboard", NULL);
+    if (charts && !(p->charts = tensorboard_open(charts)))
+        return fail_in("--tensorboard");
     p->errors = errors ? fopen(errors, p->run.resume ? "ae" : "we") : stdout;
     return p->errors ? 0 : fail(FAIL_REFUSED, "%s: %s", errors, strerror(errno));
 }
@@ -156,11 +176,13 @@ static int end(struct train_program *p)
 
 int train_program_run(struct train_program *p, const struct objective *objective)
 {
-    const struct run_calls calls = {p, metrics, bad_row, say, note, stop};
+    const struct run_calls calls = {p, metrics, bad_row, say, note, &p->wait, stop};
     p->objective = objective;
     if (cli_usable(p->cli) < 0 || cli_heed_signals(p->cli) < 0 || set_up(p) < 0)
         return cli_quit(p->cli);
+    p->wait = (struct stream_wait){cli_wake_fd(p->cli), waiting, p};
     int status = run_train(&p->run, objective, p->cli->page->name, &calls);
+    tensorboard_close(p->charts);
     if (status == 0)
         return end(p);
     bool many = p->max_errors >= 0 && p->failed > p->max_errors;
@@ -169,5 +191,6 @@ int train_program_run(struct train_program *p, const struct objective *objective
     cli_quit(p->cli);
     return many                      ? CLI_TOO_MANY
            : status == RUN_RESUMABLE ? CLI_INTERRUPTED
+           : status == RUN_BAD_STEP  ? CLI_BAD_ROWS
                                      : p->cli->status;
 }

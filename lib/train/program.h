@@ -47,6 +47,7 @@
      false},                                                                             \
     {"errors", 0, CLI_TEXT, "FILE", "rows that fail go there (standard output)", true},  \
     {"max-errors", 0, CLI_INT, "N", "stop if more rows fail (no limit)", true},          \
+    {"tensorboard", 0, CLI_TEXT, "DIR", "metrics go there too, as event files", true},   \
     {"eval", 0, CLI_TEXT, "FILE", "rows whose loss is measured and not learnt", false},  \
     {"eval-every", 0, CLI_INT, "N", "measure it every N steps (at the end)", false}
 #define TRAIN_STEP_OPTIONS(rate)                                                         \
@@ -55,8 +56,10 @@
     {"steps", 0, CLI_INT, "N", "stop after N steps (all of all epochs)", false},         \
     {"batch-tokens", 0, CLI_INT, "N", "tokens of a step, at most (8192)", false},        \
     {"micro-tokens", 0, CLI_INT, "N", "tokens computed together, at most (4096)", false},\
+    {"pack", 0, CLI_INT, "N", "... in any order, so that they fill N (off)", false},     \
     {"no-shuffle", 0, CLI_FLAG, NULL, "rows as they come (in a seeded order)", false},   \
     {"seed", 0, CLI_INT, "N", "seed of the order (0)", false},                           \
+    {"window", 0, CLI_INT, "N", "lines from a pipe that are shuffled (10000)", false},   \
     {"lr", 0, CLI_REAL, "X", "learning rate (" rate ")", false},                         \
     {"lr-end", 0, CLI_REAL, "X", "where cosine and linear end (0)", false},              \
     {"schedule", 0, CLI_TEXT, "NAME", "constant, cosine or linear (cosine)", false},     \
@@ -79,7 +82,9 @@ struct train_program {
     struct run_options run;
     const struct objective *objective; /* borrowed */
     FILE *errors;                      /* bad rows go there */
+    struct tensorboard *charts;        /* NULL: none */
     int64_t failed, max_errors;
+    struct stream_wait wait;
     bool gone; /* nobody reads the output */
     char dir[PATH_MAX];
     char standard_input[2], *files[1];

@@ -3,6 +3,7 @@
  */
 #ifndef RUN_H
 #define RUN_H
+#include "row/stream.h"
 #include "train/example.h"
 #include "train/lr.h"
 #include "train/objective.h"
@@ -24,7 +25,9 @@ struct run_options {
     int64_t epochs, steps; /* steps 0: all of all epochs */
     int64_t batch_tokens;  /* of a step at most, unless one row has more */
     int64_t micro_tokens;  /* computed together at most, likewise */
+    int64_t pack;          /* 0, or: these so many, whatever their order (pack.h) */
     bool shuffle;
+    int64_t window; /* lines from a pipe in memory, of which each row is drawn */
     uint64_t seed;
     struct lr lr;             /* its steps are filled in */
     double beta1, beta2, eps; /* of AdamW */
@@ -43,7 +46,8 @@ struct run_metrics {
     double eval_loss;    /* NaN: not measured */
     double extra[OBJECTIVE_EXTRAS], eval_extra[OBJECTIVE_EXTRAS]; /* where these are */
     double lr, grad_norm, seconds;
-    int64_t tokens, rows, failed;
+    int64_t tokens, rows;
+    int64_t failed; /* rows, so far */
 };
 
 struct run_calls {
@@ -54,14 +58,20 @@ struct run_calls {
     /* Something worth saying: a row that failed in its step, a checkpoint passed over. */
     void (*say)(void *context, const char *text);
     void (*note)(void *context, const char *text); /* for -v */
-    bool (*stop)(void *context); /* true: end with a checkpoint, RUN_RESUMABLE */
+    const struct stream_wait *wait; /* around waits for a pipe; NULL: none */
+    bool (*stop)(void *context);    /* true: end with a checkpoint, RUN_RESUMABLE */
 };
 
-enum { RUN_RESUMABLE = -2 };
+enum { RUN_RESUMABLE = -2, RUN_BAD_STEP = -3 };
 
-/* Read rows, train towards an objective, leave a checkpoint. program is the stage of
+/* Rows of files are read before the first step and may be seen several times; those that
+ * come from a pipe are read as the steps need them, unless the objective wants all of
+ * them before (objective.reference).
+ *
+ * Read rows, train towards an objective, leave a checkpoint. program is the stage of
  * error rows. 0; -1: model, refused (options), missing (no row to learn from);
- * RUN_RESUMABLE: stopped, with a checkpoint of the last whole step, or no space for one.
+ * RUN_RESUMABLE: stopped, with a checkpoint of the last whole step, or no space for one;
+ * RUN_BAD_STEP: the loss was no number or a file changed, with a checkpoint likewise.
  */
 int run_train(const struct run_options *o, const struct objective *objective,
               const char *program, const struct run_calls *calls);

@@ -14,13 +14,15 @@
 /* A run under way. */
 struct run {
     struct trainer *t;
-    const struct trainer_text *text;
-    const struct dataset *d, *eval;
+    const struct run_data *data;
     const struct checkpoints *c;
     const struct run_options *o;
     const struct run_calls *calls;
     struct lr lr;
-    int64_t *order; /* [d->count], of the epoch */
+    int64_t *order; /* [ordered] of the epoch; of a stream's step 0, 1, 2, ... */
+    int64_t ordered;
+    int64_t *rows, n; /* the step's, in order */
+    int64_t told;     /* rows of the stream that failed, in place.failed already */
     struct run_place place;
     int64_t saved; /* step of the newest checkpoint; -1: none */
 };
@@ -65,10 +67,10 @@ static int pass_all(const struct run *r, const struct dataset *d, enum step_work
     for (int64_t at = 0; status == 0 && at < d->count; at += n) {
         struct step_batch b;
         n = dataset_batch(d, order, at, r->o->micro_tokens);
-        status = step_batch_make(&b, d, r->text, order + at, n,
+        status = step_batch_make(&b, d, r->data->text, order + at, n,
                                  work == STEP_REFERENCE ? NULL : r->calls);
         if (status == 0)
-            status = step_batch_run(&b, r->t, work, r->o->micro_tokens, r->calls, sums);
+            status = step_batch_run(&b, r->t, work, r->o, r->calls, sums);
         *over += b.over;
         step_batch_free(&b);
     }
@@ -79,7 +81,7 @@ static int pass_all(const struct run *r, const struct dataset *d, enum step_work
 static void means(const struct run *r, const struct objective_sums *sums, double over,
                   double *loss, double *extra)
 {
-    const char *const *names = r->d->objective->extra;
+    const char *const *names = r->data->d->objective->extra;
     *loss = over > 0 ? sums->loss / over : NAN;
     for (int i = 0; names && names[i]; i++)
         extra[i] = over > 0 ? sums->extra[i] / over : NAN;
@@ -90,7 +92,7 @@ static void evaluate(const struct run *r, struct run_metrics *m)
 {
     struct objective_sums sums;
     double over;
-    int status = pass_all(r, r->eval, STEP_MEASURE, &sums, &over);
+    int status = pass_all(r, r->data->eval, STEP_MEASURE, &sums, &over);
     if (status == -1)
         r->calls->say(r->calls->context, fail_text());
     means(r, &sums, status == 0 ? over : 0, &m->eval_loss, m->eval_extra);
@@ -100,15 +102,16 @@ static void evaluate(const struct run *r, struct run_metrics *m)
  * STEP_STOPPED. */
 static int begin(const struct run *r)
 {
-    const struct objective *of = r->d->objective;
+    const struct objective *of = r->data->d->objective;
     struct objective_sums sums;
     double over;
-    int status = of->begin ? of->begin(of->context, r->t, r->d, r->eval) : 0;
+    const struct run_data *data = r->data;
+    int status = of->begin ? of->begin(of->context, r->t, data->d, data->eval) : 0;
     if (status != 0 || !of->reference)
         return status < 0 ? -1 : 0;
-    status = pass_all(r, r->d, STEP_REFERENCE, &sums, &over);
-    if (status == 0 && r->eval)
-        status = pass_all(r, r->eval, STEP_REFERENCE, &sums, &over);
+    status = pass_all(r, data->d, STEP_REFERENCE, &sums, &over);
+    if (status == 0 && data->eval)
+        status = pass_all(r, data->eval, STEP_REFERENCE, &sums, &over);
     return status == 0 && of->referenced ? of->referenced(of->context) : status;
 }
 
@@ -119,7 +122,7 @@ static int save(struct run *r)
 {
     if (r->saved == r->place.step)
         return 0;
-    int status = run_state_save(r->c, r->t, r->d, r->o, &r->place);
+    int status = run_state_save(r->c, r->t, r->data, r->o, &r->place);
     if (status == 0)
         r->saved = r->place.step;
     return status == CHECKPOINT_FULL ? RUN_RESUMABLE : status;
@@ -132,22 +135,23 @@ static int interrupted(void)
 }
 
 /* The rows of a batch for a message: "a.jsonl:3, a.jsonl:9, ...". */
-static void rows_text(char *text, size_t size, const struct run *r, int64_t n)
+static void rows_text(char *text, size_t size, const struct run *r)
 {
+    int64_t n = r->n;
     int at = 0;
     text[0] = '\0';
     for (int64_t i = 0; i < n && i < 8 && at < (int)size; i++) {
-        const struct dataset_row *row = &r->d->rows[r->order[r->place.at + i]];
+        const struct dataset_row *row = &r->data->d->rows[r->rows[i]];
         at += snprintf(text + at, size - (size_t)at, "%s%s:%lld", i ? ", " : "",
-                       r->d->files[row->file], (long long)row->line);
+                       r->data->d->files[row->file], (long long)row->line);
     }
     if (n > 8 && at < (int)size)
         snprintf(text + at, size - (size_t)at, " and %lld more", (long long)(n - 8));
 }
 
 /* The step ended half way (status: -1 or STEP_STOPPED): its gradients go, its beginning
- * is saved. -1 or RUN_RESUMABLE. */
-static int step_failed(struct run *r, int64_t n, int status)
+ * is saved. RUN_BAD_STEP or RUN_RESUMABLE. */
+static int step_failed(struct run *r, int status)
 {
     char rows[600];
     struct failure why;
@@ -155,11 +159,14 @@ static int step_failed(struct run *r, int64_t n, int status)
     if (status == STEP_STOPPED) {
         status = interrupted();
     } else {
-        rows_text(rows, sizeof rows, r, n);
+        rows_text(rows, sizeof rows, r);
+        status = RUN_BAD_STEP;
         fail_in("step %lld (%s)", (long long)r->place.step + 1, rows);
     }
     fail_save(&why);
     int saved = save(r);
+    if (saved == -1)
+        return RUN_BAD_STEP;
     return saved < 0 ? saved : (fail_again(&why), status);
 }
 
@@ -177,7 +184,7 @@ static int learn(const struct run *r, const struct step_batch *b, struct run_met
     struct objective_sums sums = {0};
     if (b->count == 0)
         return 0;
-    int status = step_batch_run(b, r->t, STEP_TRAIN, r->o->micro_tokens, r->calls, &sums);
+    int status = step_batch_run(b, r->t, STEP_TRAIN, r->o, r->calls, &sums);
     if (status < 0)
         return status;
     means(r, &sums, b->over, &m->loss, m->extra);
@@ -185,26 +192,48 @@ static int learn(const struct run *r, const struct step_batch *b, struct run_met
     return isfinite(m->grad_norm) ? 0 : fail(FAIL_MODEL, "the gradient is not a number");
 }
 
+/* Where the run stands behind a step. */
+static void advance(struct run *r, const struct step_batch *b)
+{
+    const struct row_stream *s = r->data->stream;
+    r->place.step++;
+    r->place.failed += b->failed;
+    if (!s) {
+        r->place.at += r->n;
+        return;
+    }
+    r->place.window = s->place;
+    r->place.failed += s->bad - r->told;
+    r->told = s->bad;
+}
+
+static bool last_step(const struct run *r)
+{
+    return r->place.step == r->lr.steps || (r->data->stream && r->data->stream->last);
+}
+
 static int one_step(struct run *r)
 {
     double from = now();
-    int64_t n = dataset_batch(r->d, r->order, r->place.at, r->o->batch_tokens);
+    const struct run_data *data = r->data;
     struct run_metrics m = {.epoch = r->place.epoch, .loss = NAN, .eval_loss = NAN};
     struct step_batch b;
-    int status = step_batch_make(&b, r->d, r->text, r->order + r->place.at, n, r->calls);
+    int status = step_batch_make(&b, data->d, data->text, r->rows, r->n, r->calls);
     m.rows = b.count;
     m.tokens = b.tokens;
-    m.failed = b.failed;
     m.lr = lr_at(&r->lr, r->place.step + 1);
     if (status == 0)
         status = learn(r, &b, &m);
+    if (status == 0)
+        advance(r, &b);
     step_batch_free(&b);
     if (status < 0)
-        return step_failed(r, n, status);
-    m.step = ++r->place.step;
-    r->place.at += n;
-    bool last = r->place.step == r->lr.steps;
-    if (r->eval && (last || (r->o->eval_every && m.step % r->o->eval_every == 0)))
+        return step_failed(r, status);
+    m.step = r->place.step;
+    m.failed = r->place.failed + (data->stream ? 0 : data->d->bad) +
+               (data->eval ? data->eval->bad : 0);
+    if (data->eval &&
+        (last_step(r) || (r->o->eval_every && m.step % r->o->eval_every == 0)))
         evaluate(r, &m);
     m.seconds = now() - from;
     if (r->o->save && m.step % r->o->save == 0)
@@ -214,22 +243,64 @@ static int one_step(struct run *r)
     return status;
 }
 
+/* Room for the order of so many rows. */
+static int order_room(struct run *r, int64_t rows)
+{
+    if (rows <= r->ordered)
+        return 0;
+    int64_t *order = realloc(r->order, (size_t)rows * sizeof *order);
+    if (!order)
+        return fail_memory();
+    r->order = order;
+    r->ordered = rows;
+    return 0;
+}
+
+/* The rows of the next step. 1, 0 (no more), or -1, STREAM_STOPPED. */
+static int next_rows(struct run *r)
+{
+    const struct dataset *d = r->data->d;
+    if (r->data->stream) {
+        int got = row_stream_step(r->data->stream, r->o->batch_tokens);
+        if (got != 1)
+            return got;
+        if (order_room(r, d->count) < 0)
+            return -1;
+        dataset_order(d, 0, 0, false, r->order);
+        r->rows = r->order;
+        r->n = d->count;
+        return 1;
+    }
+    bool whole = r->place.at >= d->count, begun = r->ordered > 0;
+    if (order_room(r, d->count) < 0)
+        return -1;
+    if (whole) {
+        r->place.epoch++;
+        r->place.at = 0;
+    }
+    if (whole || !begun)
+        dataset_order(d, r->o->seed, r->place.epoch, r->o->shuffle, r->order);
+    r->rows = r->order + r->place.at;
+    r->n = dataset_batch(d, r->order, r->place.at, r->o->batch_tokens);
+    return 1;
+}
+
 static int steps(struct run *r)
 {
-    int status = 0;
-    while (r->place.step < r->lr.steps) {
-        if (r->place.at >= r->d->count) {
-            r->place.epoch++;
-            r->place.at = 0;
-        }
-        dataset_order(r->d, r->o->seed, r->place.epoch, r->o->shuffle, r->order);
-        while (r->place.step < r->lr.steps && r->place.at < r->d->count) {
-            if (r->calls->stop(r->calls->context))
-                return step_failed(r, 0, STEP_STOPPED);
-            if ((status = one_step(r)) < 0)
-                return status;
-        }
+    while (!r->lr.steps || r->place.step < r->lr.steps) {
+        r->n = 0;
+        if (r->calls->stop(r->calls->context))
+            return step_failed(r, STEP_STOPPED);
+        int status = next_rows(r);
+        if (status == 0)
+            break;
+        if (status < 0)
+            return step_failed(r, status == STREAM_STOPPED ? STEP_STOPPED : -1);
+        if ((status = one_step(r)) < 0)
+            return status;
     }
+    if (r->place.step == 0)
+        return fail(FAIL_MISSING, "no row to learn from");
     return save(r);
 }
 
@@ -237,7 +308,7 @@ static int steps(struct run *r)
 static int resume(struct run *r)
 {
     struct run_place place;
-    if (run_state_load(r->c, r->t, r->d, r->o, r->calls, &place) < 0)
+    if (run_state_load(r->c, r->t, r->data, r->o, r->calls, &place) < 0)
         return -1;
     if (place.step >= 0) {
         r->place = place;
@@ -246,20 +317,12 @@ static int resume(struct run *r)
     return 0;
 }
 
-int run_loop(struct trainer *t, const struct trainer_text *text, const struct dataset *d,
-             const struct dataset *eval, const struct checkpoints *c,
+int run_loop(struct trainer *t, const struct run_data *data, const struct checkpoints *c,
              const struct run_options *o, const struct run_calls *calls)
 {
-    struct run r = {.t = t,
-                    .text = text,
-                    .d = d,
-                    .eval = eval,
-                    .c = c,
-                    .o = o,
-                    .calls = calls,
-                    .lr = o->lr,
-                    .saved = -1};
-    r.lr.steps = run_steps(d, o);
+    struct run r = {
+        .t = t, .data = data, .c = c, .o = o, .calls = calls, .lr = o->lr, .saved = -1};
+    r.lr.steps = data->stream ? o->steps : run_steps(data->d, o);
     if (r.lr.steps < 0)
         return -1;
     int status = begin(&r);
@@ -267,8 +330,7 @@ int run_loop(struct trainer *t, const struct trainer_text *text, const struct da
         return status == STEP_STOPPED ? interrupted() : -1;
     if (o->resume && resume(&r) < 0)
         return -1;
-    r.order = malloc(((size_t)d->count + 1) * sizeof *r.order);
-    status = r.order ? steps(&r) : fail_memory();
+    status = steps(&r);
     free(r.order);
     return status;
 }

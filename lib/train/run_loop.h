@@ -4,16 +4,22 @@
 #ifndef RUN_LOOP_H
 #define RUN_LOOP_H
 #include "train/checkpoint.h"
-#include "train/dataset.h"
+#include "train/row_stream.h"
 #include "train/run.h"
 #include "train/trainer.h"
 
-/* Train t on d towards d->objective. eval may be NULL. 0, RUN_RESUMABLE (a checkpoint of
- * the last whole step is there, or the one before where the disk was full), or -1: model
- * (a loss that is no number: names step and rows; a checkpoint of the step before is
- * there), refused. */
-int run_loop(struct trainer *t, const struct trainer_text *text, const struct dataset *d,
-             const struct dataset *eval, const struct checkpoints *c,
+/* Rows to learn from. Borrowed. */
+struct run_data {
+    const struct trainer_text *text;
+    struct row_stream *stream;  /* NULL: they are of files, d */
+    const struct dataset *d;    /* the stream's own, if there is one */
+    const struct dataset *eval; /* may be NULL */
+};
+
+/* Train t on data towards its objective. 0, RUN_RESUMABLE (a checkpoint of the last whole
+ * step is there, or the one before where the disk was full), RUN_BAD_STEP (likewise; the
+ * reason names step and rows), or -1 before the first step: refused, model. */
+int run_loop(struct trainer *t, const struct run_data *data, const struct checkpoints *c,
              const struct run_options *o, const struct run_calls *calls);
 
 /* Steps that the options make over a data set. -1 (memory). */

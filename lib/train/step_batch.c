@@ -1,6 +1,7 @@
 /* step_batch.c: see step_batch.h. */
 #include "train/step_batch.h"
 #include "base/fail.h"
+#include "train/pack.h"
 #include "train/trainer.h"
 
 #include <math.h>
@@ -25,7 +26,10 @@ int step_batch_make(struct step_batch *b, const struct dataset *d,
         return fail_memory();
     for (int64_t i = 0; i < n; i++) {
         struct example *e = &b->examples[b->count];
-        if (dataset_example(d, rows[i], text, e) < 0) {
+        int got = dataset_example(d, rows[i], text, e);
+        if (got == DATASET_CHANGED)
+            return -1;
+        if (got < 0) {
             if (calls)
                 calls->say(calls->context, fail_text());
             b->failed++;
@@ -38,54 +42,69 @@ int step_batch_make(struct step_batch *b, const struct dataset *d,
     return 0;
 }
 
-/* Examples from `at` on that are computed together. */
-static int micro_count(const struct step_batch *b, int at, int64_t tokens)
+/* Examples on their way through one micro-batch. */
+struct gathered {
+    const struct example **list; /* [count of the batch] */
+    int64_t *rows;
+    int *tokens, *bin;
+};
+
+static void gathered_free(struct gathered *g)
 {
-    int n = 0;
-    int64_t sum = 0;
-    while (at + n < b->count) {
-        sum += example_tokens(&b->examples[at + n]);
-        if (n > 0 && sum > tokens)
-            break;
-        n++;
-    }
-    return n;
+    free(g->list);
+    free(g->rows);
+    free(g->tokens);
+    free(g->bin);
+}
+
+static int gathered_make(struct gathered *g, int count)
+{
+    size_t n = (size_t)count + 1;
+    *g = (struct gathered){malloc(n * sizeof *g->list), malloc(n * sizeof *g->rows),
+                           malloc(n * sizeof *g->tokens), malloc(n * sizeof *g->bin)};
+    return g->list && g->rows && g->tokens && g->bin ? 0 : fail_memory();
 }
 
 static int micro_run(const struct step_batch *b, struct trainer *t, enum step_work work,
-                     int at, int n, struct objective_sums *sums)
+                     int bin, struct gathered *g, struct objective_sums *sums)
 {
     const struct objective *o = b->d->objective;
-    const struct example **list = malloc((size_t)n * sizeof *list);
-    if (!list)
-        return fail_memory();
-    for (int i = 0; i < n; i++) list[i] = &b->examples[at + i];
+    int n = 0;
+    for (int i = 0; i < b->count; i++)
+        if (g->bin[i] == bin) {
+            g->list[n] = &b->examples[i];
+            g->rows[n++] = b->rows[i];
+        }
     const struct micro m = {.d = b->d,
-                            .examples = list,
-                            .rows = b->rows + at,
+                            .examples = g->list,
+                            .rows = g->rows,
                             .count = n,
                             .train = work == STEP_TRAIN,
                             .over = b->over};
-    int status = trainer_forward(t, list, n, m.train);
-    if (status == 0)
-        status = work == STEP_REFERENCE ? o->reference(o->context, t, &m)
-                                        : o->micro(o->context, t, &m, sums);
-    free(list);
-    if (status == 0 && work != STEP_REFERENCE && !isfinite(sums->loss))
-        status = fail(FAIL_MODEL, "the loss is not a number");
-    return status;
+    if (trainer_forward(t, g->list, n, m.train) < 0)
+        return -1;
+    if (work == STEP_REFERENCE)
+        return o->reference(o->context, t, &m);
+    if (o->micro(o->context, t, &m, sums) < 0)
+        return -1;
+    return isfinite(sums->loss) ? 0 : fail(FAIL_MODEL, "the loss is not a number");
 }
 
 int step_batch_run(const struct step_batch *b, struct trainer *t, enum step_work work,
-                   int64_t micro_tokens, const struct run_calls *calls,
+                   const struct run_options *o, const struct run_calls *calls,
                    struct objective_sums *sums)
 {
-    for (int at = 0, n; at < b->count; at += n) {
-        if (calls->stop(calls->context))
-            return STEP_STOPPED;
-        n = micro_count(b, at, micro_tokens);
-        if (micro_run(b, t, work, at, n, sums) < 0)
-            return -1;
-    }
-    return 0;
+    struct gathered g;
+    int bins = gathered_make(&g, b->count), status;
+    for (int i = 0; bins == 0 && i < b->count; i++)
+        g.tokens[i] = example_tokens(&b->examples[i]);
+    if (bins == 0)
+        bins = o->pack ? pack_fit(g.tokens, b->count, o->pack, g.bin)
+                       : pack_in_order(g.tokens, b->count, o->micro_tokens, g.bin);
+    status = bins < 0 ? -1 : 0;
+    for (int bin = 0; status == 0 && bin < bins; bin++)
+        status = calls->stop(calls->context) ? STEP_STOPPED
+                                             : micro_run(b, t, work, bin, &g, sums);
+    gathered_free(&g);
+    return status;
 }

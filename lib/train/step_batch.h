@@ -16,7 +16,8 @@ struct step_batch {
 };
 
 /* Examples of rows[n] of d; those that cannot be made are left out, told to calls->say
- * (NULL: not told) and counted. 0 or -1 (memory). step_batch_free() in both cases. */
+ * (NULL: not told) and counted. 0, or -1 (memory, a file changed). step_batch_free() in
+ * both cases. */
 int step_batch_make(struct step_batch *b, const struct dataset *d,
                     const struct trainer_text *text, const int64_t *rows, int64_t n,
                     const struct run_calls *calls);
@@ -29,10 +30,11 @@ enum step_work {
 };
 enum { STEP_STOPPED = -2 };
 
-/* Go through a batch in micro-batches of at most micro_tokens (unless one example has
- * more). sums: added to. 0, -1 (model: the loss is no number), or STEP_STOPPED if
- * calls->stop() said so before one. */
+/* Go through a batch in micro-batches of at most o->pack tokens (pack.h), or, without
+ * packing, of o->micro_tokens in order; an example that has more is one by itself. sums:
+ * added to. 0, -1 (model: the loss is no number), or STEP_STOPPED if calls->stop() said
+ * so before one. */
 int step_batch_run(const struct step_batch *b, struct trainer *t, enum step_work work,
-                   int64_t micro_tokens, const struct run_calls *calls,
+                   const struct run_options *o, const struct run_calls *calls,
                    struct objective_sums *sums);
 #endif
