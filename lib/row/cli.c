@@ -166,6 +166,11 @@ int cli_heed_signals(struct cli *cli)
     return watch_start(cli);
 }
 
+int cli_wake_fd(const struct cli *cli)
+{
+    return cli->own->wait.wake_fd;
+}
+
 static void set_waiting(void *context, bool yes)
 {
     struct cli *cli = context;

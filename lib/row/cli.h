@@ -107,6 +107,9 @@ void cli_text_output(struct cli *cli);
 /* For programs without rows, which signals end at once: from here on SIGINT and SIGTERM
  * make cli_stopping() true, and cli_quit() a message and status 75. 0 or -1. */
 int cli_heed_signals(struct cli *cli);
+/* Becomes readable when the run is to stop, as cli_stopping(): to wait for it together
+ * with other things. -1 before cli_heed_signals(). */
+int cli_wake_fd(const struct cli *cli);
 /* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
  * alone. Before the first row. */
 void cli_dry_run(struct cli *cli);
@@ -141,6 +144,9 @@ bool rows_next(struct cli *cli, struct row *row);
 /* Write the row (failed ones as error rows, to --errors where given, with their message
  * on stderr) and free it. */
 void rows_write(struct cli *cli, struct row *row);
+/* What rows_write() would add for --stamp, now: for a program that renders rows itself
+ * (row_render(), row_replace()). A row whose _run is no list fails. */
+void rows_stamp(const struct cli *cli, struct row *row);
 void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (filters) */
 
 /* Ordered parallel map: up to `workers` threads, started as rows need them, run
