@@ -17,6 +17,8 @@ static const struct cli_option options[] = {
     {"out", 0, CLI_TEXT, "DIR", "where checkpoints go: DIR/vNNNNNN, DIR/latest", false},
     {"train", 0, CLI_TEXT, "LIST", "parts: vision, merger, text, embed, or all (all)",
      false},
+    {"lora", 0, CLI_TEXT, "R,ALPHA,LIST",
+     "low-rank pairs beside q, k, v, o, gate, up, down or all", false},
     {"dtype", 0, CLI_TEXT, "TYPE", "of the weights written: bf16, fp32 (as the model's)",
      false},
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},
@@ -152,6 +154,7 @@ static void read_options(struct program *p)
         .dir = p->dir,
         .out = cli_text(cli, "out", NULL),
         .parts = cli_text(cli, "train", "all"),
+        .lora = cli_text(cli, "lora", NULL),
         .threads = (int)cli_int(cli, "threads", 0, 1, ENGINE_THREADS_MAX),
         .recompute = cli_has(cli, "recompute"),
         .example = {.root = cli_text(cli, "root", NULL),
@@ -195,6 +198,8 @@ static void read_options(struct program *p)
         cli_bad_usage(cli, "say where the model goes: --out DIR");
     if (!cli_has(cli, "model"))
         cli_bad_usage(cli, "no model: give -m SPEC");
+    if (p->sft.lora && cli_has(cli, "train"))
+        cli_bad_usage(cli, "--lora or --train, not both");
     if (p->sft.resume && p->sft.force)
         cli_bad_usage(cli, "--resume or --force, not both");
 }

@@ -112,7 +112,10 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
     a->stride = arr_row_size(*a);
     if (m->place) {
         a->type = ARR_F32;
-        return m->place(m->place_context, m, t, a);
+        int status = m->place(m->place_context, m, t, a);
+        if (status <= 0)
+            return status;
+        a->type = t->type;
     }
     a->data = adopt(m, t);
     return a->data ? 0 : -1;

@@ -54,7 +54,8 @@ struct vision_weights {
 typedef void vlm_each(void *context, const char *name, int rank, const int64_t *shape);
 
 /* Where training wants a tensor's floats: *a (its shape is set) gets memory and contents.
- * 0 or -1. t and a NULL: the model does not open, give all memory back. */
+ * 0; 1: it is used as the file has it, nothing was set; or -1. t and a NULL: the model
+ * does not open, give all memory back. */
 typedef int vlm_place(void *context, const struct vlm *m, const struct tensor *t,
                       struct arr *a);
 

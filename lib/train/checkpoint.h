@@ -6,6 +6,9 @@
  *                         trained), state.json (step, data order, options, sums)
  *   OUT/latest            a symbolic link to the newest whole version
  *
+ * Where low-rank pairs are trained, a version has adapter_config.json and
+ * adapter_model.safetensors, as PEFT writes them, in place of a model.
+ *
  * A version is written under a temporary name, each file fsynced, the folder fsynced,
  * then renamed, then the link is replaced by rename; so whatever stops a run at whatever
  * moment, the version before it stays whole. state.json holds sizes and xxh3 hashes of

@@ -43,6 +43,16 @@ void param_parts_text(char text[64], unsigned parts)
             n += snprintf(text + n, 64 - (size_t)n, "%s%s", n ? "," : "", part_names[i]);
 }
 
+void params_text(char text[80], const struct params *p)
+{
+    if (p->lora.rank) {
+        memcpy(text, "lora ", 6);
+        lora_text(text + 5, &p->lora);
+    } else {
+        param_parts_text(text, p->parts);
+    }
+}
+
 static enum param_part part_of(const char *name)
 {
     if (strstr(name, "visual."))
@@ -97,6 +107,20 @@ static int floats_copy(const struct vlm *m, struct arr to, const struct tensor *
     return status;
 }
 
+/* Room for one parameter more. 0 or -1. */
+static int grow(struct params *p)
+{
+    if (p->count < p->cap)
+        return 0;
+    int cap = p->cap ? p->cap * 2 : 128;
+    struct param *list = realloc(p->list, (size_t)cap * sizeof *list);
+    if (!list)
+        return fail_memory();
+    p->list = list;
+    p->cap = cap;
+    return 0;
+}
+
 /* A vlm_place. */
 static int place(void *context, const struct vlm *m, const struct tensor *t,
                  struct arr *a)
@@ -106,44 +130,63 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
         params_free(p, m->k, m->dev);
         return 0;
     }
-    if (p->count == p->cap) {
-        int cap = p->cap ? p->cap * 2 : 128;
-        struct param *list = realloc(p->list, (size_t)cap * sizeof *list);
-        if (!list)
-            return fail_memory();
-        p->list = list;
-        p->cap = cap;
-    }
+    if (grow(p) < 0)
+        return -1;
     struct param *one = &p->list[p->count];
     *one = (struct param){.name = t->name, .part = part_of(t->name), .stored = t->type};
     one->rank = t->rank;
     for (int i = 0; i < t->rank; i++) one->shape[i] = t->shape[i];
     one->trained = p->parts & 1u << one->part;
     one->decayed = a->rank > 1;
-    one->w = one->grad = one->m = one->v = arr_none();
     p->count++;
+    p->elements += arr_size(*a);
+    if (p->lora.rank) { /* frozen, and never written out */
+        one->w = (struct arr){.rank = 1, .shape = {arr_size(*a)}};
+        return 1;
+    }
     if (vector(&one->w, m, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
         (one->trained && states_make(one, m) < 0))
         return -1;
-    p->elements += arr_size(*a);
     p->trained += one->trained ? arr_size(*a) : 0;
     a->data = one->w.data;
     return 0;
 }
 
-struct vlm *params_open(struct params *p, const char *dir, const char *device,
-                        int threads, unsigned parts)
+int params_add(struct params *p, const struct vlm *m, const struct param *one)
 {
-    *p = (struct params){.parts = parts};
+    int64_t n = 1;
+    if (grow(p) < 0) {
+        free(one->own_name);
+        return -1;
+    }
+    struct param *to = &p->list[p->count++];
+    *to = *one;
+    for (int i = 0; i < to->rank; i++) n *= to->shape[i];
+    if (vector(&to->w, m, n) < 0 || (to->trained && states_make(to, m) < 0))
+        return -1;
+    m->k->back->zero(m->dev, to->w);
+    p->elements += n;
+    p->trained += to->trained ? n : 0;
+    return 0;
+}
+
+struct vlm *params_open(struct params *p, const char *dir, const char *device,
+                        int threads, const struct param_options *o)
+{
+    *p = (struct params){.parts = o->parts, .lora = o->lora};
     struct vlm *m = vlm_open_placed(dir, device, threads, place, p);
     if (!m)
         return NULL;
-    if (p->trained == 0) {
-        char text[64];
-        param_parts_text(text, parts);
+    int status = o->lora.rank ? lora_make(p, m, &o->lora) : 0;
+    if (status == 0 && p->trained == 0 && o->parts) {
+        char text[80];
+        params_text(text, p);
+        status =
+            fail(FAIL_REFUSED, "%s: the model has nothing of \"%s\" to train", dir, text);
+    }
+    if (status < 0) {
         params_free(p, m->k, m->dev);
         vlm_close(m);
-        fail(FAIL_REFUSED, "%s: the model has nothing of \"%s\" to train", dir, text);
         return NULL;
     }
     return m;
@@ -157,6 +200,7 @@ void params_free(struct params *p, const struct kernels *k, struct dev *dev)
         for (int j = 0; j < 4; j++)
             if (all[j].data)
                 k->release(dev, all[j].data, (size_t)all[j].shape[0] * sizeof(float));
+        free(p->list[i].own_name);
     }
     free(p->list);
     *p = (struct params){0};

@@ -45,9 +45,9 @@ static int rows_read(struct dataset *d, char **files, int count, const char *pro
 static void say_plan(struct trainer *t, const struct dataset *d,
                      const struct sft_options *o, const struct sft_calls *calls)
 {
-    char text[256], parts[64];
+    char text[256], parts[80];
     const struct params *p = trainer_params(t);
-    param_parts_text(parts, p->parts);
+    params_text(parts, p);
     snprintf(text, sizeof text,
              "%lld of %lld parameters are trained (%s); %lld rows, %lld steps",
              (long long)p->trained, (long long)p->elements, parts, (long long)d->count,
@@ -66,9 +66,11 @@ int sft_train(const struct sft_options *o, const char *program,
     struct trainer *t = NULL;
     char *eval_file = o->eval;
     int lock = -1;
-    int status = param_parts(&how.parts, o->parts);
+    how.lora.seed = o->seed;
+    int status =
+        o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts);
     if (status < 0)
-        return fail_in("--train");
+        return fail_in(o->lora ? "--lora" : "--train");
     if (out_check(&c, o) < 0 || !(text = trainer_text_open(o->dir, &o->example)))
         return -1;
     status = rows_read(&d, o->files, o->file_count, program, text, calls);

@@ -11,6 +11,7 @@ struct sft_options {
     const char *dir;      /* the model's folder */
     const char *out;      /* where checkpoints go (checkpoint.h) */
     const char *parts;    /* trained: "vision,merger,text,embed" or "all" */
+    const char *lora;     /* "RANK,ALPHA,TARGETS" (lora.h): then parts is not looked at */
     enum sft_dtype dtype; /* of the weights written */
     int threads;          /* 0: all */
     bool recompute;       /* keep each layer's input only */

@@ -177,11 +177,11 @@ static double eval_loss(const struct run *r)
 
 static int save(struct run *r)
 {
-    char hash[32], parts[64];
+    char hash[32], parts[80];
     if (r->saved == r->step)
         return 0;
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->d->hash);
-    param_parts_text(parts, trainer_params(r->t)->parts);
+    params_text(parts, trainer_params(r->t));
     json_t *state = json_pack(
         "{s:s, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "data", hash, "epoch",
         (json_int_t)r->epoch, "at", (json_int_t)r->at, "seed", (json_int_t)r->o->seed,
@@ -205,15 +205,17 @@ static int64_t number(const json_t *state, const char *key)
 /* What decides the order of the data must be as it was. 0 or -1 (class refused). */
 static int same_run(const struct run *r, const json_t *state)
 {
-    char hash[32], parts[64];
+    char hash[32], parts[80];
     const char *data = json_string_value(json_object_get(state, "data"));
     const char *train = json_string_value(json_object_get(state, "train"));
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)r->d->hash);
-    param_parts_text(parts, trainer_params(r->t)->parts);
+    params_text(parts, trainer_params(r->t));
     if (!data || strcmp(data, hash) != 0)
         return fail(FAIL_REFUSED, "the rows are not those that the run began with");
     if (!train || strcmp(train, parts) != 0)
-        return fail(FAIL_REFUSED, "the run began with --train %s", train ? train : "?");
+        return fail(FAIL_REFUSED, "the run began with --%s%s",
+                    train && strncmp(train, "lora ", 5) == 0 ? "" : "train ",
+                    train ? train : "?");
     if (number(state, "seed") != (int64_t)r->o->seed)
         return fail(FAIL_REFUSED, "the run began with --seed %lld",
                     (long long)number(state, "seed"));

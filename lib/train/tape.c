@@ -155,13 +155,13 @@ int tape_parameter(struct tape *t, struct arr w, struct arr grad)
         t, (struct region){(char *)w.data, (size_t)(r.high - r.low), grad.data, 0, true});
 }
 
-int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up)
+int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up, float scale)
 {
     struct lora *list = realloc(t->loras, (size_t)(t->lora_count + 1) * sizeof *list);
     if (!list)
         return fail_memory();
     t->loras = list;
-    list[t->lora_count++] = (struct lora){w.data, down, up, arr_none()};
+    list[t->lora_count++] = (struct lora){w.data, down, up, scale};
     return 0;
 }
 
@@ -295,24 +295,24 @@ struct arr tape_keep(struct tape *t, struct arr a)
     return copy;
 }
 
-struct arr tape_low(struct tape *t, struct lora *l, int64_t rows)
+struct arr tape_low(struct tape *t, int which, int64_t rows, int64_t rank)
 {
-    int64_t rank = l->down.shape[0];
-    if (!l->low.data || l->low.shape[0] < rows) {
-        if (l->low.data)
-            tape_release(t, l->low.data, (size_t)arr_size(l->low) * sizeof(float));
-        l->low = (struct arr){.dev = t->dev,
-                              .type = ARR_F32,
-                              .rank = 2,
-                              .shape = {rows, rank},
-                              .stride = rank};
-        l->low.data = tape_alloc(t, (size_t)(rows * rank) * sizeof(float));
-        if (!l->low.data) {
+    struct room *room = &t->low[which];
+    size_t bytes = (size_t)(rows * rank) * sizeof(float);
+    struct arr a = {.dev = t->dev, .type = ARR_F32, .rank = 2, .shape = {rows, rank}};
+    a.stride = rank;
+    if (room->bytes < bytes) {
+        if (room->data)
+            tape_release(t, room->data, room->bytes);
+        *room = (struct room){tape_alloc(t, bytes), bytes};
+        if (!room->data) {
+            room->bytes = 0;
             t->failed = true;
             return arr_none();
         }
     }
-    return arr_rows(l->low, 0, rows);
+    a.data = room->data;
+    return a;
 }
 
 struct op *tape_op(struct tape *t, enum op_kind kind)
@@ -436,10 +436,9 @@ void tape_close(struct tape *t)
 {
     if (!t)
         return;
-    for (int i = 0; i < t->lora_count; i++)
-        if (t->loras[i].low.data)
-            tape_release(t, t->loras[i].low.data,
-                         (size_t)arr_size(t->loras[i].low) * sizeof(float));
+    for (int i = 0; i < 2; i++)
+        if (t->low[i].data)
+            tape_release(t, t->low[i].data, t->low[i].bytes);
     for (int i = 0; i < t->spare_count; i++)
         t->k->release(t->dev, t->spare[i].shadow, t->spare[i].shadow_bytes);
     for (int i = 0; i < t->block_count; i++)

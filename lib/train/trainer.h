@@ -16,10 +16,11 @@
 struct trainer;
 
 struct trainer_options {
-    const char *device; /* "auto" or "cpu" */
-    int threads;        /* 0: all */
-    unsigned parts;     /* trained: bits of 1 << PART_x */
-    bool recompute;     /* keep each layer's input only */
+    const char *device;       /* "auto" or "cpu" */
+    int threads;              /* 0: all */
+    unsigned parts;           /* trained: bits of 1 << PART_x */
+    bool recompute;           /* keep each layer's input only */
+    struct lora_options lora; /* rank > 0: pairs are trained and parts is 0 */
 };
 
 /* NULL (class model, refused). */
