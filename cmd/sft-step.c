@@ -49,6 +49,8 @@ static const struct cli_option options[] = {
     {"lr-end", 0, CLI_REAL, "X", "where cosine and linear end (0)", false},
     {"schedule", 0, CLI_TEXT, "NAME", "constant, cosine or linear (cosine)", false},
     {"warmup", 0, CLI_INT, "N", "steps in which the rate rises (0)", false},
+    {"optimizer", 0, CLI_TEXT, "NAME", "adamw, or adamw8bit: moments in 8 bits (adamw)",
+     false},
     {"beta1", 0, CLI_REAL, "X", "AdamW: decay of the mean gradient (0.9)", false},
     {"beta2", 0, CLI_REAL, "X", "AdamW: decay of its square (0.95)", false},
     {"eps", 0, CLI_REAL, "X", "AdamW: added to the root (1e-8)", false},
@@ -149,6 +151,7 @@ static void read_options(struct program *p)
 {
     struct cli *cli = p->cli;
     const char *dtype = cli_text(cli, "dtype", NULL);
+    const char *optimizer = cli_text(cli, "optimizer", "adamw");
     p->max_errors = cli_int(cli, "max-errors", -1, 0, INT64_MAX);
     p->sft = (struct sft_options){
         .dir = p->dir,
@@ -179,6 +182,7 @@ static void read_options(struct program *p)
         .lr = {.peak = cli_real(cli, "lr", 1e-5, 0, 10),
                .least = cli_real(cli, "lr-end", 0, 0, 10),
                .warmup = cli_int(cli, "warmup", 0, 0, INT64_MAX)},
+        .moments8 = strcmp(optimizer, "adamw8bit") == 0,
         .beta1 = cli_real(cli, "beta1", 0.9, 0, 0.9999999),
         .beta2 = cli_real(cli, "beta2", 0.95, 0, 0.9999999),
         .eps = cli_real(cli, "eps", 1e-8, 0, 1),
@@ -198,6 +202,8 @@ static void read_options(struct program *p)
         cli_bad_usage(cli, "say where the model goes: --out DIR");
     if (!cli_has(cli, "model"))
         cli_bad_usage(cli, "no model: give -m SPEC");
+    if (!p->sft.moments8 && strcmp(optimizer, "adamw") != 0)
+        cli_bad_usage(cli, "--optimizer %s: not adamw or adamw8bit", optimizer);
     if (p->sft.lora && cli_has(cli, "train"))
         cli_bad_usage(cli, "--lora or --train, not both");
     if (p->sft.resume && p->sft.force)

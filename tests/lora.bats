@@ -44,3 +44,24 @@ header() { local n; n=$(od -An -t u8 -N 8 "$1"); tail -c +9 "$1" | head -c "$((n
     run --separate-stderr -0 lora --steps 2 --resume --out out rows.jsonl
     [[ "$stderr" == *"adapter_model.safetensors is not as it was written"*"v000001 is taken"* ]]
 }
+
+@test "--optimizer adamw8bit: learns alike, half the state, and goes on in equal bits" {
+    eight() { sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 --optimizer adamw8bit "$@"; }
+    eight_exec() { exec sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 --optimizer adamw8bit "$@"; }
+    eight --epochs 2 --save 3 --out whole rows.jsonl > whole.jsonl
+    eight_exec --epochs 2 --save 3 --out part rows.jsonl > part.jsonl & local pid=$!
+    until [ "$(wc -l < part.jsonl 2>/dev/null || echo 0)" -ge 4 ]; do sleep 0.01; done
+    kill -9 "$pid"; wait "$pid" || true
+    eight --epochs 2 --save 3 --threads 1 --resume --out part rows.jsonl > rest.jsonl
+    cmp whole/latest/model.safetensors part/latest/model.safetensors
+    cmp whole/latest/state/optimizer.safetensors part/latest/state/optimizer.safetensors
+    sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 --epochs 2 --out full rows.jsonl > full.jsonl
+    jq -s -e '(.[0] - .[1] | fabs) < 0.02' <(tail -n 1 whole.jsonl | jq .loss) <(tail -n 1 full.jsonl | jq .loss)
+    [ "$(($(stat -Lc %s whole/latest/state/optimizer.safetensors) * 100 / $(stat -Lc %s full/latest/state/optimizer.safetensors)))" -le 52 ]
+    run --separate-stderr -2 sft-step -m pocket --root "$WORLD" --batch-tokens 512 --epochs 3 --resume --out whole rows.jsonl
+    [[ "$stderr" == *"the run began with 8-bit moments"* ]]
+    run --separate-stderr -2 eight --epochs 3 --resume --out full rows.jsonl
+    [[ "$stderr" == *"the run began with fp32 moments"* ]]
+    run --separate-stderr -2 eight --optimizer sgd --out out rows.jsonl
+    [[ "$stderr" == *"--optimizer sgd: not adamw or adamw8bit"* ]]
+}

@@ -309,30 +309,36 @@ static int weights_write(const struct checkpoints *c, const struct kernels *k,
     return status;
 }
 
-static const char *const kinds[] = {"master", "m", "v"};
+static const char *const kinds[] = {"master", "m", "v", "m_most", "v_most"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
+/* Absent: this parameter has none. */
 static struct arr state_of(const struct param *p, int kind)
 {
-    return kind == 0 ? p->w : kind == 1 ? p->m : p->v;
+    const struct arr all[KINDS] = {p->w, p->m, p->v, p->m_most, p->v_most};
+    return all[kind];
 }
 
-/* Master, moments of all that is trained: NAME.master, NAME.m, NAME.v. */
+/* Master, moments of all that is trained: NAME.master, NAME.m, NAME.v; and where m and v
+ * are codes, NAME.m_most, NAME.v_most. */
 static int optimizer_write(const struct kernels *k, struct dev *dev,
                            const struct params *p, const char *path)
 {
     struct content content = {0};
-    size_t most = (size_t)p->count * 3 + 1;
+    size_t most = (size_t)p->count * KINDS + 1;
     content.plan = calloc(most, sizeof *content.plan);
     content.arr = calloc(most, sizeof *content.arr);
     char(*names)[320] = calloc(most, sizeof *names);
     int status = content.plan && content.arr && names ? 0 : fail_memory();
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; p->list[i].trained && j < 3; j++) {
+        for (int j = 0; p->list[i].trained && j < KINDS; j++) {
+            struct arr a = state_of(&p->list[i], j);
+            if (!a.data)
+                continue;
             int n = content.count++;
             snprintf(names[n], sizeof names[n], "%.300s.%s", p->list[i].name, kinds[j]);
-            content.plan[n] =
-                (struct tensor_plan){names[n], ARR_F32, 1, {arr_size(p->list[i].w)}};
-            content.arr[n] = state_of(&p->list[i], j);
+            content.plan[n] = (struct tensor_plan){names[n], a.type, 1, {arr_size(a)}};
+            content.arr[n] = a;
         }
     if (status == 0)
         status = content_write(&content, path, k, dev);
@@ -624,12 +630,18 @@ static int optimizer_read(const struct kernels *k, struct dev *dev,
     struct weights *w = weights_open(path);
     int status = w ? 0 : -1, found = 0;
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; status == 0 && p->list[i].trained && j < 3; j++) {
+        for (int j = 0; status == 0 && p->list[i].trained && j < KINDS; j++) {
             char name[320];
+            struct arr a = state_of(&p->list[i], j);
+            if (!a.data)
+                continue;
             snprintf(name, sizeof name, "%.300s.%s", p->list[i].name, kinds[j]);
             const struct tensor *t = weights_find(w, name);
-            struct arr a = state_of(&p->list[i], j);
-            if (!t || t->type != ARR_F32 || t->bytes != arr_size(a) * 4)
+            if (t && j > 0 && t->type != a.type)
+                status = fail(FAIL_MODEL, "%s: the run began with %s moments", path,
+                              t->type == ARR_U8 ? "8-bit" : "fp32");
+            else if (!t || t->type != a.type ||
+                     (size_t)t->bytes != arr_type_bytes(a.type, arr_size(a)))
                 status = fail(FAIL_MODEL,
                               "%s: no \"%s\" of %lld numbers: was something else "
                               "trained?",

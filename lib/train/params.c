@@ -61,24 +61,47 @@ static enum param_part part_of(const char *name)
                                                                    : PART_TEXT;
 }
 
-static int vector(struct arr *a, const struct vlm *m, int64_t n)
+static int vector(struct arr *a, const struct vlm *m, enum arr_type type, int64_t n)
 {
-    *a = (struct arr){.dev = m->dev, .type = ARR_F32, .rank = 1, .shape = {n}};
+    *a = (struct arr){.dev = m->dev, .type = type, .rank = 1, .shape = {n}};
     a->stride = 1;
-    a->data = m->k->alloc(m->dev, (size_t)n * sizeof(float));
+    a->data = m->k->alloc(m->dev, arr_type_bytes(type, n));
     return a->data ? 0 : fail_memory();
 }
 
-/* Moments and gradient, zero. */
-static int states_make(struct param *p, const struct vlm *m)
+static int zeros(struct arr *a, const struct vlm *m, int64_t n)
 {
-    struct arr *const states[] = {&p->grad, &p->m, &p->v};
-    for (int i = 0; i < 3; i++) {
-        if (vector(states[i], m, p->w.shape[0]) < 0)
-            return -1;
-        m->k->back->zero(m->dev, *states[i]);
-    }
+    if (vector(a, m, ARR_F32, n) < 0)
+        return -1;
+    m->k->back->zero(m->dev, *a);
     return 0;
+}
+
+/* A moment in 8 bits: 0 whatever the codes are, but these are of one checkpoint's bytes.
+ */
+static int codes(struct arr *a, struct arr *most, const struct vlm *m, int64_t n)
+{
+    uint8_t *none = calloc(1, (size_t)n);
+    if (!none)
+        return fail_memory();
+    int status = vector(a, m, ARR_U8, n);
+    if (status == 0) {
+        m->k->upload(m->dev, *a, none);
+        status = zeros(most, m, (n + MOMENT_BLOCK - 1) / MOMENT_BLOCK);
+    }
+    free(none);
+    return status;
+}
+
+/* Moments and gradient, zero. */
+static int states_make(struct param *p, const struct vlm *m, bool moments8)
+{
+    int64_t n = p->w.shape[0];
+    if (zeros(&p->grad, m, n) < 0)
+        return -1;
+    if (moments8 && p->decayed && n >= MOMENTS8_LEAST)
+        return codes(&p->m, &p->m_most, m, n) < 0 ? -1 : codes(&p->v, &p->v_most, m, n);
+    return zeros(&p->m, m, n) < 0 ? -1 : zeros(&p->v, m, n);
 }
 
 /* A stored tensor, of any float type at any address, as floats. */
@@ -144,8 +167,8 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
         one->w = (struct arr){.rank = 1, .shape = {arr_size(*a)}};
         return 1;
     }
-    if (vector(&one->w, m, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
-        (one->trained && states_make(one, m) < 0))
+    if (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
+        (one->trained && states_make(one, m, p->moments8) < 0))
         return -1;
     p->trained += one->trained ? arr_size(*a) : 0;
     a->data = one->w.data;
@@ -162,9 +185,8 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
     struct param *to = &p->list[p->count++];
     *to = *one;
     for (int i = 0; i < to->rank; i++) n *= to->shape[i];
-    if (vector(&to->w, m, n) < 0 || (to->trained && states_make(to, m) < 0))
+    if (zeros(&to->w, m, n) < 0 || (to->trained && states_make(to, m, p->moments8) < 0))
         return -1;
-    m->k->back->zero(m->dev, to->w);
     p->elements += n;
     p->trained += to->trained ? n : 0;
     return 0;
@@ -173,7 +195,7 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
 struct vlm *params_open(struct params *p, const char *dir, const char *device,
                         int threads, const struct param_options *o)
 {
-    *p = (struct params){.parts = o->parts, .lora = o->lora};
+    *p = (struct params){.parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
     struct vlm *m = vlm_open_placed(dir, device, threads, place, p);
     if (!m)
         return NULL;
@@ -195,11 +217,13 @@ struct vlm *params_open(struct params *p, const char *dir, const char *device,
 void params_free(struct params *p, const struct kernels *k, struct dev *dev)
 {
     for (int i = 0; i < p->count; i++) {
-        struct arr const all[] = {p->list[i].w, p->list[i].grad, p->list[i].m,
-                                  p->list[i].v};
-        for (int j = 0; j < 4; j++)
+        const struct param *one = &p->list[i];
+        struct arr const all[] = {one->w, one->grad,   one->m,
+                                  one->v, one->m_most, one->v_most};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
             if (all[j].data)
-                k->release(dev, all[j].data, (size_t)all[j].shape[0] * sizeof(float));
+                k->release(dev, all[j].data,
+                           arr_type_bytes(all[j].type, all[j].shape[0]));
         free(p->list[i].own_name);
     }
     free(p->list);

@@ -21,8 +21,10 @@ struct param {
     bool decayed;          /* matrices are, norms and biases are not */
     struct arr w;          /* f32 [elements]; without memory where it is used as stored */
     struct arr grad, m, v; /* f32 [elements]; absent unless trained */
-    struct arr base;       /* a low-rank pair's: the matrix that it is added to */
-    char *own_name;        /* owned; NULL: the name is the weight files' */
+    struct arr m_most,
+        v_most;      /* present where m and v are u8: of their blocks (backward.h) */
+    struct arr base; /* a low-rank pair's: the matrix that it is added to */
+    char *own_name;  /* owned; NULL: the name is the weight files' */
 };
 
 struct params {
@@ -31,11 +33,16 @@ struct params {
     int64_t elements, trained; /* of all, of those trained */
     unsigned parts;            /* that are trained */
     struct lora_options lora;  /* rank 0: there are no pairs */
+    bool moments8;             /* moments of large matrices are in 8 bits */
 };
+
+/* Matrices of fewer elements, and vectors, have f32 moments in any case. */
+enum { MOMENTS8_LEAST = 4096 };
 
 struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
     struct lora_options lora; /* rank > 0: pairs are trained; parts must be 0 */
+    bool moments8;            /* moments of matrices in 8 bits */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of

@@ -67,6 +67,7 @@ int sft_train(const struct sft_options *o, const char *program,
     char *eval_file = o->eval;
     int lock = -1;
     how.lora.seed = o->seed;
+    how.moments8 = o->moments8;
     int status =
         o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts);
     if (status < 0)

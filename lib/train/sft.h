@@ -26,6 +26,7 @@ struct sft_options {
     bool shuffle;
     uint64_t seed;
     struct lr lr;             /* its steps are filled in */
+    bool moments8;            /* the optimizer's moments in 8 bits */
     double beta1, beta2, eps; /* of AdamW */
     double weight_decay;      /* of matrices; norms and biases do not decay */
     double clip;              /* norm of the gradient at most; 0: no limit */

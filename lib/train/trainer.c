@@ -35,7 +35,8 @@ static int parameters_join(struct trainer *t)
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const struct param_options what = {.parts = o->parts, .lora = o->lora};
+    const struct param_options what = {
+        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
     t->m = params_open(&t->params, dir, o->device,
                        o->threads ? o->threads : processors_usable(), &what);
     if (!t->m)

@@ -21,6 +21,7 @@ struct trainer_options {
     unsigned parts;           /* trained: bits of 1 << PART_x */
     bool recompute;           /* keep each layer's input only */
     struct lora_options lora; /* rank > 0: pairs are trained and parts is 0 */
+    bool moments8;            /* the optimizer's moments of matrices in 8 bits */
 };
 
 /* NULL (class model, refused). */
