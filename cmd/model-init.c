@@ -27,8 +27,10 @@ static const struct cli_option options[] = {
     {0}};
 static const struct cli_page page = {
     "model-init",
-    "--random --like SHAPE | --llm SPEC --vision SPEC | --merge-lora DIR [--from SPEC]\n"
-    "       | --cast TYPE --from SPEC [option ...] DIR",
+    "--random --like SHAPE [option ...] DIR\n"
+    "       model-init --llm SPEC --vision SPEC [option ...] DIR\n"
+    "       model-init --merge-lora DIR [--from SPEC] [--dtype TYPE] DIR\n"
+    "       model-init --cast TYPE --from SPEC DIR",
     "Make a model folder.",
     CLI_NO_ROWS,
     options,
