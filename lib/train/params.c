@@ -170,6 +170,7 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
     if (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
         (one->trained && states_make(one, m, p->moments8) < 0))
         return -1;
+    weights_drop(t);
     p->trained += one->trained ? arr_size(*a) : 0;
     a->data = one->w.data;
     return 0;
@@ -196,7 +197,7 @@ struct vlm *params_open(struct params *p, const char *dir, const char *device,
                         int threads, const struct param_options *o)
 {
     *p = (struct params){.parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
-    struct vlm *m = vlm_open_placed(dir, device, threads, place, p);
+    struct vlm *m = vlm_open_placed(dir, device, o->kernels, threads, place, p);
     if (!m)
         return NULL;
     int status = o->lora.rank ? lora_make(p, m, &o->lora) : 0;

@@ -41,8 +41,9 @@ enum { MOMENTS8_LEAST = 4096 };
 
 struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
-    struct lora_options lora; /* rank > 0: pairs are trained; parts must be 0 */
-    bool moments8;            /* moments of matrices in 8 bits */
+    struct lora_options lora;      /* rank > 0: pairs are trained; parts must be 0 */
+    bool moments8;                 /* moments of matrices in 8 bits */
+    const struct kernels *kernels; /* in place of the device's; NULL: none */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of

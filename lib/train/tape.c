@@ -236,30 +236,38 @@ void tape_wrote(struct tape *t, struct arr y, bool active)
 /* -- Copies ---------------------------------------------------------------------------
  */
 
+/* The next bytes of a block that has them. */
+static char *block_take(struct tape *t, struct block *b, size_t bytes)
+{
+    b->used += bytes;
+    if (b->used > b->touched) {
+        count_bytes(t, b->used - b->touched);
+        b->touched = b->used;
+    }
+    return b->data + b->used - bytes;
+}
+
 static char *take(struct tape *t, size_t bytes)
 {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     for (; t->block_now < t->block_count; t->block_now++) {
         struct block *b = &t->blocks[t->block_now];
-        if (b->bytes - b->used >= bytes) {
-            b->used += bytes;
-            return b->data + b->used - bytes;
-        }
+        if (b->bytes - b->used >= bytes)
+            return block_take(t, b, bytes);
         if (t->block_now + 1 < t->block_count)
             t->blocks[t->block_now + 1].used = 0;
     }
     if (grow(t, &t->blocks, t->block_count, &t->block_cap, sizeof *t->blocks) < 0)
         return NULL;
-    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK, .used = bytes};
+    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK};
     b.data = t->k->alloc(t->dev, b.bytes);
     if (!b.data) {
         t->failed = true;
         return NULL;
     }
-    count_bytes(t, b.bytes);
     t->block_now = t->block_count;
     t->blocks[t->block_count++] = b;
-    return b.data;
+    return block_take(t, &t->blocks[t->block_now], bytes);
 }
 
 struct arr tape_take(struct tape *t, enum arr_type type, int rank, const int64_t *shape)
@@ -413,6 +421,14 @@ size_t tape_bytes(const struct tape *t, size_t *most)
 {
     *most = t->most;
     return t->bytes;
+}
+
+size_t tape_untouched(const struct tape *t)
+{
+    size_t sum = 0;
+    for (int i = 0; i < t->block_count; i++)
+        sum += t->blocks[i].bytes - t->blocks[i].touched;
+    return sum;
 }
 
 struct dev *tape_dev(struct tape *t)

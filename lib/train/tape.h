@@ -59,4 +59,6 @@ void tape_forget(struct tape *t);
 
 /* Bytes held now and at most: copies and shadows. */
 size_t tape_bytes(const struct tape *t, size_t *most);
+/* Bytes besides that were asked of the device and never used so far. */
+size_t tape_untouched(const struct tape *t);
 #endif

@@ -60,9 +60,11 @@ struct saved {
     struct range range;
 };
 
+/* Memory of copies; touched: at most used so far. What was never touched is not counted:
+ * on the CPU it costs nothing. */
 struct block {
     char *data;
-    size_t bytes, used;
+    size_t bytes, used, touched;
 };
 
 struct lora {

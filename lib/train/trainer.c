@@ -35,8 +35,10 @@ static int parameters_join(struct trainer *t)
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const struct param_options what = {
-        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
+    const struct param_options what = {.parts = o->parts,
+                                       .lora = o->lora,
+                                       .moments8 = o->moments8,
+                                       .kernels = o->kernels};
     t->m = params_open(&t->params, dir, o->device,
                        o->threads ? o->threads : processors_usable(), &what);
     if (!t->m)
@@ -201,4 +203,14 @@ size_t trainer_bytes(const struct trainer *t)
     size_t most;
     tape_bytes(t->tape, &most);
     return most;
+}
+
+size_t trainer_kv_bytes(const struct trainer *t)
+{
+    return t->kv.k ? 2 * (size_t)t->kv.layers * t->kv.bytes : 0;
+}
+
+size_t trainer_untouched(const struct trainer *t)
+{
+    return tape_untouched(t->tape);
 }
