@@ -5,6 +5,7 @@
  */
 #ifndef TRAIN_PLAN_H
 #define TRAIN_PLAN_H
+#include "train/forecast.h"
 #include "train/trainer.h"
 
 struct train_plan_options {
@@ -14,20 +15,6 @@ struct train_plan_options {
     int row_tokens;                 /* of a row, its picture included */
     int samples, sample_tokens;     /* continuations of each row; 0: a row is one text */
     int grid_h, grid_w;             /* of a row's picture, in patches; 0: none */
-};
-
-/* Bytes. */
-struct train_plan {
-    int64_t weights;     /* of the model and of low-rank pairs */
-    int64_t gradients;   /* of what is trained */
-    int64_t states;      /* of the optimizer */
-    int64_t activations; /* buffers, the tape's copies, gradients of both */
-    int64_t kv;          /* keys and values */
-    int64_t pictures;    /* a step's patches, ready for the tower */
-    int64_t total;
-    int64_t tape; /* of activations: what trainer_bytes() will say */
-    int64_t parameters, trained;
-    int rows; /* computed together */
 };
 
 /* 0 or -1 (class model, refused). */
