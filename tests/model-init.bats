@@ -6,7 +6,7 @@ header() { local n; n=$(od -An -t u8 -N 8 "$1"); tail -c +9 "$1" | head -c "$((n
 # Bytes of a tensor.
 tensor() { # FILE NAME
     local n at; n=$(od -An -t u8 -N 8 "$1")
-    at=($(header "$1" | jq -r --arg name "$2" '.[$name].data_offsets | join(" ")'))
+    read -r -a at < <(header "$1" | jq -r --arg name "$2" '.[$name].data_offsets | join(" ")')
     tail -c +"$((n + 9 + at[0]))" "$1" | head -c "$((at[1] - at[0]))"
 }
 same_tensor() { cmp <(tensor "$1" "$2") <(tensor "$3" "$4"); } # FILE NAME FILE NAME
@@ -48,7 +48,6 @@ refused() { # PATTERN OPTION...: status 2 with it in its message, and nothing ma
 @test "--llm: vision tokens that its tokenizer lacks are added, their rows are the mean" {
     cp -r "$models/qwen3" llm
     chmod -R u+w llm
-    local size; size=$(model-info --json llm | jq .tokenizer_size)
     jq '.added_tokens |= map(select(.content | test("vision|image|video") | not))' "$models/qwen3/tokenizer.json" > llm/tokenizer.json
     jq 'if .added_tokens_decoder then .added_tokens_decoder |= with_entries(select(.value.content | test("vision|image|video") | not)) else . end' "$models/qwen3/tokenizer_config.json" > llm/tokenizer_config.json
     model-init --llm ./llm --vision "$models/qwen3_vl" --dtype fp32 fresh

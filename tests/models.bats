@@ -93,13 +93,13 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
 @test "model-info --plan: what a run really takes, within a tenth" {
     jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n 120 > rows.jsonl
     sft_exec() { exec sft-step -m pocket --root "$WORLD" --batch-tokens 2048 --micro-tokens 2048 --threads 2 --epochs 99 "$@" rows.jsonl; }
-    for options in "" "--recompute" "--lora 8,16,all"; do
+    for options in "" "--recompute" "--lora=8,16,all"; do
         rm -rf out
-        sft_exec $options --out out > metrics & local pid=$!
+        sft_exec ${options:+"$options"} --out out > metrics & local pid=$!
         until [ "$(wc -l < metrics)" -ge 2 ]; do sleep 0.05; done
         local peak; peak=$(awk '/^VmHWM/ { print $2 * 1024 }' "/proc/$pid/status")
         kill -9 "$pid"; wait "$pid" || true
-        model-info --plan sft --json $options --batch-tokens 2048 --micro-tokens 2048 --threads 2 --row-tokens 60 --picture 96x96 pocket > plan
+        model-info --plan sft --json ${options:+"$options"} --batch-tokens 2048 --micro-tokens 2048 --threads 2 --row-tokens 60 --picture 96x96 pocket > plan
         echo "$options: $peak; $(cat plan)"
         jq -e --argjson peak "$peak" '.total / $peak | . > 0.9 and . < 1.1' plan
     done

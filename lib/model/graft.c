@@ -102,24 +102,31 @@ static int source_of(struct work *w, const struct tensor_plan *p, struct source 
     return 0;
 }
 
+/* Room for one tensor more. 0 or -1. */
+static int grow(struct work *w)
+{
+    int cap = w->cap ? 2 * w->cap : 256;
+    if (w->count < w->cap)
+        return 0;
+    void *plan = realloc(w->plan, (size_t)cap * sizeof *w->plan);
+    if (!plan)
+        return fail_memory();
+    w->plan = plan;
+    void *source = realloc(w->source, (size_t)cap * sizeof *w->source);
+    if (!source)
+        return fail_memory();
+    w->source = source;
+    w->cap = cap;
+    return 0;
+}
+
 /* A vlm_each. */
 static void add(void *context, const char *name, int rank, const int64_t *shape)
 {
     struct work *w = context;
-    if (w->failed)
+    if (w->failed || grow(w) < 0) {
+        w->failed = true;
         return;
-    if (w->count == w->cap) {
-        int cap = w->cap ? 2 * w->cap : 256;
-        struct tensor_plan *plan = realloc(w->plan, (size_t)cap * sizeof *plan);
-        w->plan = plan ? plan : w->plan;
-        struct source *source = realloc(w->source, (size_t)cap * sizeof *source);
-        w->source = source ? source : w->source;
-        if (!plan || !source) {
-            w->failed = true;
-            fail_memory();
-            return;
-        }
-        w->cap = cap;
     }
     struct tensor_plan *p = &w->plan[w->count];
     struct source *s = &w->source[w->count];
