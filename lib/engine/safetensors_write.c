@@ -20,8 +20,11 @@ enum { WRITE_BYTES = 1 << 20 }; /* written at once */
 
 static const char *type_name(enum arr_type type)
 {
-    static const char *const names[] = {
-        [ARR_F32] = "F32", [ARR_BF16] = "BF16", [ARR_F16] = "F16", [ARR_I32] = "I32"};
+    static const char *const names[] = {[ARR_F32] = "F32",
+                                        [ARR_BF16] = "BF16",
+                                        [ARR_F16] = "F16",
+                                        [ARR_I32] = "I32",
+                                        [ARR_U8] = "U8"};
     return names[type];
 }
 

@@ -112,7 +112,10 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
     a->stride = arr_row_size(*a);
     if (m->place) {
         a->type = ARR_F32;
-        return m->place(m->place_context, m, t, a);
+        int status = m->place(m->place_context, m, t, a);
+        if (status <= 0)
+            return status;
+        a->type = t->type;
     }
     a->data = adopt(m, t);
     return a->data ? 0 : -1;
@@ -285,7 +288,8 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
         return -1;
     if (!device || strcmp(device, "auto") == 0)
         device = "cpu"; /* the only kind there is */
-    m->k = kernels_open(device, &why);
+    if (!m->k)
+        m->k = kernels_open(device, &why);
     if (!m->k)
         return fail(FAIL_REFUSED, "device \"%s\": %s", device, why);
     m->dev = m->k->open(threads);
@@ -303,17 +307,18 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
 
 struct vlm *vlm_open(const char *dir, const char *device, int threads)
 {
-    return vlm_open_placed(dir, device, threads, NULL, NULL);
+    return vlm_open_placed(dir, device, NULL, threads, NULL, NULL);
 }
 
-struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
-                            vlm_place *place, void *context)
+struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
+                            int threads, vlm_place *place, void *context)
 {
     struct vlm *m = calloc(1, sizeof *m);
     if (!m) {
         fail_memory();
         return NULL;
     }
+    m->k = k;
     m->place = place;
     m->place_context = context;
     if (load(m, dir, device, threads) < 0) {

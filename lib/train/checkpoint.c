@@ -34,6 +34,8 @@ static const char *const copied[] = {"config.json",
                                      "preprocessor_config.json",
                                      "video_preprocessor_config.json"};
 static const char weights_name[] = "model.safetensors";
+static const char adapter_name[] = "adapter_model.safetensors";
+static const char adapter_config_name[] = "adapter_config.json";
 static const char optimizer_name[] = "state/optimizer.safetensors";
 static const char state_name[] = "state/state.json";
 
@@ -181,6 +183,48 @@ static int base_copy(const struct checkpoints *c, const char *dir)
     return 0;
 }
 
+/* adapter_config.json as PEFT has it. In models with a tower the matrices are named by a
+ * pattern: some towers have matrices of the same names, which have no pairs. */
+static json_t *adapter_config(const struct checkpoints *c, const struct params *p)
+{
+    char pattern[256] = "";
+    bool tower = false;
+    json_t *list = json_array();
+    for (int i = 0; i < p->count; i++) tower = tower || p->list[i].part == PART_VISION;
+    for (int i = 0, n = 0; i < LORA_TARGETS; i++) {
+        const char *name = lora_target_name((enum lora_target)i);
+        if (!(p->lora.targets & 1u << i))
+            continue;
+        json_array_append_new(list, json_string(name));
+        n +=
+            snprintf(pattern + n, sizeof pattern - (size_t)n, "%s%s", n ? "|" : "", name);
+    }
+    return json_pack(
+        "{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:b, s:b, s:b, s:n, s:n, s:b, s:o}",
+        "peft_type", "LORA", "base_model_name_or_path", c->base, "r", p->lora.rank,
+        "lora_alpha", p->lora.alpha, "lora_dropout", 0.0, "bias", "none",
+        "fan_in_fan_out", 0, "use_rslora", 0, "use_dora", 0, "inference_mode", 1,
+        "task_type", "modules_to_save", "init_lora_weights", 1, "target_modules",
+        tower ? (json_decref(list), json_sprintf(".*language_model.*\\.(%s)", pattern))
+              : list);
+}
+
+static int adapter_config_write(const struct checkpoints *c, const struct params *p,
+                                const char *dir)
+{
+    char path[PATH_MAX];
+    json_t *config = adapter_config(c, p);
+    char *text = config ? json_dumps(config, JSON_INDENT(2)) : NULL;
+    json_decref(config);
+    if (!text)
+        return fail_memory();
+    int status = join(path, dir, adapter_config_name);
+    if (status == 0)
+        status = bytes_write(path, text, strlen(text));
+    free(text);
+    return status;
+}
+
 /* One tensor's f32 numbers, as `type`, in pieces. */
 static int tensor_append(struct safetensors_writer *w, const struct kernels *k,
                          struct dev *dev, struct arr a, enum arr_type type,
@@ -241,19 +285,23 @@ static enum arr_type written_as(const struct checkpoints *c, const struct param 
     return type == ARR_F16 ? ARR_BF16 : type; /* f16 cannot hold what training makes */
 }
 
+/* All parameters, or (low-rank pairs) those that are trained. */
 static int weights_write(const struct checkpoints *c, const struct kernels *k,
                          struct dev *dev, const struct params *p, const char *path)
 {
-    struct content content = {.count = p->count};
+    struct content content = {0};
     content.plan = calloc((size_t)p->count + 1, sizeof *content.plan);
     content.arr = calloc((size_t)p->count + 1, sizeof *content.arr);
     int status = content.plan && content.arr ? 0 : fail_memory();
     for (int i = 0; status == 0 && i < p->count; i++) {
         const struct param *one = &p->list[i];
-        content.plan[i] = (struct tensor_plan){
+        if (p->lora.rank && !one->trained)
+            continue;
+        int n = content.count++;
+        content.plan[n] = (struct tensor_plan){
             .name = one->name, .type = written_as(c, one), .rank = one->rank};
-        memcpy(content.plan[i].shape, one->shape, sizeof one->shape);
-        content.arr[i] = one->w;
+        memcpy(content.plan[n].shape, one->shape, sizeof one->shape);
+        content.arr[n] = one->w;
     }
     if (status == 0)
         status = content_write(&content, path, k, dev);
@@ -262,30 +310,36 @@ static int weights_write(const struct checkpoints *c, const struct kernels *k,
     return status;
 }
 
-static const char *const kinds[] = {"master", "m", "v"};
+static const char *const kinds[] = {"master", "m", "v", "m_most", "v_most"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
 
+/* Absent: this parameter has none. */
 static struct arr state_of(const struct param *p, int kind)
 {
-    return kind == 0 ? p->w : kind == 1 ? p->m : p->v;
+    const struct arr all[KINDS] = {p->w, p->m, p->v, p->m_most, p->v_most};
+    return all[kind];
 }
 
-/* Master, moments of all that is trained: NAME.master, NAME.m, NAME.v. */
+/* Master, moments of all that is trained: NAME.master, NAME.m, NAME.v; and where m and v
+ * are codes, NAME.m_most, NAME.v_most. */
 static int optimizer_write(const struct kernels *k, struct dev *dev,
                            const struct params *p, const char *path)
 {
     struct content content = {0};
-    size_t most = (size_t)p->count * 3 + 1;
+    size_t most = (size_t)p->count * KINDS + 1;
     content.plan = calloc(most, sizeof *content.plan);
     content.arr = calloc(most, sizeof *content.arr);
     char(*names)[320] = calloc(most, sizeof *names);
     int status = content.plan && content.arr && names ? 0 : fail_memory();
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; p->list[i].trained && j < 3; j++) {
+        for (int j = 0; p->list[i].trained && j < KINDS; j++) {
+            struct arr a = state_of(&p->list[i], j);
+            if (!a.data)
+                continue;
             int n = content.count++;
             snprintf(names[n], sizeof names[n], "%.300s.%s", p->list[i].name, kinds[j]);
-            content.plan[n] =
-                (struct tensor_plan){names[n], ARR_F32, 1, {arr_size(p->list[i].w)}};
-            content.arr[n] = state_of(&p->list[i], j);
+            content.plan[n] = (struct tensor_plan){names[n], a.type, 1, {arr_size(a)}};
+            content.arr[n] = a;
         }
     if (status == 0)
         status = content_write(&content, path, k, dev);
@@ -325,11 +379,11 @@ static int state_write(const char *dir, int64_t step, const json_t *state)
 {
     char path[PATH_MAX], hash[64];
     json_t *files = json_object(), *all = json_object();
-    for (size_t i = 0; i < sizeof copied / sizeof *copied + 2; i++) {
-        size_t others = sizeof copied / sizeof *copied;
-        const char *name = i < others    ? copied[i]
-                           : i == others ? weights_name
-                                         : optimizer_name;
+    static const char *const made[] = {weights_name, adapter_name, adapter_config_name,
+                                       optimizer_name};
+    size_t others = sizeof copied / sizeof *copied;
+    for (size_t i = 0; i < others + sizeof made / sizeof *made; i++) {
+        const char *name = i < others ? copied[i] : made[i - others];
         file_hash(hash, dir, name);
         if (hash[0])
             json_object_set_new(files, name, json_string(hash));
@@ -357,7 +411,8 @@ static int version_fill(const struct checkpoints *c, const struct kernels *k,
         return -1;
     if (mkdir(dir, 0777) < 0 || mkdir(inner, 0777) < 0)
         return failed(dir);
-    if (base_copy(c, dir) < 0 || join(path, dir, weights_name) < 0 ||
+    if ((p->lora.rank ? adapter_config_write(c, p, dir) : base_copy(c, dir)) < 0 ||
+        join(path, dir, p->lora.rank ? adapter_name : weights_name) < 0 ||
         weights_write(c, k, dev, p, path) < 0 || join(path, dir, optimizer_name) < 0 ||
         optimizer_write(k, dev, p, path) < 0 || state_write(dir, step, state) < 0)
         return -1;
@@ -577,12 +632,18 @@ static int optimizer_read(const struct kernels *k, struct dev *dev,
     struct weights *w = weights_open(path);
     int status = w ? 0 : -1, found = 0;
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; status == 0 && p->list[i].trained && j < 3; j++) {
+        for (int j = 0; status == 0 && p->list[i].trained && j < KINDS; j++) {
             char name[320];
+            struct arr a = state_of(&p->list[i], j);
+            if (!a.data)
+                continue;
             snprintf(name, sizeof name, "%.300s.%s", p->list[i].name, kinds[j]);
             const struct tensor *t = weights_find(w, name);
-            struct arr a = state_of(&p->list[i], j);
-            if (!t || t->type != ARR_F32 || t->bytes != arr_size(a) * 4)
+            if (t && j > 0 && t->type != a.type)
+                status = fail(FAIL_MODEL, "%s: the run began with %s moments", path,
+                              t->type == ARR_U8 ? "8-bit" : "fp32");
+            else if (!t || t->type != a.type ||
+                     (size_t)t->bytes != arr_type_bytes(a.type, arr_size(a)))
                 status = fail(FAIL_MODEL,
                               "%s: no \"%s\" of %lld numbers: was something else "
                               "trained?",

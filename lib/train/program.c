@@ -98,6 +98,12 @@ static void words_read(struct run_options *o, struct cli *cli)
         cli_bad_usage(cli, "--dtype %s: not bf16 or fp32", dtype);
     if (lr_kind(&o->lr.kind, cli_text(cli, "schedule", "cosine")) < 0)
         cli_bad_usage(cli, "--schedule: %s", fail_text());
+    const char *optimizer = cli_text(cli, "optimizer", "adamw");
+    o->moments8 = strcmp(optimizer, "adamw8bit") == 0;
+    if (!o->moments8 && strcmp(optimizer, "adamw") != 0)
+        cli_bad_usage(cli, "--optimizer %s: not adamw or adamw8bit", optimizer);
+    if (o->lora && cli_has(cli, "train"))
+        cli_bad_usage(cli, "--lora or --train, not both");
     if (o->pack && cli_has(cli, "micro-tokens"))
         cli_bad_usage(cli, "--pack or --micro-tokens, not both");
     if (!o->out)
@@ -117,6 +123,7 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
         .dir = p->dir,
         .out = cli_text(cli, "out", NULL),
         .parts = cli_text(cli, "train", "all"),
+        .lora = cli_text(cli, "lora", NULL),
         .threads = (int)cli_int(cli, "threads", 0, 1, ENGINE_THREADS_MAX),
         .recompute = cli_has(cli, "recompute"),
         .example = example_options_read(cli),

@@ -28,6 +28,8 @@
     {"out", 0, CLI_TEXT, "DIR", "where checkpoints go: DIR/vNNNNNN, DIR/latest", false}, \
     {"train", 0, CLI_TEXT, "LIST", "parts: vision, merger, text, embed, or all (all)",   \
      false},                                                                             \
+    {"lora", 0, CLI_TEXT, "R,ALPHA,LIST",                                                \
+     "low-rank pairs beside q, k, v, o, gate, up, down or all", false},                  \
     {"dtype", 0, CLI_TEXT, "TYPE", "of the weights written: bf16, fp32 (as the model's)",\
      false},                                                                             \
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},                       \
@@ -64,6 +66,8 @@
     {"lr-end", 0, CLI_REAL, "X", "where cosine and linear end (0)", false},              \
     {"schedule", 0, CLI_TEXT, "NAME", "constant, cosine or linear (cosine)", false},     \
     {"warmup", 0, CLI_INT, "N", "steps in which the rate rises (0)", false},             \
+    {"optimizer", 0, CLI_TEXT, "NAME",                                                   \
+     "adamw, or adamw8bit: moments in 8 bits (adamw)", false},                           \
     {"beta1", 0, CLI_REAL, "X", "AdamW: decay of the mean gradient (0.9)", false},       \
     {"beta2", 0, CLI_REAL, "X", "AdamW: decay of its square (0.95)", false},             \
     {"eps", 0, CLI_REAL, "X", "AdamW: added to the root (1e-8)", false},                 \

@@ -69,9 +69,9 @@ static int streamed(const struct run_options *o, const struct objective *objecti
 static void say_plan(struct trainer *t, const struct run_data *data,
                      const struct run_options *o, const struct run_calls *calls)
 {
-    char text[256], parts[64], rows[96];
+    char text[272], parts[80], rows[96];
     const struct params *p = trainer_params(t);
-    param_parts_text(parts, p->parts);
+    params_text(parts, p);
     if (data->stream)
         snprintf(rows, sizeof rows, "rows as they come");
     else
@@ -120,9 +120,12 @@ static int train(struct opened *all, const struct run_options *o,
 {
     static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
     const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
-    struct trainer_options how = {.threads = o->threads, .recompute = o->recompute};
-    if (param_parts(&how.parts, o->parts) < 0)
-        return fail_in("--train");
+    struct trainer_options how = {.threads = o->threads,
+                                  .recompute = o->recompute,
+                                  .lora.seed = o->seed,
+                                  .moments8 = o->moments8};
+    if ((o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts)) < 0)
+        return fail_in(o->lora ? "--lora" : "--train");
     if (out_check(&c, o) < 0 || !(all->text = trainer_text_open(o->dir, &o->example)))
         return -1;
     const struct dataset_reading reading = {.objective = objective,

@@ -14,6 +14,7 @@ struct run_options {
     const char *dir;      /* the model's folder */
     const char *out;      /* where checkpoints go (checkpoint.h) */
     const char *parts;    /* trained: "vision,merger,text,embed" or "all" */
+    const char *lora;     /* "RANK,ALPHA,TARGETS" (lora.h): then parts is not looked at */
     enum run_dtype dtype; /* of the weights written */
     int threads;          /* 0: all */
     bool recompute;       /* keep each layer's input only */
@@ -30,6 +31,7 @@ struct run_options {
     int64_t window; /* lines from a pipe in memory, of which each row is drawn */
     uint64_t seed;
     struct lr lr;             /* its steps are filled in */
+    bool moments8;            /* the optimizer's moments in 8 bits */
     double beta1, beta2, eps; /* of AdamW */
     double weight_decay;      /* of matrices; norms and biases do not decay */
     double clip;              /* norm of the gradient at most; 0: no limit */

@@ -34,9 +34,9 @@ int run_state_save(const struct checkpoints *c, struct trainer *t,
                    const struct run_data *data, const struct run_options *o,
                    const struct run_place *place)
 {
-    char parts[64];
+    char parts[80];
     const struct objective *of = data->d->objective;
-    param_parts_text(parts, trainer_params(t)->parts);
+    params_text(parts, trainer_params(t));
     json_t *state =
         json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s}", "objective", of->name,
                   "epoch", (json_int_t)place->epoch, "at", (json_int_t)place->at,
@@ -120,10 +120,12 @@ static int same_data(const struct run_data *data, const struct run_options *o,
 static int same_run(struct trainer *t, const struct objective *of,
                     const struct run_options *o, const json_t *state)
 {
-    char parts[64];
-    param_parts_text(parts, trainer_params(t)->parts);
+    char parts[80];
+    params_text(parts, trainer_params(t));
     if (strcmp(text(state, "train"), parts) != 0)
-        return fail(FAIL_REFUSED, "the run began with --train %s", text(state, "train"));
+        return fail(FAIL_REFUSED, "the run began with --%s%s",
+                    strncmp(text(state, "train"), "lora ", 5) == 0 ? "" : "train ",
+                    text(state, "train"));
     if (number(state, "seed") != (int64_t)o->seed)
         return fail(FAIL_REFUSED, "the run began with --seed %lld",
                     (long long)number(state, "seed"));

@@ -25,17 +25,22 @@ struct trainer {
 
 static int parameters_join(struct trainer *t)
 {
-    for (int i = 0; i < t->params.count; i++)
-        if (tape_parameter(t->tape, t->params.list[i].w, t->params.list[i].grad) < 0)
+    for (int i = 0; i < t->params.count; i++) {
+        const struct param *p = &t->params.list[i];
+        if (p->w.data && tape_parameter(t->tape, p->w, p->grad) < 0)
             return -1;
-    return 0;
+    }
+    return lora_join(&t->params, t->tape);
 }
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const char *device = o->device;
-    t->m = params_open(&t->params, dir, device,
-                       o->threads ? o->threads : processors_usable(), o->parts);
+    const struct param_options what = {.parts = o->parts,
+                                       .lora = o->lora,
+                                       .moments8 = o->moments8,
+                                       .kernels = o->kernels};
+    t->m = params_open(&t->params, dir, o->device,
+                       o->threads ? o->threads : processors_usable(), &what);
     if (!t->m)
         return -1;
     t->k = t->m->k;
@@ -198,4 +203,14 @@ size_t trainer_bytes(const struct trainer *t)
     size_t most;
     tape_bytes(t->tape, &most);
     return most;
+}
+
+size_t trainer_kv_bytes(const struct trainer *t)
+{
+    return t->kv.k ? 2 * (size_t)t->kv.layers * t->kv.bytes : 0;
+}
+
+size_t trainer_untouched(const struct trainer *t)
+{
+    return tape_untouched(t->tape);
 }

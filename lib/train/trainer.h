@@ -16,10 +16,13 @@
 struct trainer;
 
 struct trainer_options {
-    const char *device; /* "auto" or "cpu" */
-    int threads;        /* 0: all */
-    unsigned parts;     /* trained: bits of 1 << PART_x */
-    bool recompute;     /* keep each layer's input only */
+    const char *device;            /* "auto" or "cpu" */
+    int threads;                   /* 0: all */
+    unsigned parts;                /* trained: bits of 1 << PART_x */
+    bool recompute;                /* keep each layer's input only */
+    struct lora_options lora;      /* rank > 0: pairs are trained and parts is 0 */
+    const struct kernels *kernels; /* in place of the device's; NULL: none */
+    bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
 };
 
 /* NULL (class model, refused). */
@@ -51,4 +54,8 @@ int trainer_backward(struct trainer *t, const float *weight, const float *entrop
 
 /* Bytes of activations, copies and gradients of activations: now most. */
 size_t trainer_bytes(const struct trainer *t);
+/* Bytes besides that the device was asked for and that were never used. */
+size_t trainer_untouched(const struct trainer *t);
+/* Bytes of keys and values of the largest micro-batch so far, without their gradients. */
+size_t trainer_kv_bytes(const struct trainer *t);
 #endif
