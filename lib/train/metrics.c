@@ -32,6 +32,7 @@ int metrics_list(struct metric list[METRICS_MOST], const struct run_metrics *m,
     put(list, &n, "", "failed", 0, (double)m->failed);
     put(list, &n, "", "step_time", 4, m->seconds);
     put(list, &n, "", "tokens_per_second", 1, (double)m->tokens / m->seconds);
+    put(list, &n, "", "peak_share", 3, m->peak_share);
     return n;
 }
 

@@ -48,6 +48,7 @@ struct run_metrics {
     double eval_loss;    /* NaN: not measured */
     double extra[OBJECTIVE_EXTRAS], eval_extra[OBJECTIVE_EXTRAS]; /* where these are */
     double lr, grad_norm, seconds;
+    double peak_share; /* of what the machine's products reach (throughput.h) */
     int64_t tokens, rows;
     int64_t failed; /* rows, so far */
 };

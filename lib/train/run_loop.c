@@ -5,6 +5,7 @@
 #include "train/optimizer.h"
 #include "train/run_state.h"
 #include "train/step_batch.h"
+#include "train/throughput.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct run {
     const struct run_options *o;
     const struct run_calls *calls;
     struct lr lr;
+    struct throughput throughput;
     int64_t *order; /* [ordered] of the epoch; of a stream's step 0, 1, 2, ... */
     int64_t ordered;
     int64_t *rows, n; /* the step's, in order */
@@ -226,6 +228,7 @@ static int one_step(struct run *r)
         status = learn(r, &b, &m);
     if (status == 0)
         advance(r, &b);
+    double work = throughput_of(&r->throughput, r->t, b.examples, b.count);
     step_batch_free(&b);
     if (status < 0)
         return step_failed(r, status);
@@ -236,6 +239,7 @@ static int one_step(struct run *r)
         (last_step(r) || (r->o->eval_every && m.step % r->o->eval_every == 0)))
         evaluate(r, &m);
     m.seconds = now() - from;
+    m.peak_share = work / m.seconds / r->throughput.peak;
     if (r->o->save && m.step % r->o->save == 0)
         status = save(r);
     if (status == 0)
@@ -330,6 +334,7 @@ int run_loop(struct trainer *t, const struct run_data *data, const struct checkp
         return status == STEP_STOPPED ? interrupted() : -1;
     if (o->resume && resume(&r) < 0)
         return -1;
+    throughput_open(&r.throughput, t);
     status = steps(&r);
     free(r.order);
     return status;

@@ -151,18 +151,20 @@ static void decoder(const char *folder, const struct shape *s, int threads, int 
     double again = sgemm_rate(threads), n = multiplying(t, trainer_params(t));
     rate = again > rate ? again : rate;
     size_t bytes = trainer_bytes(t);
-    int64_t all = trainer_params(t)->elements;
+    int64_t all = trainer_params(t)->elements; /* and a gradient and two moments each */
+    double held = 4.0 * (double)(all + 3 * trainer_params(t)->trained);
     trainer_close(t);
     t = opened(dir, threads, true);
     double slow = best_step(t, list, 8, steps);
     size_t lean = trainer_bytes(t);
     trainer_close(t);
     printf("{\"train\":\"%s\",\"threads\":%d,\"parameters\":%lld,\"tokens_s\":%.0f,"
-           "\"of_sgemm\":%.3f,\"recompute_time\":%.3f,\"bytes_per_token\":%.0f,"
+           "\"of_sgemm\":%.3f,\"recompute_time\":%.3f,\"bytes_per_parameter\":%.1f,"
+           "\"bytes_per_token\":%.0f,"
            "\"recompute_bytes_per_token\":%.0f}\n",
            s->name, threads, (long long)all, 2048 / took,
-           rate > 0 ? 6 * n * 2048 / took / rate : 0, slow / took, (double)bytes / 2048,
-           (double)lean / 2048);
+           rate > 0 ? 6 * n * 2048 / took / rate : 0, slow / took, held / (double)all,
+           (double)bytes / 2048, (double)lean / 2048);
     fflush(stdout);
     for (int i = 0; i < 8; i++) text_free(list[i]);
 }
