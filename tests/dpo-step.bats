@@ -17,7 +17,7 @@ dpo() { dpo-step -m pocket --root "$WORLD" --lr 3e-4 --schedule constant --batch
 dpo_exec() { exec dpo-step -m pocket --root "$WORLD" --lr 3e-4 --schedule constant --batch-tokens 256 "$@"; }
 same() { cmp "$1/latest/model.safetensors" "$2/latest/model.safetensors" && cmp "$1/latest/state/optimizer.safetensors" "$2/latest/state/optimizer.safetensors"; }
 # What a metrics row says, but for time.
-numbers() { jq -c "del(.step_time,.tokens_per_second)"; }
+numbers() { jq -c "del(.step_time,.tokens_per_second,.peak_share)"; }
 
 @test "a metrics row a step; at first policy and reference are one; then the chosen wins" {
     run --separate-stderr -0 dpo --epochs 2 --batch-tokens 512 --out out pairs.jsonl

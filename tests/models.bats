@@ -94,7 +94,7 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n 120 > rows.jsonl
     sft_exec() { exec sft-step -m pocket --root "$WORLD" --batch-tokens 2048 --micro-tokens 2048 --threads 2 --epochs 99 "$@" rows.jsonl; }
     for options in "" "--recompute" "--lora=8,16,all"; do
-        rm -rf out
+        rm -rf out; : > metrics # of the run before
         sft_exec ${options:+"$options"} --out out > metrics & local pid=$!
         until [ "$(wc -l < metrics)" -ge 2 ]; do sleep 0.05; done
         local peak; peak=$(awk '/^VmHWM/ { print $2 * 1024 }' "/proc/$pid/status")
