@@ -1,8 +1,7 @@
 # rl-step: rewarded captions in, a metrics row and a version of the policy a step out.
 setup_file() {
     load common
-    head -n 8 "$WORLD/train.jsonl" > rows
-    caption -m pocket -n 4 --logprobs --root "$WORLD" rows > "$BATS_FILE_TMPDIR/captions.jsonl"
+    head -n 8 "$WORLD/train.jsonl" | caption -m pocket -n 4 --logprobs --root "$WORLD" > "$BATS_FILE_TMPDIR/captions.jsonl"
 }
 setup() {
     load common
