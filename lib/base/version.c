@@ -62,6 +62,16 @@ int64_t *version_list(const char *folder, int *count)
     return list;
 }
 
+/* What a link leads to. Its length, or -1 (the class is model). */
+static ssize_t target_read(char target[PATH_MAX], const char *link)
+{
+    ssize_t n = readlink(link, target, PATH_MAX - 1);
+    if (n < 0)
+        return path_failed(link);
+    target[n] = '\0';
+    return n;
+}
+
 int64_t version_linked(const char *link)
 {
     char target[PATH_MAX];
@@ -71,6 +81,20 @@ int64_t version_linked(const char *link)
     target[n] = '\0';
     const char *slash = strrchr(target, '/');
     return version_of(slash ? slash + 1 : target);
+}
+
+int version_beside(char path[PATH_MAX], const char *link, int64_t version)
+{
+    char target[PATH_MAX], folder[PATH_MAX];
+    if (target_read(target, link) < 0)
+        return -1;
+    const char *slash = strrchr(target, '/'), *up = strrchr(link, '/');
+    int target_n = slash ? (int)(slash - target) : 1;
+    int up_n = up && target[0] != '/' ? (int)(up - link) + 1 : 0;
+    if (snprintf(folder, sizeof folder, "%.*s%.*s", up_n, link, target_n,
+                 slash ? target : ".") >= (int)sizeof folder)
+        return fail(FAIL_MODEL, "%s: path too long", link);
+    return version_path(path, folder, version, "");
 }
 
 int link_replace(const char *link, const char *target)

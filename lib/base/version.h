@@ -18,6 +18,10 @@ int64_t *version_list(const char *dir, int *count);
  * leads to something else. Whether the folder is there is not looked at. */
 int64_t version_linked(const char *link);
 
+/* The folder of another version, beside the one that a symbolic link leads to. 0 or -1.
+ */
+int version_beside(char path[PATH_MAX], const char *link, int64_t version);
+
 /* Let a symbolic link lead to target, in one step: readers find the old one or this. The
  * link's folder is synced. 0 or -1. */
 int link_replace(const char *link, const char *target);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -169,6 +170,20 @@ void cli_give_up(struct cli *cli, const char *format, ...)
 bool cli_stopping(const struct cli *cli)
 {
     return cli->own->stop != STOP_NOT;
+}
+
+int cli_wake_fd(const struct cli *cli)
+{
+    return cli->own->wait.wake_fd;
+}
+
+bool cli_input_closed(const struct cli *cli)
+{
+    const struct feed *f = &cli->own->feed;
+    struct pollfd fd = {.fd = STDIN_FILENO};
+    bool is_read = false;
+    for (int i = 0; i < f->count; i++) is_read = is_read || strcmp(f->args[i], "-") == 0;
+    return is_read && poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP);
 }
 
 int cli_heed_signals(struct cli *cli)

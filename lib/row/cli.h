@@ -118,6 +118,8 @@ int cli_heed_signals(struct cli *cli);
  * run must stop. After cli_heed_signals(). */
 struct stream_wait;
 const struct stream_wait *cli_wait(const struct cli *cli);
+/* Then readable once the run is to stop: to wait for, beside input or output. */
+int cli_wake_fd(const struct cli *cli);
 /* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
  * alone. Before the first row. */
 void cli_dry_run(struct cli *cli);
@@ -169,6 +171,9 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
              void *context);
 /* Has a signal asked the run to stop? For long work inside one row. Any thread. */
 bool cli_stopping(const struct cli *cli);
+/* Has standard input, where rows come from it, been closed by all who wrote to it? What
+ * they wrote may still be read. Never true of a file or a terminal. Any thread. */
+bool cli_input_closed(const struct cli *cli);
 
 /* Stop the run as a signal would, with a message (told once) and status 75: no new row
  * starts, rows in flight that come back as CLI_ABANDON stay undone, --resume goes on. For
