@@ -73,6 +73,29 @@ refused() {
     done
 }
 
+@test "each family's prompts are made again as they were: chat, pixels, picture numbers, thinking" {
+    printf '%s\n' '{"image":"img_a.png"}' '{"images":["img_b.png","img_c.png"],"prompt":"Compare."}' \
+        '{"messages":[{"role":"user","content":[{"type":"text","text":"What"},{"type":"image","image":"img_b.png"},{"type":"text","text":" is it?"}]},{"role":"assistant","content":"A star."},{"role":"user","content":"Go on."}]}' > pictures
+    echo '{"messages":[{"role":"user","content":"Hello there"}]}' > text
+    for model in qwen2_5_vl qwen3_vl qwen3 qwen2; do
+        rows=pictures options=(--vision-id --max-pixels 20000)
+        [[ $model == *vl ]] || { rows=text; options=(--think off); }
+        caption -m "$GOLDENS/models/$model" -n 3 --logprobs "${options[@]}" --max-tokens 20 --root "$GOLDENS/media" $rows > drawn
+        rewarded < drawn > given
+        rl-step -m "$GOLDENS/models/$model" --train all --out "p$model" --work . --root "$GOLDENS/media" given > metrics
+        tail -n 1 metrics | jq -e --argjson n "$(wc -l < $rows)" '.logprob_gap_max == 0 and .groups == $n and .grad_norm > 1'
+    done
+}
+
+@test "another order of summation is noticed" {
+    head -n 2 "$WORLD/train.jsonl" > two
+    CAPMILL_ISA=plain caption -m pocket -n 4 --logprobs --root "$WORLD" two > drawn
+    rewarded < drawn > given
+    CAPMILL_ISA=plain step given | tail -n 1 | jq -e '.logprob_gap_max == 0'
+    grep -q avx2 /proc/cpuinfo || skip "this processor has one order only"
+    step --out p2 given | tail -n 1 | jq -e '.logprob_gap_max > 0 and .logprob_gap_max < 1e-4'
+}
+
 @test "a log-probability that is one bit off is noticed" {
     # the neighbour of a float: 2^-23 of it more
     jq -c 'if .id == "train-0003" then .captions[1].logprobs[2] |= (. * (1 + 2.4e-7)) else . end' rows.jsonl > off
