@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NUMBER_MAX 1e9 /* of what is computed with: no sum or product overflows */
+
 const char *const rollout_terms[ROLLOUT_TERMS] = {"acc", "format", "len"};
 
 static bool is_there(struct span value)
@@ -48,7 +50,7 @@ static int logprobs_read(struct rollout_caption *c, struct span list)
     if (!(c->logprob = malloc((c->ids.n + 1) * sizeof *c->logprob)))
         return fail_memory();
     for (size_t at = 0; json_each(list, &at, &element); n++) {
-        if (json_double(element, &x) < 0 || !(x <= 0))
+        if (json_double(element, &x) < 0 || !(x <= 0 && x >= -NUMBER_MAX))
             return fail(FAIL_TYPE, "logprobs[%zu]: no log-probability", n);
         if (n < c->ids.n)
             c->logprob[n] = (float)x;
@@ -60,6 +62,8 @@ static int reward_read(struct rollout_caption *c, struct span reward)
 {
     if (json_double(json_get(reward, "total"), &c->reward) < 0)
         return fail(FAIL_MISSING, "no number \"reward.total\"");
+    if (!(fabs(c->reward) <= NUMBER_MAX))
+        return fail(FAIL_TYPE, "reward.total %g: too large to be learnt from", c->reward);
     for (int i = 0; i < ROLLOUT_TERMS; i++) {
         struct span term = json_get(reward, rollout_terms[i]);
         if (!is_there(term) || json_double(term, &c->term[i]) < 0)
