@@ -130,7 +130,10 @@ refused() {
     jq -c 'if .id == "train-0002" then .image = "gone.png" else . end' rows.jsonl > gone
     run --separate-stderr -1 step gone
     [[ "$stderr" == "rl-step: gone:2 (id=train-0002): gone.png: "*"the group is left out" ]]
-    jq -e '.groups_skipped == 1 and .logprob_gap_max == 0 and .step == 1' <<<"${lines[1]}"
+    # ... as if the row had never been there
+    grep -v train-0002 rows.jsonl | step --out p2 > metrics
+    jq -s -e '(.[0].grad_norm - .[1].grad_norm | fabs) < 1e-5 and .[0].grad_norm > 0.1 and (.[0].entropy - .[1].entropy | fabs) < 1e-7' <(tail -n 1 metrics) - <<<"${lines[1]}"
+    jq -e '.groups == 7 and .groups_skipped == 1 and .logprob_gap_max == 0 and .step == 1' <<<"${lines[1]}"
 }
 
 @test "rows that do not fit are refused with the reason" {

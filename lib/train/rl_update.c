@@ -2,10 +2,9 @@
 #include "train/rl_update.h"
 #include "base/fail.h"
 #include "train/optimizer.h"
+#include "train/rl_micro.h"
 
-#include <assert.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,123 +19,13 @@ struct step {
     bool measured;         /* entropy and so on are of the first epoch alone */
 };
 
-/* Groups that are computed together. */
-struct micro {
-    struct rl_group **group; /* [count] */
-    struct example *e;       /* [count], owned */
-    int count, cap;
-    int64_t tokens;
-    float *logp, *entropy, *dlogp, *dentropy; /* [targets] */
-};
-
-typedef int micro_work(struct step *s, struct micro *b, const struct example **list,
-                       int targets);
-
-/* -- Micro-batches ----------------------------------------------------------------------
- */
-
-static void micro_clear(struct micro *b)
-{
-    for (int i = 0; i < b->count; i++) example_free(&b->e[i]);
-    free(b->logp);
-    b->logp = NULL;
-    b->count = 0;
-    b->tokens = 0;
-}
-
-/* Room for four numbers of each target. */
-static int micro_numbers(struct micro *b, int targets)
-{
-    size_t n = (size_t)targets + 1;
-    if (!(b->logp = calloc(4 * n, sizeof *b->logp)))
-        return fail_memory();
-    b->entropy = b->logp + n;
-    b->dlogp = b->entropy + n;
-    b->dentropy = b->dlogp + n;
-    return 0;
-}
-
-static int micro_run(struct step *s, struct micro *b, micro_work *work)
-{
-    const struct rl_calls *calls = s->u->calls;
-    const struct example **list = malloc(((size_t)b->count + 1) * sizeof *list);
-    int targets = 0, status;
-    if (b->count > 0 && !s->u->begun && calls->stop(calls->context)) {
-        free(list);
-        return fail(FAIL_REFUSED, "interrupted"), RL_UNFINISHED;
-    }
-    for (int i = 0; list && i < b->count; i++) {
-        list[i] = &b->e[i];
-        targets += b->e[i].targets;
-    }
-    status = list ? micro_numbers(b, targets) : fail_memory();
-    if (status == 0 && b->count > 0)
-        status = work(s, b, list, targets);
-    free(list);
-    micro_clear(b);
-    return status;
-}
-
-/* A group more, at the end of a micro-batch or as the first of the next. */
-static int micro_add(struct step *s, struct micro *b, struct rl_group *g,
-                     micro_work *work)
-{
-    struct example e;
-    char text[600];
-    if (rollout_example(&e, g->r, s->u->rules) < 0) {
-        if (fail_kind() == FAIL_INTERNAL)
-            return -1;
-        snprintf(text, sizeof text, "%s: %s: the group is left out", g->r->where,
-                 fail_text());
-        s->u->calls->say(s->u->calls->context, text);
-        g->usable = g->teaches = false;
-        s->gone.sequences += g->r->count;
-        s->gone.tokens += g->tokens;
-        s->m->groups_skipped++;
-        s->m->rows_failed++;
-        return 0;
-    }
-    int64_t tokens = example_tokens(&e);
-    bool fits = b->count == 0 || (b->tokens + tokens <= s->u->o->micro &&
-                                  b->group[0]->r->temperature == g->r->temperature);
-    int status = fits ? 0 : micro_run(s, b, work);
-    if (status < 0) {
-        example_free(&e);
-        return status;
-    }
-    b->group[b->count] = g;
-    b->e[b->count++] = e;
-    b->tokens += tokens;
-    return 0;
-}
-
-/* Go through groups, some at a time. 0, or what a work or memory said. */
-static int each_micro(struct step *s, struct rl_group **list, int64_t count,
-                      micro_work *work)
-{
-    struct micro b = {0};
-    size_t n = (size_t)count + 1;
-    b.group = calloc(n, sizeof(struct rl_group *));
-    b.e = calloc(n, sizeof *b.e);
-    int status = b.group && b.e ? 0 : fail_memory();
-    for (int64_t i = 0; status == 0 && i < count; i++)
-        if (list[i]->usable)
-            status = micro_add(s, &b, list[i], work);
-    if (status == 0)
-        status = micro_run(s, &b, work);
-    micro_clear(&b);
-    free(b.group);
-    free(b.e);
-    return status;
-}
-
 /* -- Passes -----------------------------------------------------------------------------
  */
 
 /* Log-probabilities of the reference, kept in each group. */
-static int refer(struct step *s, struct micro *b, const struct example **list,
-                 int targets)
+static int refer(void *context, struct rl_micro *b, const struct example **list)
 {
+    struct step *s = context;
     struct trainer *ref = s->u->ref;
     trainer_temperature(ref, b->group[0]->r->temperature);
     if (trainer_forward(ref, list, b->count, false) < 0 ||
@@ -149,13 +38,12 @@ static int refer(struct step *s, struct micro *b, const struct example **list,
             return fail_memory();
         memcpy(g->ref, b->logp + at, (size_t)g->tokens * sizeof *g->ref);
         at += g->tokens;
-        assert(at <= targets);
     }
     return 0;
 }
 
 /* Entropy, KL, and how far the rollout's log-probabilities are from ours. */
-static void measure(struct step *s, const struct micro *b)
+static void measure(struct step *s, const struct rl_micro *b)
 {
     struct rl_metrics *m = s->m;
     const struct rl_loss *o = &s->u->o->loss;
@@ -179,10 +67,10 @@ static void measure(struct step *s, const struct micro *b)
 }
 
 /* A look at groups that nothing is learnt from. */
-static int look(struct step *s, struct micro *b, const struct example **list, int targets)
+static int look(void *context, struct rl_micro *b, const struct example **list)
 {
+    struct step *s = context;
     struct trainer *t = s->u->t;
-    (void)targets;
     trainer_temperature(t, b->group[0]->r->temperature);
     if (trainer_forward(t, list, b->count, false) < 0 ||
         trainer_logprobs(t, b->logp, b->entropy) < 0)
@@ -192,7 +80,7 @@ static int look(struct step *s, struct micro *b, const struct example **list, in
 }
 
 /* The loss of all captions, and its derivatives in their log-probabilities. */
-static void losses(struct step *s, struct micro *b)
+static void losses(struct step *s, struct rl_micro *b)
 {
     const struct rl_loss *o = &s->u->o->loss;
     for (int i = 0, at = 0; i < b->count; i++) {
@@ -214,11 +102,10 @@ static void losses(struct step *s, struct micro *b)
     }
 }
 
-static int learn(struct step *s, struct micro *b, const struct example **list,
-                 int targets)
+static int learn(void *context, struct rl_micro *b, const struct example **list)
 {
+    struct step *s = context;
     struct trainer *t = s->u->t;
-    (void)targets;
     trainer_temperature(t, b->group[0]->r->temperature);
     if (trainer_forward(t, list, b->count, true) < 0 ||
         trainer_logprobs(t, b->logp, b->entropy) < 0)
@@ -230,6 +117,27 @@ static int learn(struct step *s, struct micro *b, const struct example **list,
         return fail(FAIL_MODEL, "the loss is not a number");
     return trainer_backward(t, b->dlogp, s->u->o->loss.entropy != 0 ? b->dentropy : NULL,
                             NULL);
+}
+
+/* A group's pictures are gone. */
+static void gone(void *context, struct rl_group *g)
+{
+    struct step *s = context;
+    g->usable = g->teaches = false;
+    s->gone.sequences += g->r->count;
+    s->gone.tokens += g->tokens;
+    s->m->groups--;
+    s->m->groups_equal -= g->std == 0;
+    s->m->groups_skipped++;
+    s->m->rows_failed++;
+}
+
+static int each_micro(struct step *s, struct rl_group **list, int64_t count,
+                      rl_micro_work *work)
+{
+    const struct rl_micro_run run = {s->u->o, s->u->rules, s->u->calls, &s->u->begun,
+                                     s,       work,        gone};
+    return rl_micro_each(&run, list, count);
 }
 
 /* -- Updates ----------------------------------------------------------------------------
