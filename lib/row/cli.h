@@ -89,6 +89,13 @@ int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t le
                 int64_t most);
 double cli_real(struct cli *cli, const char *name, double otherwise, double least,
                 double most);
+/* Give an option a value, unless the command line has; `from` says where it is from (both
+ * are copied). Before it is read. 0, or -1 (refused: no such option; memory). */
+int cli_preset(struct cli *cli, const char *name, const char *value, const char *from);
+/* Append all settings, a row each: {"option","value","from"}; from is "given", what
+ * cli_preset() was told, or "default" (then the value is what --help shows in
+ * parentheses). */
+void cli_settings(const struct cli *cli, struct buf *out);
 /* 0 if all options read so far were good, else -1 (main returns cli_quit()). */
 int cli_usable(const struct cli *cli);
 
@@ -107,8 +114,10 @@ void cli_text_output(struct cli *cli);
 /* For programs without rows, which signals end at once: from here on SIGINT and SIGTERM
  * make cli_stopping() true, and cli_quit() a message and status 75. 0 or -1. */
 int cli_heed_signals(struct cli *cli);
-/* Then readable once the run is to stop: to wait for, beside input or output. */
-int cli_wake_fd(const struct cli *cli);
+/* What such a program gives to readers of its own (reader.h): their waiting ends when the
+ * run must stop. After cli_heed_signals(). */
+struct stream_wait;
+const struct stream_wait *cli_wait(const struct cli *cli);
 /* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
  * alone. Before the first row. */
 void cli_dry_run(struct cli *cli);

@@ -94,7 +94,7 @@ static bool must_wait(const struct stream *s)
 /* 0 once there is something to read (or an end, or an error). */
 static int wait_for_input(struct stream *s)
 {
-    if (!must_wait(s))
+    if (!s->wait || !must_wait(s))
         return 0;
     struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN},
                             {.fd = s->wait->wake_fd, .events = POLLIN}};

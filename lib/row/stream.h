@@ -22,7 +22,7 @@ enum {
 
 struct stream;
 
-/* Open path ("-": standard input). wait is borrowed. NULL: class media with the reason.
+/* Open path ("-": standard input). wait is borrowed; NULL: a read just blocks. NULL: class media with the reason.
  */
 struct stream *stream_open(const char *path, const struct stream_wait *wait);
 

@@ -138,7 +138,7 @@ struct vlm *params_open(struct params *p, const char *dir, const char *device,
     struct vlm *m = vlm_open_placed(dir, device, threads, place, p);
     if (!m)
         return NULL;
-    if (p->trained == 0) {
+    if (p->trained == 0 && parts != 0) {
         char text[64];
         param_parts_text(text, parts);
         params_free(p, m->k, m->dev);

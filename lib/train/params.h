@@ -38,9 +38,9 @@ void param_parts_text(char text[64], unsigned parts);
 struct vlm;
 
 /* Open a model folder with f32 weights of its own, and gradients and moments, all zero,
- * for the parts that are trained. The embedding of a tied model is one parameter. NULL
- * (class model). The parameters live on the
- * model's device: params_free() before vlm_close(). */
+ * for the parts that are trained (0: none is). The embedding of a tied model is one
+ * parameter. NULL (class model). The parameters live on the model's device: params_free()
+ * before vlm_close(). */
 struct vlm *params_open(struct params *p, const char *dir, const char *device,
                         int threads, unsigned parts);
 /* Give back what params_open() took. */
