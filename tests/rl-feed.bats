@@ -131,7 +131,7 @@ places() { jq -c '[._rl.step,._rl.i,._rl.of,._rl.version,.id]'; }
 
 @test "SIGTERM ends the wait for a tick and for a reader: status 75" {
     mkfifo tick rows
-    feed < tick > out & pid=$!
+    rl-feed --data data.jsonl --batch 4 < tick > out & pid=$!
     exec 7> tick
     sleep 0.2
     kill -TERM $pid

@@ -15,19 +15,20 @@ teardown() {
     done
 }
 
-# ring FOLDER [option ...]: four steps of two pictures.
-ring() {
+# ring FOLDER [option ...]: four steps of two pictures. start_ring, for the background: rl.sh
+# itself is the process.
+start_ring() {
     local out=$1
     shift
-    rl.sh -m pocket -j pocket-judge -d rows -R "$WORLD" -o "$out" -b 2 -n 3 -s 4 -l 1e-3 -c 2 -q "$@"
+    exec rl.sh -m pocket -j pocket-judge -d rows -R "$WORLD" -o "$out" -b 2 -n 3 -s 4 -l 1e-3 -c 2 -q "$@"
 }
+ring() { (start_ring "$@"); }
 
-# The processes of a ring that is under way, by what they are: pids_of NAME ...
+# The processes that this test has under way, by what they are: pids_of NAME ...
 pids_of() {
-    local pid name
-    for pid in $(pgrep -g "$(ps -o pgid= -p $$ | tr -d ' ')" 2> /dev/null); do
-        read -r name < "/proc/$pid/comm" 2> /dev/null || continue
-        case " $* " in *" $name "*) echo "$pid" ;; esac
+    local pid
+    for pid in $(pgrep -x "$(echo "$*" | tr " " "|")"); do
+        [ "$(readlink "/proc/$pid/cwd")" != "$BATS_TEST_TMPDIR" ] || echo "$pid"
     done
 }
 stop_ring() {
@@ -80,7 +81,7 @@ steps_of() {
         names=(rl-feed caption reward rl-step)
         victim=${names[$((RANDOM % 4))]}
         rm -rf out
-        ring out > /dev/null 2> log &
+        start_ring out > /dev/null 2> log &
         line=$!
         eventually test -e out/metrics.jsonl
         sleep "$(printf '0.%03d' $((RANDOM % 1000)))"
@@ -102,8 +103,8 @@ steps_of() {
 
 @test "SIGTERM: status 75, and the same line goes on to the same bits" {
     ring want
-    ring out 2> log & line=$!
-    eventually grep -q '"step":2' out/metrics.jsonl
+    start_ring out 2> log & line=$!
+    eventually grep -qs '"step":2' out/metrics.jsonl
     kill -TERM $line
     status=0; wait $line || status=$?
     [ $status = 75 ]
@@ -114,8 +115,8 @@ steps_of() {
 
 @test "what a reboot takes is written again from the last checkpoint" {
     ring want
-    ring out -s 3 2> log & line=$!
-    eventually grep -q '"step":3' out/metrics.jsonl
+    start_ring out -s 3 2> log & line=$!
+    eventually grep -qs '"step":3' out/metrics.jsonl
     kill -KILL $(pids_of rl-step) $(pids_of caption) 2> /dev/null || true
     wait $line || true
     work=$(readlink out/policy.d/v* | head -n 1 || true)
@@ -142,7 +143,7 @@ steps_of() {
     url=$SERVER_URL
     stop_servers
     status=0
-    REWARD="$REWARD --retries 0" "${line[@]}" -o out -j "$url#judge" 2> log || status=$?
+    "${line[@]}" -o out -j "$url#judge" 2> log || status=$?
     [ $status = 75 ]
     start_server
     "${line[@]}" -o out -j "$SERVER_URL#judge"
@@ -152,8 +153,8 @@ steps_of() {
 }
 
 @test "two rings in one folder: the second is refused and the first goes on" {
-    ring out 2> log & line=$!
-    eventually grep -q '"step":1' out/metrics.jsonl
+    start_ring out 2> log & line=$!
+    eventually grep -qs '"step":1' out/metrics.jsonl
     run --separate-stderr -2 ring out
     [[ "$stderr" == *"another run is at work there"* ]]
     wait $line
