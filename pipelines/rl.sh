@@ -80,6 +80,9 @@ if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
     sed -i '$d' "$metrics" || exit 75
 fi
 
+# Four programs share the processors: threads that have nothing to do do not spin for long.
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
+
 pipes=$(mktemp -d "$out/.pipes.XXXXXX") || exit 75
 trap 'rm -rf "$data" "$pipes"' EXIT
 for pipe in ticks rows captions rewards metrics lines; do
@@ -105,9 +108,10 @@ done
 }
 # Metrics rows are kept before they let in a batch.
 tee -a "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
-tee=$! # shellcheck disable=SC2034  # read by name below
+tee=$!
 
 stopped=''
+# shellcheck disable=SC2317  # called by the trap
 stop() {
     stopped=75
     kill -s TERM "$feed" "$caption" "$reward" "$step" 2> /dev/null
@@ -161,9 +165,10 @@ finish() {
 
 # The worst of all: 2, 3, then 75 (a program that was killed too), then 1.
 worst=0
-for name in feed caption reward step tee lines; do
-    eval "pid=\$$name"
-    finish "$pid"
+for program in "rl-feed $feed" "caption $caption" "reward $reward" "rl-step $step" "tee $tee" \
+    "progress $lines"; do
+    name=${program% *}
+    finish "${program#* }"
     status=$?
     case $status in
     0) rank=0 ;;
@@ -181,5 +186,4 @@ for name in feed caption reward step tee lines; do
         worst=$status worst_rank=$rank
     fi
 done
-[ "$worst" -ne 0 ] || worst=${stopped:-0}
 exit "$worst"

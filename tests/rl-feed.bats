@@ -53,9 +53,9 @@ places() { jq -c '[._rl.step,._rl.i,._rl.of,._rl.version,.id]'; }
     [ "$(jq .id out | sort -u | wc -l)" = 9 ]
     ticks "$hello" '{"step":1,"want":3}' | feed --epochs 2 2> /dev/null | cmp - <(head -7 out)
     # all of them, and then again
-    ticks "$hello" '{"step":1,"want":16}' | feed 2> /dev/null > more || true
-    [ "$(head -10 more | jq .id | sort -u | wc -l)" = 10 ]
-    [ "$(wc -l < more)" = 20 ]
+    ticks "$hello" '{"step":1,"want":16}' | feed 2> /dev/null > again || true
+    [ "$(head -10 again | jq .id | sort -u | wc -l)" = 10 ]
+    [ "$(wc -l < again)" = 20 ]
 }
 
 @test "several files, blank lines, CRLF and a byte order mark; a bad line is named, status 1" {

@@ -8,7 +8,7 @@ setup() {
 }
 # Versions in memory go with the test, whatever became of it.
 teardown() {
-    stop_ring
+    kill_all rl-feed rl-step reward caption
     for policy in */policy.d; do
         work=$(readlink "$policy"/v* 2> /dev/null | head -n 1)
         case $work in /dev/shm/capmill-*) rm -rf "${work%/*}" ;; esac
@@ -31,10 +31,9 @@ pids_of() {
         [ "$(readlink "/proc/$pid/cwd")" != "$BATS_TEST_TMPDIR" ] || echo "$pid"
     done
 }
-stop_ring() {
-    local pids
-    pids=$(pids_of rl-feed rl-step reward caption)
-    [ -z "$pids" ] || kill -KILL $pids
+# kill_all NAME ...: -9 to all of these.
+kill_all() {
+    pids_of "$@" | xargs -r kill -KILL
 }
 
 # The steps that count: of those done twice the last one. Without times.
@@ -117,7 +116,7 @@ steps_of() {
     ring want
     start_ring out -s 3 2> log & line=$!
     eventually grep -qs '"step":3' out/metrics.jsonl
-    kill -KILL $(pids_of rl-step) $(pids_of caption) 2> /dev/null || true
+    kill_all rl-step caption || true
     wait $line || true
     work=$(readlink out/policy.d/v* | head -n 1 || true)
     [ -z "$work" ] || rm -rf "${work%/*}"
@@ -138,15 +137,15 @@ steps_of() {
     load server
     start_server
     export REWARD='--len-weight 0' # the stub's letters
-    line=(rl.sh -m pocket -d rows -R "$WORLD" -b 2 -n 2 -s 3 -l 1e-3 -q)
-    "${line[@]}" -o want -j "$SERVER_URL#judge"
+    job=(rl.sh -m pocket -d rows -R "$WORLD" -b 2 -n 2 -s 3 -l 1e-3 -q)
+    "${job[@]}" -o want -j "$SERVER_URL#judge"
     url=$SERVER_URL
     stop_servers
     status=0
-    "${line[@]}" -o out -j "$url#judge" 2> log || status=$?
+    "${job[@]}" -o out -j "$url#judge" 2> log || status=$?
     [ $status = 75 ]
     start_server
-    "${line[@]}" -o out -j "$SERVER_URL#judge"
+    "${job[@]}" -o out -j "$SERVER_URL#judge"
     stop_servers
     [ "$(readlink out/policy)" = policy.d/v000003 ]
     cmp out/policy/model.safetensors want/policy/model.safetensors
