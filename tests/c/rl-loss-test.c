@@ -392,6 +392,63 @@ static void every_variants_gradients_are_the_references(void)
     }
 }
 
+/* Temperature 2 is an output layer of half the weights: numbers and gradients, of
+ * log-probabilities and of entropies. */
+static void a_temperature_is_a_weaker_output_layer(void)
+{
+    struct trainer_options o = {.threads = 2, .parts = 15};
+    const char *path = golden_path("goldens/models/qwen2_5_vl");
+    struct trainer *t[2] = {trainer_open(path, &o), trainer_open(path, &o)};
+    struct group g;
+    struct example e;
+    float logp[2][TOKENS_MAX], entropy[2][TOKENS_MAX];
+    NEED(t[0] && t[1] && group_read(&g, "qwen2_5_vl"), "no data");
+    example_of(&e, &g);
+    const struct example *const list[] = {&e};
+    struct params *p[2] = {trainer_params(t[0]), trainer_params(t[1])};
+    trainer_temperature(t[0], 2);
+    int heads = 0;
+    for (int i = 0; i < p[1]->count; i++)
+        if (strcmp(p[1]->list[i].name, "lm_head.weight") == 0) {
+            trainer_kernels(t[1])->back->add_scaled(trainer_dev(t[1]), p[1]->list[i].w,
+                                                    p[1]->list[i].w, -0.5f);
+            heads++;
+        }
+    NEED(heads == 1, "no output layer of its own");
+    for (int k = 0; k < 2; k++) {
+        NEED(trainer_forward(t[k], list, 1, true) == 0, "%s", fail_text());
+        trainer_logprobs(t[k], logp[k], entropy[k]);
+        /* any derivatives will do */
+        NEED(trainer_backward(t[k], g.old, g.ref, NULL) == 0, "%s", fail_text());
+    }
+    for (int i = 0; i < g.tokens; i++)
+        CHECK(fabsf(logp[0][i] - logp[1][i]) <= 2e-6f &&
+                  fabsf(entropy[0][i] - entropy[1][i]) <= 2e-6f &&
+                  fabsf(logp[0][i] - g.policy[i]) > 1e-3f,
+              "token %d: %.9g and %.9g, %.9g and %.9g", i, (double)logp[0][i],
+              (double)logp[1][i], (double)entropy[0][i], (double)entropy[1][i]);
+    for (int i = 0; i < p[0]->count; i++) {
+        int64_t n = arr_size(p[0]->list[i].grad);
+        float *a = malloc((size_t)n * sizeof *a), *b = malloc((size_t)n * sizeof *b);
+        double difference = 0, norm = 0;
+        bool head = strcmp(p[0]->list[i].name, "lm_head.weight") == 0;
+        trainer_kernels(t[0])->download(trainer_dev(t[0]), a, p[0]->list[i].grad);
+        trainer_kernels(t[1])->download(trainer_dev(t[1]), b, p[1]->list[i].grad);
+        for (int64_t j = 0; j < n; j++) {
+            double y = (double)b[j] * (head ? 0.5 : 1);
+            difference += pow((double)a[j] - y, 2);
+            norm += y * y;
+        }
+        CHECK(sqrt(difference) <= 1e-5 * sqrt(norm) + 1e-5, "%s: %g off of %g",
+              p[0]->list[i].name, sqrt(difference), sqrt(norm));
+        free(a);
+        free(b);
+    }
+    example_free(&e);
+    json_decref(g.row);
+    for (int k = 0; k < 2; k++) trainer_close(t[k]);
+}
+
 int main(void)
 {
     CASE(every_variants_numbers_are_the_references);
@@ -400,5 +457,6 @@ int main(void)
     CASE(equal_rewards_have_no_advantage);
     CASE(long_captions_cost_more_and_more);
     CASE(every_variants_gradients_are_the_references);
+    CASE(a_temperature_is_a_weaker_output_layer);
     return check_end();
 }
