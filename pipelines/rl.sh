@@ -19,8 +19,8 @@ to the bit; of a run that has ended it changes nothing.
   -R DIR     folder of the rows' relative picture paths (the current one)
   -b N       pictures a step (128)
   -n N       captions a picture (8)
-  -s N       steps (as one epoch gives)
-  -e N       epochs (1)
+  -s N       steps (as the epochs give)
+  -e N       epochs, in place of steps (1)
   -l X       learning rate (1e-6)
   -w N       steps in which it rises (0)
   -c N       a checkpoint every N steps (10)
@@ -62,7 +62,7 @@ while getopts m:j:d:o:R:b:n:s:e:l:w:c:k:r:qh option; do
     esac
 done
 shift $((OPTIND - 1))
-if [ $# -gt 0 ] || [ -z "$model" ] || [ -z "$judge" ] || [ -z "$out" ] || [ ! -s "$data" ]; then
+if [ $# -gt 0 ] || { [ -n "$steps" ] && [ -n "$epochs" ]; } || [ -z "$model" ] || [ -z "$judge" ] || [ -z "$out" ] || [ ! -s "$data" ]; then
     usage >&2
     exit 2
 fi
