@@ -58,7 +58,7 @@ enum { FEED_STOPPED = -2 }; /* no failure to be told: a signal, or nobody reads 
 static int put(struct feed_run *r, const char *s, size_t n)
 {
     struct pollfd fds[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
-                            {.fd = cli_wake_fd(r->cli), .events = POLLIN}};
+                            {.fd = cli_wait(r->cli)->wake_fd, .events = POLLIN}};
     while (n > 0) {
         if (poll(fds, 2, -1) < 0 && errno != EINTR)
             return fail(FAIL_INTERNAL, "poll: %s", strerror(errno));
@@ -253,16 +253,9 @@ static int count_steps(struct feed_run *r)
                 (long long)r->batch);
 }
 
-static void wait_quietly(void *context, bool yes)
-{
-    (void)context;
-    (void)yes;
-}
-
 /* 0, -1 or FEED_STOPPED. */
 static int feed(struct feed_run *r, const char *const *files, int count)
 {
-    const struct stream_wait wait = {cli_wake_fd(r->cli), wait_quietly, NULL};
     if (ring_data_open(&r->data, files, count, page.name, bad_row, r, stop) < 0 ||
         count_steps(r) < 0)
         return -1;
@@ -271,7 +264,7 @@ static int feed(struct feed_run *r, const char *const *files, int count)
                 (long long)r->data.count, (long long)r->batch, (long long)r->last);
         return 0;
     }
-    struct reader *ticks = reader_open("-", &wait);
+    struct reader *ticks = reader_open("-", cli_wait(r->cli));
     if (!ticks)
         return -1;
     int status = run(r, ticks);

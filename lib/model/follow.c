@@ -38,8 +38,13 @@ struct wish {
 
 static bool no_policy(const char *spec)
 {
+    char dir[PATH_MAX];
     struct stat st;
-    return model_is_endpoint(spec) || (lstat(spec, &st) == 0 && version_linked(spec) < 0);
+    if (model_is_endpoint(spec))
+        return true;
+    if (lstat(spec, &st) == 0)
+        return version_linked(spec) < 0;
+    return model_find(dir, sizeof dir, spec) == 0; /* a name of what comes along */
 }
 
 struct follow *follow_open(struct cli *cli, const char *spec,

@@ -172,11 +172,6 @@ bool cli_stopping(const struct cli *cli)
     return cli->own->stop != STOP_NOT;
 }
 
-int cli_wake_fd(const struct cli *cli)
-{
-    return cli->own->wait.wake_fd;
-}
-
 bool cli_input_closed(const struct cli *cli)
 {
     const struct feed *f = &cli->own->feed;

@@ -118,8 +118,6 @@ int cli_heed_signals(struct cli *cli);
  * run must stop. After cli_heed_signals(). */
 struct stream_wait;
 const struct stream_wait *cli_wait(const struct cli *cli);
-/* Then readable once the run is to stop: to wait for, beside input or output. */
-int cli_wake_fd(const struct cli *cli);
 /* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
  * alone. Before the first row. */
 void cli_dry_run(struct cli *cli);
