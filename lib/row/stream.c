@@ -76,6 +76,11 @@ const char *stream_name(const struct stream *s)
     return s->name;
 }
 
+bool stream_plain(const struct stream *s)
+{
+    return s->regular && s->pack == PACK_NONE && s->fd != STDIN_FILENO;
+}
+
 void stream_progress(const struct stream *s, int64_t *read, int64_t *all)
 {
     *read = s->taken;

@@ -366,6 +366,6 @@ int table_next(struct table *t, struct line *line)
         fail_memory();
         return STREAM_FAILED;
     }
-    *line = (struct line){out.data, {out.data, out.len}, t->record.line};
+    *line = (struct line){out.data, {out.data, out.len}, t->record.line, -1};
     return status == 0 ? 1 : 2;
 }

@@ -122,8 +122,8 @@ static int version_fill(const struct checkpoints *c, const struct kernels *k,
     return folder_sync(inner) < 0 ? -1 : folder_sync(dir);
 }
 
-/* OUT/latest -> vNNNNNN, in one step. */
-static int latest_replace(const struct checkpoints *c, int64_t step)
+/* By rename, in one step. */
+int checkpoint_point(const struct checkpoints *c, int64_t step)
 {
     char target[32], path[PATH_MAX];
     snprintf(target, sizeof target, "v%06lld", (long long)step);
@@ -186,11 +186,12 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
     if (status == 0)
         status = folder_sync(c->out);
     if (status == 0)
-        status = latest_replace(c, step);
+        status = checkpoint_point(c, step);
     if (status < 0) {
         fail_save(&why);
         folder_remove(made);
-        return fail_again(&why);
+        fail_again(&why);
+        return why.kind == FAIL_REFUSED ? CHECKPOINT_FULL : -1; /* path_failed() says so */
     }
     if (c->keep > 0)
         old_remove(c, c->keep);

@@ -172,20 +172,21 @@ static int targets_mark(const struct trainer_text *t, struct prompt_format *form
 static int fit(const struct trainer_text *t, const struct prompt *whole,
                const bool *target, int len)
 {
-    int ctx = t->options->ctx, last = -1;
-    if (ctx == 0 || len <= ctx)
+    int ctx = t->options->ctx ? t->options->ctx : t->config.text.context, last = -1;
+    if (ctx <= 0 || len <= ctx)
         return len;
     if (!t->options->truncate)
         return fail(FAIL_TOO_LONG, "%d tokens, beyond %d", len, ctx);
-    for (int i = ctx; i < len; i++)
+    for (int i = 0; i < ctx; i++) last = target[i] ? i : last;
+    if (last < 0)
+        return fail(FAIL_TOO_LONG, "%d tokens, and none of the first %d is learnt", len,
+                    ctx);
+    for (int i = last + 1; i < len; i++)
         if (whole->count && whole->ids.id[i] == t->config.image_id)
             return fail(FAIL_TOO_LONG,
                         "%d tokens, beyond %d, and a picture lies where it would be cut",
                         len, ctx);
-    for (int i = 0; i < ctx; i++) last = target[i] ? i : last;
-    return last >= 0 ? last + 1
-                     : fail(FAIL_TOO_LONG,
-                            "%d tokens, and none of the first %d is learnt", len, ctx);
+    return last + 1;
 }
 
 /* ids [0, len) to prompt and part. */

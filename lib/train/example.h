@@ -18,8 +18,8 @@ struct example_options {
     const char *system;
     const char *chat;               /* force a chat format; NULL: the model's own */
     int64_t min_pixels, max_pixels; /* 0: the model's */
-    int ctx;                        /* tokens an example may have */
-    bool truncate;                  /* cut the end of longer ones; never a media span */
+    int ctx;       /* tokens an example may have; 0: the model's context */
+    bool truncate; /* cut the end of longer ones; never a media span */
 };
 
 /* One continuation behind a prompt: an assistant's words and the end of its turn. */
