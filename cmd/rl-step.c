@@ -7,6 +7,7 @@
 #include "model/settings.h"
 #include "row/cli.h"
 #include "train/rl.h"
+#include "train/tensorboard.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -90,6 +91,7 @@ static const struct cli_option options[] = {
     {"save", 0, CLI_INT, "N", "one every N steps, and at the end (50)", true},
     {"keep", 0, CLI_INT, "N", "keep the newest N (3)", true},
     {"force", 0, CLI_FLAG, NULL, "start anew though there are some", true},
+    {"tensorboard", 0, CLI_TEXT, "DIR", "metrics go there too, as event files", true},
     {"dry-run", 0, CLI_FLAG, NULL, "print the settings, a row each, and end", true},
     {0}};
 static const struct cli_page page = {"rl-step",
@@ -102,8 +104,9 @@ static const struct cli_page page = {"rl-step",
 struct program {
     struct cli *cli;
     int64_t failed;
-    bool gone; /* the output cannot be written */
-    int why;   /* ... errno */
+    struct tensorboard *charts; /* NULL: none */
+    bool gone;                  /* the output cannot be written */
+    int why;                    /* ... errno */
     char dir[PATH_MAX];
     char *standard_input[1];
     struct rl_options rl;
@@ -182,6 +185,32 @@ static void put_lengths(struct buf *b, const struct rl_metrics *m)
                  1 - (double)m->ended_length.count / (double)m->length.count);
 }
 
+/* The numbers of a metrics row, which lacks its end, as an event. */
+static void chart(struct program *p, struct buf *b, int64_t step)
+{
+    struct span key, value;
+    char tag[128];
+    double x;
+    int status = 0;
+    if (!p->charts)
+        return;
+    buf_char(b, '}');
+    for (size_t at = 0; status == 0 && buf_ok(b) == 0 &&
+                        json_member((struct span){b->data, b->len}, &at, &key, &value);) {
+        snprintf(tag, sizeof tag, "%.*s", (int)key.n - 2, key.s + 1);
+        if (strcmp(tag, "step") != 0 && json_double(value, &x) == 0)
+            status = tensorboard_add(p->charts, tag, x);
+    }
+    b->len -= !b->bad;
+    if (status == 0)
+        status = tensorboard_step(p->charts, step);
+    if (status < 0) {
+        cli_say(p->cli, NULL, "%s; no more is written there", fail_text());
+        tensorboard_close(p->charts);
+        p->charts = NULL;
+    }
+}
+
 static void metrics(void *context, const struct rl_metrics *m)
 {
     struct program *p = context;
@@ -208,6 +237,7 @@ static void metrics(void *context, const struct rl_metrics *m)
     put_int(&b, "updates", m->updates);
     put_int(&b, "num_tokens", m->tokens);
     buf_print(&b, ",\"wait_time\":%.4f,\"step_time\":%.4f", m->wait, m->seconds);
+    chart(p, &b, m->step);
     row_out(p, &b);
 }
 
@@ -343,7 +373,12 @@ static int set_up(struct program *p)
     if (p->rl.lr.kind != LR_CONSTANT && !p->rl.steps)
         return fail(FAIL_REFUSED, "--schedule %s: say how many steps with --steps N",
                     cli_text(p->cli, "schedule", ""));
-    return model_find(p->dir, sizeof p->dir, cli_text(p->cli, "model", NULL));
+    if (model_find(p->dir, sizeof p->dir, cli_text(p->cli, "model", NULL)) < 0)
+        return -1;
+    const char *charts = cli_text(p->cli, "tensorboard", NULL);
+    if (charts && !(p->charts = tensorboard_open(charts)))
+        return fail_in("--tensorboard");
+    return 0;
 }
 
 /* The run ended early. The status. */
@@ -376,6 +411,7 @@ int main(int argc, char *argv[])
     const struct rl_calls calls = {&p,  hello, want, metrics,
                                    say, note,  stop, cli_wait(&cli)};
     int status = rl_train(&p.rl, page.name, &calls);
+    tensorboard_close(p.charts);
     if (status < 0)
         return end_early(&p, status);
     status = cli_end(&cli);

@@ -287,6 +287,16 @@ refused() {
     tail -n 1 out | jq -e '.groups == 3 and .step == 1'
 }
 
+@test "--tensorboard: the metrics, as events" {
+    step --tensorboard charts --ahead 9 ring.jsonl > metrics
+    [ "$(find charts -name 'events.out.tfevents.*' | wc -l)" = 1 ]
+    for tag in reward reward_std rewards/acc/mean completions/mean_length entropy step_time; do
+        [ "$(strings charts/events* | grep -c "$tag")" -ge 4 ]
+    done
+    run --separate-stderr -2 step --tensorboard /dev/null/x --out p2 rows.jsonl
+    [ "$stderr" = "rl-step: --tensorboard: /dev/null/x: Not a directory" ]
+}
+
 @test "a preset is printed in full, each value with where it is from" {
     run --separate-stderr -0 rl-step -m pocket --out p --preset caprl++ --lr 3e-5 --dry-run
     [ ! -e p ] && [ ! -e p.d ]
