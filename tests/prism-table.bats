@@ -181,9 +181,9 @@ WANT
     cmp out/pocket/own.jsonl before
 }
 
-@test "demo.sh ends with a table: all facts answer all questions, none answer few, the captioner is between" {
+@test "samples.sh ends with a table: all facts answer all questions, none answer few, the captioner is between" {
     PATH=${CAPMILL_BIN:-$ROOT/bin}:$PATH
-    "$ROOT/pipelines/demo.sh" | tail -4 > table
+    "$ROOT/pipelines/samples.sh" | tail -4 > table
     grep -q '^all drawn facts  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0$' table
     none=$(awk '/^no caption/ { sub("±", "", $NF); print $(NF - 1) }' table)
     pocket=$(awk '/^pocket  / { print $(NF - 1) }' table)

@@ -40,6 +40,10 @@ struct engine_options {
  * (class model; refused: options out of range, a device that is not there). */
 struct engine *engine_open(const char *dir, const struct engine_options *options);
 void engine_close(struct engine *e); /* no request may be under way */
+/* Compute with the weights of another folder from now on, whose identity (engine_hash())
+ * must be the same. Requests that have begun end with the old weights first. 0, or -1
+ * (class model) with the old ones in use. */
+int engine_reload(struct engine *e, const char *dir);
 const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */

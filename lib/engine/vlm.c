@@ -346,10 +346,8 @@ int vlm_tensors(const struct model_config *mc, vlm_each *each, void *context)
     return status;
 }
 
-void vlm_close(struct vlm *m)
+static void unbind(struct vlm *m)
 {
-    if (!m)
-        return;
     for (int i = 0; i < m->adopted_count; i++) {
         struct adopted *a = &m->adopted[i];
         (a->copied ? m->k->release : m->k->disown)(m->dev, a->data, a->bytes);
@@ -358,9 +356,41 @@ void vlm_close(struct vlm *m)
     free(m->text.layers);
     free(m->vision.blocks);
     free(m->vision.deepstack);
+    weights_close(m->weights);
+}
+
+int vlm_reload(struct vlm *m, const char *dir)
+{
+    struct vlm next = {
+        .k = m->k, .dev = m->dev, .config = m->config, .family = m->family};
+    if (!(next.weights = weights_open(dir)))
+        return -1;
+    next.dir = dir;
+    int status = bind_text(&next);
+    if (status == 0 && next.family->vision)
+        status = bind_vision(&next);
+    next.dir = NULL;
+    if (status < 0) {
+        unbind(&next);
+        return -1;
+    }
+    unbind(m);
+    m->weights = next.weights;
+    m->text = next.text;
+    m->vision = next.vision;
+    m->vision_prefix = next.vision_prefix;
+    m->adopted = next.adopted;
+    m->adopted_count = next.adopted_count;
+    return 0;
+}
+
+void vlm_close(struct vlm *m)
+{
+    if (!m)
+        return;
+    unbind(m);
     if (m->dev)
         m->k->close(m->dev);
-    weights_close(m->weights);
     free(m);
 }
 

@@ -91,6 +91,10 @@ struct vlm *vlm_open(const char *dir, const char *device, int threads);
  */
 struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
                             int threads, vlm_place *place, void *context);
+/* Use the weights of another folder of a model of the same shape instead (its config is
+ * not looked at; a model that was opened placed has none of its own). Nothing may be
+ * computed meanwhile. 0, or -1 with m as it was. */
+int vlm_reload(struct vlm *m, const char *dir);
 void vlm_close(struct vlm *m);
 
 /* All tensors of a model with this config, in the order in which they are bound. The

@@ -176,6 +176,11 @@ void local_close(struct local *l)
     free(l);
 }
 
+int local_reload(struct local *l, const char *dir)
+{
+    return engine_reload(l->engine, dir);
+}
+
 const char *local_hash(const struct local *l)
 {
     return engine_hash(l->engine);

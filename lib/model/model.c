@@ -110,6 +110,12 @@ void model_close(struct model *m)
     free(m);
 }
 
+int model_reload(struct model *m, const char *dir)
+{
+    return m->local ? local_reload(m->local, dir)
+                    : fail(FAIL_MODEL, "an endpoint's weights are its own");
+}
+
 const char *model_hash(const struct model *m)
 {
     return m->endpoint ? endpoint_hash(m->endpoint) : local_hash(m->local);

@@ -50,6 +50,12 @@ struct model *model_open(const char *spec, const struct model_options *options);
  * temporary name: the run was cut short. */
 int model_finish(struct model *m);
 void model_close(struct model *m);
+
+/* Go on with the weights of another folder, a local model's of the same config and shapes
+ * (model_hash() stays); tokenizer, chat format and picture limits are kept. Requests that
+ * have begun end with the old weights first. 0, or -1 (class model) with the old ones in
+ * use. */
+int model_reload(struct model *m, const char *dir);
 bool model_is_endpoint(const char *spec); /* does SPEC name endpoints? */
 /* The folder or GGUF file that a SPEC of a local model names: itself, or a folder under
  * share/. 0, or -1

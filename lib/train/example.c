@@ -67,6 +67,14 @@ struct trainer_text *trainer_text_open(const char *dir, const struct example_opt
     return t;
 }
 
+void trainer_text_format(const struct trainer_text *t, struct prompt_format *format,
+                         struct patch_config *patches)
+{
+    *patches = t->patches;
+    *format = (struct prompt_format){
+        t->tokenizer, t->chat, &t->config, patches, {true, CHAT_THINK_DEFAULT, false}};
+}
+
 void example_free(struct example *e)
 {
     for (int i = 0; i < e->parts; i++) {

@@ -58,10 +58,10 @@ void params_text(char text[80], const struct params *p);
 struct vlm;
 
 /* Open a model folder with f32 weights of its own, and gradients and moments, all zero,
- * for the parts that are trained. The embedding of a tied model is one parameter. With
- * low-rank pairs the model's own weights are used as its files have them (bf16 as f32,
- * to the bit). NULL (class model). The parameters live on the model's device:
- * params_free() before vlm_close(). */
+ * for the parts that are trained (0: none is). The embedding of a tied model is one
+ * parameter. With low-rank pairs the model's own weights are used as its files have them
+ * (bf16 as f32, to the bit). NULL (class model). The parameters live on the model's
+ * device: params_free() before vlm_close(). */
 struct vlm *params_open(struct params *p, const char *dir, const char *device,
                         int threads, const struct param_options *o);
 /* Append a parameter of the caller's (name, part, rank, shape, trained, decayed, base,

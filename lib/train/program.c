@@ -187,7 +187,7 @@ int train_program_run(struct train_program *p, const struct objective *objective
     p->objective = objective;
     if (cli_usable(p->cli) < 0 || cli_heed_signals(p->cli) < 0 || set_up(p) < 0)
         return cli_quit(p->cli);
-    p->wait = (struct stream_wait){cli_wake_fd(p->cli), waiting, p};
+    p->wait = (struct stream_wait){cli_wait(p->cli)->wake_fd, waiting, p};
     int status = run_train(&p->run, objective, p->cli->page->name, &calls);
     tensorboard_close(p->charts);
     if (status == 0)

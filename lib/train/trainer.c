@@ -21,6 +21,7 @@ struct trainer {
     struct features *features; /* [feature_count] of the batch's examples */
     int feature_count;
     struct arr x; /* the last hidden rows of the batch */
+    float scale;  /* 1 / temperature */
 };
 
 static int parameters_join(struct trainer *t)
@@ -45,6 +46,7 @@ static int start(struct trainer *t, const char *dir, const struct trainer_option
         return -1;
     t->k = t->m->k;
     t->dev = t->m->dev;
+    t->scale = 1;
     t->head.k = t->k;
     t->head.dev = t->dev;
     if (!t->k->back)
@@ -171,6 +173,11 @@ int trainer_forward(struct trainer *t, const struct example *const *examples, in
     return status;
 }
 
+void trainer_temperature(struct trainer *t, double temperature)
+{
+    t->scale = (float)(1 / temperature);
+}
+
 int trainer_targets(const struct trainer *t)
 {
     return t->batch.targets.count;
@@ -178,7 +185,7 @@ int trainer_targets(const struct trainer *t)
 
 int trainer_logprobs(struct trainer *t, float *logprob, float *entropy)
 {
-    struct head_work work = {.logprob = logprob, .entropy = entropy};
+    struct head_work work = {.logprob = logprob, .entropy = entropy, .scale = t->scale};
     return head_run(&t->head, t->m, t->tape, t->x, t->batch.targets.items,
                     t->batch.targets.count, &work);
 }
@@ -186,8 +193,10 @@ int trainer_logprobs(struct trainer *t, float *logprob, float *entropy)
 int trainer_backward(struct trainer *t, const float *weight, const float *entropy_weight,
                      float *logprob)
 {
-    struct head_work work = {
-        .logprob = logprob, .weight = weight, .entropy_weight = entropy_weight};
+    struct head_work work = {.logprob = logprob,
+                             .weight = weight,
+                             .entropy_weight = entropy_weight,
+                             .scale = t->scale};
     int status = head_run(&t->head, t->m, t->tape, t->x, t->batch.targets.items,
                           t->batch.targets.count, &work);
     if (status == 0)

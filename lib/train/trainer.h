@@ -18,7 +18,9 @@ struct trainer;
 struct trainer_options {
     const char *device;            /* "auto" or "cpu" */
     int threads;                   /* 0: all */
-    unsigned parts;                /* trained: bits of 1 << PART_x */
+    unsigned parts;                /* trained: bits of 1 << PART_x; 0 without pairs: nothing
+                                      is, the model just says log-probabilities (a
+                                      reference) */
     bool recompute;                /* keep each layer's input only */
     struct lora_options lora;      /* rank > 0: pairs are trained and parts is 0 */
     const struct kernels *kernels; /* in place of the device's; NULL: none */
@@ -42,7 +44,11 @@ int trainer_forward(struct trainer *t, const struct example *const *examples, in
 /* The micro-batch's target tokens, in order: examples, parts, ids. */
 int trainer_targets(const struct trainer *t);
 
-/* Log-probability of each target (temperature 1), and the entropy of its row where
+/* From here on log-probabilities and entropies are those of logits / temperature, as a
+ * sampler of that temperature has them, to the bit; gradients likewise. 1 at first. */
+void trainer_temperature(struct trainer *t, double temperature);
+
+/* Log-probability of each target, and the entropy of its row where
  * entropy is not NULL: the caller's [targets]. 0 or -1. */
 int trainer_logprobs(struct trainer *t, float *logprob, float *entropy);
 
