@@ -107,7 +107,7 @@ done
     step=$!
 }
 # Metrics rows are kept before they let in a batch.
-tee -a "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
+tee -a --output-error=exit "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
 tee=$!
 
 stopped=''

@@ -161,6 +161,27 @@ kill_rounds() {
     cmp out/policy/model.safetensors want/policy/model.safetensors
 }
 
+@test "a full disk, for metrics or for a checkpoint: status 75, and the same line goes on to the same bits" {
+    ring want
+    mkdir out
+    ln -s /dev/full out/metrics.jsonl
+    run --separate-stderr -75 ring out
+    [[ "$stderr" == *"No space left"* ]]
+    rm out/metrics.jsonl
+    (ulimit -f 10000; start_ring out) 2> log && false
+    grep -q "File too large" log
+    [ ! -e out/policy.d/checkpoints/v000004 ]
+    ring out
+    cmp out/policy/model.safetensors want/policy/model.safetensors
+}
+
+@test "a picture that is missing: told, its group left out, the step goes on; status 1" {
+    sed -i "1s|images/|nowhere/|" rows
+    run --separate-stderr -1 ring out -s 12
+    [[ "$stderr" == "caption: stdin:"*": nowhere/"*": no such file" ]]
+    jq -s -e "map(select(.reward)) | length == 12 and (map(.groups_skipped) | add) == 1" out/metrics.jsonl
+}
+
 @test "two rings in one folder: the second is refused and the first goes on" {
     start_ring out 2> log & line=$!
     eventually grep -qs '"step":1' out/metrics.jsonl
