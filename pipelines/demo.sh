@@ -44,7 +44,7 @@ say "2. It learns from $((steps * pictures)) others: $steps steps of $pictures p
 # Five questions a picture, others for each.
 jq -c --slurp 'to_entries[] | .key as $i | .value | (.qa | length) as $n
     | .qa |= ([.[], .[]] | .[$i % $n:$i % $n + ([5, $n] | min)])' "$world/train.jsonl" > "$OUT/train.jsonl"
-CAPTION='--max-tokens 128' REWARD='--answer text --token-cost 0.0005' STEP='--weight-decay 0' \
+CAPTION='--max-tokens 128' REWARD='--answer text --token-cost 0.0005' STEP='--aggregate token-mean --weight-decay 0' \
     "$here/rl.sh" -m pocket -j pocket-judge -d "$OUT/train.jsonl" -R "$world" -o "$OUT" \
     -b $pictures -n $samples -s $steps -l $rate -w $warmup -r "$seed" -c 100
 

@@ -67,7 +67,7 @@ variant() {
     if [ ! -s "$out/$name/unseen.jsonl" ]; then
         printf '%s\n' "$name" >&2
         questions "$number" "$out/$name/train.jsonl"
-        CAPTION='--max-tokens 128' REWARD="--answer text $*" STEP='--weight-decay 0' \
+        CAPTION='--max-tokens 128' REWARD="--answer text $*" STEP='--aggregate token-mean --weight-decay 0' \
             "$here/rl.sh" -q -m pocket -j pocket-judge -d "$out/$name/train.jsonl" -R "$world" \
             -o "$out/$name" -b 16 -n 8 -s "$steps" -l 1.5e-4 -w 5 -r "$seed" -k "$ahead" -c 1000
         measure "$out/$name/policy" "$out/$name/unseen.jsonl"

@@ -83,6 +83,8 @@ fi
 # Four programs share the processors: threads that have nothing to do do not spin for long.
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 
+# Of a ring that was killed, long enough ago to be none that begins now.
+find "$out" -maxdepth 1 -name ".pipes.*" -mmin +1 -exec rm -rf {} + || exit 75
 pipes=$(mktemp -d "$out/.pipes.XXXXXX") || exit 75
 trap 'rm -rf "$data" "$pipes"' EXIT
 for pipe in ticks rows captions rewards metrics lines; do
@@ -107,7 +109,7 @@ done
     step=$!
 }
 # Metrics rows are kept before they let in a batch.
-tee -a "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
+tee -a --output-error=exit "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
 tee=$!
 
 stopped=''

@@ -86,10 +86,10 @@ versions() { jq -c .gen.version | tr '\n' ' '; }
 @test "SIGTERM ends the wait: status 75" {
     publish 0
     mkfifo rows
-    caption -m policy --follow --root "$SAMPLES" < rows > out & pid=$!
+    caption -v -m policy --follow --root "$SAMPLES" < rows > out 2> log & pid=$!
     exec 7> rows
     row a 5 0 4 >&7
-    sleep 0.3
+    eventually grep -qs "waits for version 4" log
     kill -TERM $pid
     status=0; wait $pid || status=$?
     exec 7>&-

@@ -133,7 +133,8 @@ places() { jq -c '[._rl.step,._rl.i,._rl.of,._rl.version,.id]'; }
     mkfifo tick rows
     rl-feed --data data.jsonl --batch 4 < tick > out & pid=$!
     exec 7> tick
-    sleep 0.2
+    echo "$hello" >&7
+    eventually [ -s out ]
     kill -TERM $pid
     status=0; wait $pid || status=$?
     exec 7>&-
@@ -141,7 +142,7 @@ places() { jq -c '[._rl.step,._rl.i,._rl.of,._rl.version,.id]'; }
     seq 1 100000 | sed 's/.*/{"id":&}/' > data.jsonl
     rl-feed --data data.jsonl --batch 90000 <<<"$hello" > rows & pid=$!
     exec 7< rows
-    sleep 0.5
+    read -r -u 7
     kill -TERM $pid
     status=0; wait $pid || status=$?
     exec 7<&-
