@@ -44,9 +44,13 @@ static int publish(struct policy *y, int64_t version)
 }
 
 /* The caption of an empty prompt's first tokens says which weights are in use. */
+/* The prompt is longer than two pages of keys and values, which an engine keeps for the
+ * next prompt that begins alike: with other weights they must be computed anew. */
 static double score(struct model *m)
 {
-    const struct turn_part part = {.text = span_of("Name a colour.")};
+    static char words[1200];
+    for (size_t i = 0; i + 1 < sizeof words; i++) words[i] = "Name a colour. "[i % 15];
+    const struct turn_part part = {.text = {words, sizeof words - 1}};
     const struct turn turn = {TURN_USER, &part, 1};
     const struct request r = {.turns = &turn, .count = 1, .n = 1, .temperature = 1};
     const struct span text = span_of("The background is white.");
