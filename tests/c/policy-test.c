@@ -145,10 +145,11 @@ static void versions_are_f32_and_a_reader_moves_on_to_the_next(void)
     CHECK(strcmp(model_hash(m), policy_hash(y)) == 0, "%s", model_hash(m));
     double before = score(m);
     CHECK(before == score(b), "%.17g is not %.17g", before, score(b));
-    /* a number that bf16 cannot hold, in the last norm */
+    /* a number that bf16 cannot hold, in the first norm, which keys and values depend on
+     */
     float *w = p->list[p->count - 1].w.data;
     for (int i = 0; i < p->count; i++)
-        if (strstr(p->list[i].name, "language_model.norm"))
+        if (strstr(p->list[i].name, "layers.0.input_layernorm"))
             w = p->list[i].w.data;
     float was = w[3];
     w[3] = was * 1.0001f;
