@@ -1,0 +1,33 @@
+/* table.cu: the CUDA table of operations. */
+#include "table.h"
+
+const struct kernels cuda_table = {
+    .back = NULL,
+    .name = CUDA_TABLE_NAME,
+    .open = dev_open_cuda,
+    .close = dev_close_cuda,
+    .alloc = alloc_cuda,
+    .release = release_cuda,
+    .adopt = adopt_cuda,
+    .disown = disown_cuda,
+    .upload = upload_cuda,
+    .download = download_cuda,
+    .sync = sync_cuda,
+    .matmul = matmul_cuda,
+    .rmsnorm = rmsnorm_cuda,
+    .layernorm = layernorm_cuda,
+    .swiglu = swiglu_cuda,
+    .gelu = gelu_cuda,
+    .silu = silu_cuda,
+    .add = add_cuda,
+    .gather = gather_cuda,
+    .scatter = scatter_cuda,
+    .gather_mix = gather_mix_cuda,
+    .rope = rope_cuda,
+    .rope_pairs = rope_pairs_cuda,
+    .attention = attention_cuda,
+    .attention_paged = attention_paged_cuda,
+    .kv_write = kv_write_cuda,
+    .kv_copy = kv_copy_cuda,
+    .logsumexp = logsumexp_cuda,
+};
