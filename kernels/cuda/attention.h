@@ -9,6 +9,20 @@
 
 constexpr int HEAD_MAX = 256, DIMS = HEAD_MAX / LANES;
 
+/* The segment of row r: the last one that starts at or before it and is not empty. */
+__device__ __forceinline__ int64_t segment_of(const struct arr &start, int64_t r)
+{
+    int64_t low = 0, high = start.shape[0] - 1; /* start[low] <= r < start[high] */
+    while (high - low > 1) {
+        int64_t middle = (low + high) / 2;
+        if (*row_of<int32_t>(start, middle) <= r)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct query {
     const float *q;
     int dim;

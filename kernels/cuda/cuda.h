@@ -159,10 +159,60 @@ int ordinal_of(const char *device); /* of "cuda:N"; 0 */
 struct dev *dev_open_cuda(const char *device, int threads);
 void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
+/* The same for an operation's own use; NULL is the device's failure. */
+void *dev_room(struct dev *d, size_t bytes);
 void release_cuda(struct dev *d, void *data, size_t bytes);
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes);
 void disown_cuda(struct dev *d, void *data, size_t bytes);
 void upload_cuda(struct dev *d, struct arr to, const void *host);
 void download_cuda(struct dev *d, void *host, struct arr from);
 int sync_cuda(struct dev *d, const char **why);
+
+/* -- Gradients (backward.h) -------------------------------------------------------------
+ */
+
+void zero_cuda(struct dev *d, struct arr a);
+void copy_cuda(struct dev *d, struct arr to, struct arr from);
+void matmul_x_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr w,
+                   enum grad_mode mode);
+void matmul_w_cuda(struct dev *d, struct arr dw, struct arr db, struct arr dy,
+                   struct arr x);
+void back_rmsnorm_cuda(struct dev *d, struct arr dx, struct arr dw, struct arr dy,
+                       struct arr x, struct arr w, float eps, enum grad_mode mode);
+void back_layernorm_cuda(struct dev *d, struct arr dx, struct arr dw, struct arr db,
+                         struct arr dy, struct arr x, struct arr w, float eps,
+                         enum grad_mode mode);
+void back_swiglu_cuda(struct dev *d, struct arr dgate, struct arr dup, struct arr dy,
+                      struct arr gate, struct arr up, enum grad_mode gate_mode,
+                      enum grad_mode up_mode);
+void back_gelu_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr x,
+                    enum gelu_kind kind, enum grad_mode mode);
+void back_silu_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr x,
+                    enum grad_mode mode);
+void add_scaled_cuda(struct dev *d, struct arr y, struct arr x, float scale);
+void back_gather_cuda(struct dev *d, struct arr dtable, struct arr dy, struct arr index);
+void back_scatter_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr index,
+                       bool keep);
+void back_gather_mix_cuda(struct dev *d, struct arr dtable, struct arr dy,
+                          struct arr index, struct arr weight);
+void back_rope_cuda(struct dev *d, struct arr dx, struct arr cosine, struct arr sine);
+void back_rope_pairs_cuda(struct dev *d, struct arr dx, struct arr cosine,
+                          struct arr sine);
+void back_attention_cuda(struct dev *d, struct arr dq, struct arr dk, struct arr dv,
+                         struct arr dy, struct arr q, struct arr k, struct arr v,
+                         struct arr y, struct arr lse, struct arr start, float scale);
+void back_attention_paged_cuda(struct dev *d, struct arr dq, struct arr dk, struct arr dv,
+                               struct arr dy, struct arr q, struct arr k, struct arr v,
+                               struct arr y, struct arr lse, struct kv_view view,
+                               float scale);
+void back_kv_write_cuda(struct dev *d, struct arr dk, struct arr dv, struct arr dk_pages,
+                        struct arr dv_pages, struct arr slot);
+void back_kv_copy_cuda(struct dev *d, struct arr dk_pages, struct arr dv_pages, int from,
+                       int to, int places);
+void back_logits_cuda(struct dev *d, struct arr logits, struct token_grad g);
+void entropy_cuda(struct dev *d, struct arr out, struct arr logits, struct arr lse);
+double sum_squares_cuda(struct dev *d, struct arr a);
+void adamw_cuda(struct dev *d, struct arr w, struct arr grad, struct arr m, struct arr v,
+                const struct adamw *how);
+void to_bf16_cuda(struct dev *d, struct arr to, struct arr from);
 #endif

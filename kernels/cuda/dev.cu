@@ -51,6 +51,14 @@ void *alloc_cuda(struct dev *d, size_t bytes)
     return NULL;
 }
 
+void *dev_room(struct dev *d, size_t bytes)
+{
+    void *data = alloc_cuda(d, bytes);
+    if (!data)
+        dev_checked(d, cudaErrorMemoryAllocation, "room for an operation");
+    return data;
+}
+
 void release_cuda(struct dev *d, void *data, size_t bytes)
 {
     (void)bytes;

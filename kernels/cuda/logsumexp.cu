@@ -1,38 +1,10 @@
 /* logsumexp.cu: log(sum exp(x * scale)) of each row, a block for each (kernels.h). Thread
  * t takes elements t, t + 256, ... ascending; terms are floats, their sums doubles. */
-#include "cuda.h"
+#include "fold.h"
 
 struct sums {
     struct arr out, x;
     float scale;
-};
-
-/* Over the block's threads, in every thread; all: shared [THREADS]. */
-template <class T, class F> __device__ T block_fold(T x, T *all, F join)
-{
-    all[threadIdx.x] = x;
-    for (int n = THREADS / 2; n > 0; n /= 2) {
-        __syncthreads();
-        if ((int)threadIdx.x < n)
-            all[threadIdx.x] = join(all[threadIdx.x], all[threadIdx.x + n]);
-    }
-    __syncthreads();
-    x = all[0];
-    __syncthreads();
-    return x;
-}
-
-struct larger {
-    __device__ float operator()(float a, float b) const
-    {
-        return fmaxf(a, b);
-    }
-};
-struct together {
-    __device__ double operator()(double a, double b) const
-    {
-        return a + b;
-    }
 };
 
 __global__ void logsumexp_kernel(struct sums p)

@@ -1,8 +1,35 @@
 /* table.cu: the CUDA table of operations. */
 #include "table.h"
 
+static const struct backward cuda_back = {
+    .zero = zero_cuda,
+    .copy = copy_cuda,
+    .matmul_x = matmul_x_cuda,
+    .matmul_w = matmul_w_cuda,
+    .rmsnorm = back_rmsnorm_cuda,
+    .layernorm = back_layernorm_cuda,
+    .swiglu = back_swiglu_cuda,
+    .gelu = back_gelu_cuda,
+    .silu = back_silu_cuda,
+    .add_scaled = add_scaled_cuda,
+    .gather = back_gather_cuda,
+    .scatter = back_scatter_cuda,
+    .gather_mix = back_gather_mix_cuda,
+    .rope = back_rope_cuda,
+    .rope_pairs = back_rope_pairs_cuda,
+    .attention = back_attention_cuda,
+    .attention_paged = back_attention_paged_cuda,
+    .kv_write = back_kv_write_cuda,
+    .kv_copy = back_kv_copy_cuda,
+    .logits = back_logits_cuda,
+    .entropy = entropy_cuda,
+    .sum_squares = sum_squares_cuda,
+    .adamw = adamw_cuda,
+    .to_bf16 = to_bf16_cuda,
+};
+
 const struct kernels cuda_table = {
-    .back = NULL,
+    .back = &cuda_back,
     .name = CUDA_TABLE_NAME,
     .open = dev_open_cuda,
     .close = dev_close_cuda,
