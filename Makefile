@@ -87,8 +87,9 @@ $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/kernels-test $(BUILD)/tests/quant-test: TEST_LIBRARIES = $(BUILD)/libcuda-host.a
-$(BUILD)/tests/kernels-test $(BUILD)/tests/quant-test: $(BUILD)/libcuda-host.a
+CUDA_TESTS := $(patsubst %,$(BUILD)/tests/%-test,kernels quant cuda)
+$(CUDA_TESTS): TEST_LIBRARIES = $(BUILD)/libcuda-host.a
+$(CUDA_TESTS): $(BUILD)/libcuda-host.a
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring bench,$@),-O3 -mavx2 -mfma -fopenmp) \
