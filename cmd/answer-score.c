@@ -7,11 +7,12 @@
 #include "model/work.h"
 #include "row/cli.h"
 
-static const char kinds[] = "choice|relaxed|anls|vqa|math|exact|judge|auto";
+static const char kinds[] = "choice|relaxed|anls|vqa|math|exact|judge|items|auto";
 
 static const struct cli_option options[] = {
     {"kind", 0, CLI_TEXT, "KIND",
-     "choice, relaxed, anls, vqa, math, exact, judge; auto: the row's `kind` (auto)",
+     "choice, relaxed, anls, vqa, math, exact, judge, items; auto: the row's `kind` "
+     "(auto)",
      false},
     {"rules", 0, CLI_TEXT, "ours|published",
      "published: as CapRL's evaluation scores, faults included (ours)", false},
@@ -118,9 +119,9 @@ static void read_judging(struct job *job, struct cli *cli)
 /* Options into the job. The status of cli_usable(). */
 static int read_options(struct job *job, struct cli *cli)
 {
-    int kind = option_choice(cli, "kind", kinds, ANSWER_JUDGE + 1);
+    int kind = option_choice(cli, "kind", kinds, ANSWER_ITEMS + 1);
     job->cli = cli;
-    job->rules.kind = kind == ANSWER_JUDGE + 1 ? ANSWER_AUTO : kind;
+    job->rules.kind = kind == ANSWER_ITEMS + 1 ? ANSWER_AUTO : kind;
     job->rules.rules =
         (enum answer_rules)option_choice(cli, "rules", "ours|published", ANSWER_OURS);
     job->rules.letter = (enum letter_rule)option_choice(
@@ -136,7 +137,7 @@ static int read_options(struct job *job, struct cli *cli)
         return cli_bad_usage(cli, "%s", fail_text());
     if (job->rules.kind == ANSWER_JUDGE && !job->spec)
         return cli_bad_usage(cli, "--kind judge: no judge: give -m JUDGE");
-    if (job->spec && kind >= 0 && kind < ANSWER_JUDGE)
+    if (job->spec && kind >= 0 && kind != ANSWER_JUDGE && kind <= ANSWER_ITEMS)
         return cli_bad_usage(cli, "-m: --kind %s asks no model",
                              answer_kind_name((enum answer_kind)kind));
     return cli_usable(cli);

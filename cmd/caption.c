@@ -2,6 +2,7 @@
  */
 #include "model/captions.h"
 #include "model/conversation.h"
+#include "model/follow.h"
 #include "model/forecast.h"
 #include "model/model.h"
 #include "model/options.h"
@@ -16,6 +17,8 @@ static const struct cli_option options[] = {
     {"prompt-file", 0, CLI_TEXT, "FILE", "read the prompt from FILE", false},
     {"system", 0, CLI_TEXT, "TEXT", "a system turn before the prompt (none)", false},
     {"text", 0, CLI_FLAG, NULL, "print captions alone, no rows", false},
+    {"follow", 0, CLI_FLAG, NULL,
+     "the model is a policy that is trained: take up each new version", false},
     {"dry-run", 0, CLI_FLAG, NULL,
      "say rows, tokens and requests to come; caption nothing", false},
     {"explain", 0, CLI_FLAG, NULL, "say on stderr how each row is prepared", true},
@@ -33,7 +36,8 @@ static const struct cli_page page = {
 /* What every row's work needs; read-only while rows are worked on. */
 struct job {
     struct cli *cli;
-    struct model *model;
+    struct model *model;   /* NULL with --follow */
+    struct follow *follow; /* NULL without */
     struct model_options model_options;
     struct conversation_options conversation;
     struct request request; /* all but turns and key */
@@ -57,7 +61,8 @@ static int write_text(struct row *row, const struct reply *reply)
 }
 
 /* Put the reply into the row. */
-static int write_reply(struct job *job, struct row *row, const struct request *request,
+static int write_reply(struct job *job, struct row *row, struct model *model,
+                       int64_t version, const struct request *request,
                        const struct reply *reply)
 {
     if (job->text)
@@ -70,13 +75,15 @@ static int write_reply(struct job *job, struct row *row, const struct request *r
     struct span prompt = span_of(job->conversation.prompt);
     if (!own && row_has(row, "prompt") && row_text(row, "prompt", &prompt) < 0)
         return -1;
-    return captions_set_gen(row, job->model, request, &job->model_options, job->seed,
-                            job->conversation.system, own ? (struct span){0} : prompt);
+    return captions_set_gen(row, model, request, &job->model_options, job->seed,
+                            job->conversation.system, own ? (struct span){0} : prompt,
+                            version);
 }
 
-static int caption_row(void *context, struct row *row)
+/* Caption a row with a model, whose weights are of this version. */
+static int caption_by(struct job *job, struct row *row, struct model *model,
+                      int64_t version)
 {
-    struct job *job = context;
     struct conversation c;
     struct request request = job->request;
     struct reply reply;
@@ -84,22 +91,36 @@ static int caption_row(void *context, struct row *row)
     if (status == 0) {
         request.turns = c.turns;
         request.count = c.count;
-        request.key = row_random(row, (uint64_t)job->seed, 0);
-        request.deadline_ms = model_deadline(job->model);
+        request.key = row_random(row, (uint64_t)job->seed, (uint64_t)version);
+        request.deadline_ms = model_deadline(model);
         request.attempts = &row->attempts;
         if (job->dry_run || job->explain)
-            status = forecast_add(&job->forecast, job->cli, job->model, row, &request,
+            status = forecast_add(&job->forecast, job->cli, model, row, &request,
                                   job->explain);
     }
     if (status == 0 && job->dry_run)
         status = CLI_DROP;
-    else if (status == 0 &&
-             (status = model_generate(job->model, &request, &reply)) == 0) {
-        status = write_reply(job, row, &request, &reply);
+    else if (status == 0 && (status = model_generate(model, &request, &reply)) == 0) {
+        status = write_reply(job, row, model, version, &request, &reply);
         reply_free(&reply);
     }
     conversation_free(&c);
-    return model_status(job->cli, job->model, status);
+    return model_status(job->cli, model, status);
+}
+
+static int caption_row(void *context, struct row *row)
+{
+    struct job *job = context;
+    struct model *model;
+    int64_t version;
+    if (!job->follow)
+        return caption_by(job, row, job->model, 0);
+    int status = follow_begin(job->follow, row, &model, &version);
+    if (status != 0)
+        return status;
+    status = caption_by(job, row, model, version);
+    follow_end(job->follow);
+    return status;
 }
 
 /* Options into the job. The status of cli_usable(). */
@@ -133,6 +154,8 @@ static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
         .system = cli_text(cli, "system", NULL),
         .prompt = cli_text(cli, "prompt", "Please describe this image in detail."),
         .prompt_given = given};
+    if (cli_has(cli, "follow") && job->dry_run)
+        return cli_bad_usage(cli, "--follow and --dry-run exclude each other");
     if (cli_has(cli, "prompt") && cli_has(cli, "prompt-file"))
         return cli_bad_usage(cli, "--prompt and --prompt-file exclude each other");
     if (!cli_has(cli, "model"))
@@ -146,6 +169,19 @@ static int read_options(struct job *job, struct cli *cli, struct buf *prompt)
     return cli_usable(cli);
 }
 
+/* The model, or what follows it. 0 or -1. */
+static int open_model(struct job *job)
+{
+    struct cli *cli = job->cli;
+    const char *spec = cli_text(cli, "model", NULL);
+    if (cli_has(cli, "follow")) {
+        job->follow = follow_open(cli, spec, &job->model_options);
+        return job->follow ? cli_identity(cli, "model", spec) : -1;
+    }
+    job->model = model_open(spec, &job->model_options);
+    return job->model ? cli_identity(cli, "model", model_hash(job->model)) : -1;
+}
+
 int main(int argc, char *argv[])
 {
     struct cli cli;
@@ -157,18 +193,23 @@ int main(int argc, char *argv[])
         buf_free(&prompt);
         return cli_quit(&cli);
     }
-    job.model = model_open(cli_text(&cli, "model", NULL), &job.model_options);
-    if (!job.model || cli_identity(&cli, "model", model_hash(job.model)) < 0 ||
+    if (open_model(&job) < 0 ||
         cli_identity_text(&cli, "prompt", job.conversation.prompt) < 0) {
         model_close(job.model);
+        follow_close(job.follow);
         buf_free(&prompt);
         return cli_quit(&cli);
     }
-    cli_note(&cli, "%s", model_notes(job.model));
-    cli_map(&cli, model_workers(job.model), caption_row, &job);
+    if (job.model)
+        cli_note(&cli, "%s", model_notes(job.model));
+    cli_map(&cli,
+            job.model ? model_workers(job.model) : follow_workers(&job.model_options),
+            caption_row, &job);
     if (job.dry_run)
         forecast_say(&job.forecast, &cli, &job.request);
-    model_end(&cli, job.model);
+    if (job.model)
+        model_end(&cli, job.model);
+    follow_close(job.follow);
     int status = cli_end(&cli);
     buf_free(&prompt);
     return status;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const struct cli_option options[] = {
     {"judge", 0, CLI_TEXT, "SPEC", "the blind judge (or -m)", true},
@@ -28,7 +29,7 @@ static const struct cli_option options[] = {
     {"preset", 0, CLI_TEXT, "NAME|FILE",
      "a benchmark's prompts, kind of answer, categories (chartqa, ...)", false},
     {"kind", 0, CLI_TEXT, "KIND",
-     "of rows that name none: choice, relaxed, anls, vqa, math or exact", false},
+     "of rows that name none: choice, relaxed, anls, vqa, math, exact or items", false},
     {"rules", 0, CLI_TEXT, "ours|published", "rules to score by (ours)", false},
     {"letter", 0, CLI_TEXT, "RULE",
      "how a choice is read: alone, first-char or anywhere (alone)", false},
@@ -43,6 +44,7 @@ static const struct cli_option options[] = {
      false},
     {"rejudge", 0, CLI_FLAG, NULL, "judge the captions that rows have themselves", false},
     {"compare", 0, CLI_FLAG, NULL, "no rows: compare two results, A and B", true},
+    {"figures", 0, CLI_FLAG, NULL, "no rows: sum up results, such as shards'", true},
     {"caprl-compat", 0, CLI_TEXT, "DIR",
      "write the published script's two files into DIR, by its rules", false},
     {"caprl-tag", 0, CLI_TEXT, "TAG", "in the names of these files (the preset)", true},
@@ -83,19 +85,16 @@ static const struct store_captions *find_captions(struct job *job, struct row *r
     const struct store_captions *c =
         store_get(job->store, item->picture, row->has_id ? row->id : (struct span){0});
     *status = -1;
-    if (job->rejudge)
-        return store_own(job->store, row->text);
-    if (!c && !job->captioner.model)
-        fail(FAIL_MISSING, "no captions for %s in --captions FILE",
-             item->picture.s ? "its picture" : "its id");
-    else if (!c && !item->picture.s)
+    if (c || !job->captioner.model)
+        return c;
+    if (!item->picture.s) {
         fail(FAIL_MISSING, "no \"image\"");
-    else if (!c) {
-        c = captioner_ask(&job->captioner, job->store, row, item->picture, &deferred);
-        if (!c)
-            *status = model_status(job->cli, job->captioner.model,
-                                   deferred ? MODEL_DEFERRED : -1);
+        return NULL;
     }
+    c = captioner_ask(&job->captioner, job->store, row, item->picture, &deferred);
+    if (!c)
+        *status =
+            model_status(job->cli, job->captioner.model, deferred ? MODEL_DEFERRED : -1);
     return c;
 }
 
@@ -116,6 +115,21 @@ static int count_row(struct job *job, const struct row *row)
     return status;
 }
 
+/* Judge a row's captions. A status for cli_map(). */
+static int judge_row(struct job *job, struct row *row, const struct item *item,
+                     const struct store_captions *c)
+{
+    struct prediction *predictions =
+        row_alloc(row, (size_t)c->count * sizeof *predictions);
+    if (!predictions)
+        return -1;
+    int status =
+        judge_ask(&job->judge, row, item, c, row_random(row, job->seed, 0), predictions);
+    if (status != 0)
+        return model_status(job->cli, job->judge.model, status);
+    return judge_set(&job->judge, row, c, predictions) < 0 ? -1 : count_row(job, row);
+}
+
 static int eval_row(void *context, struct row *row)
 {
     struct job *job = context;
@@ -123,18 +137,14 @@ static int eval_row(void *context, struct row *row)
     int status = item_read(&item, row, &job->defaults);
     if (status < 0)
         return -1;
-    const struct store_captions *c = find_captions(job, row, &item, &status);
-    if (!c)
+    if (job->rejudge) {
+        struct store_captions *own = store_own(row->text);
+        status = own ? judge_row(job, row, &item, own) : -1;
+        store_disown(own);
         return status;
-    struct prediction *predictions =
-        row_alloc(row, (size_t)c->count * sizeof *predictions);
-    if (!predictions)
-        return -1;
-    status =
-        judge_ask(&job->judge, row, &item, c, row_random(row, job->seed, 0), predictions);
-    if (status != 0)
-        return model_status(job->cli, job->judge.model, status);
-    return judge_set(&job->judge, row, c, predictions) < 0 ? -1 : count_row(job, row);
+    }
+    const struct store_captions *c = find_captions(job, row, &item, &status);
+    return c ? judge_row(job, row, &item, c) : status;
 }
 
 /* -- Set-up
@@ -160,9 +170,12 @@ static void read_kinds(struct job *job, struct cli *cli)
     const char *kind = cli_text(cli, "kind", NULL),
                *letter = cli_text(cli, "letter", "alone");
     job->defaults.kind = -1;
-    if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
-        cli_bad_usage(cli, "--kind %s: not choice, relaxed, anls, vqa, math or exact",
-                      kind);
+    if (kind && strcmp(kind, "judge") == 0)
+        cli_bad_usage(cli, "--kind judge: score with --kind exact, then answer-score "
+                           "--kind judge");
+    else if (kind && (job->defaults.kind = answer_kind_named(kind, strlen(kind))) < 0)
+        cli_bad_usage(
+            cli, "--kind %s: not choice, relaxed, anls, vqa, math, exact or items", kind);
     job->judge.rules = option_choice(cli, "rules", "ours|published", 0) == 1
                            ? ANSWER_PUBLISHED
                            : ANSWER_OURS;
@@ -176,6 +189,31 @@ static void read_kinds(struct job *job, struct cli *cli)
     if (rule < 0)
         cli_bad_usage(cli, "--letter %s: not alone, first-char or anywhere", letter);
     job->judge.letter = (enum letter_rule)rule;
+}
+
+/* The captioner's own options, where nobody captions: most likely meant for the judge. */
+static void say_idle_options(struct cli *cli)
+{
+    static const struct {
+        const char *name, *instead;
+    } idle[] = {{"prompt", "; the judge's is --judge-prompt-file"},
+                {"system", ""},
+                {"keep", ""},
+                {"samples", ""},
+                {"temperature", "; the judge's is --judge-temperature"},
+                {"top-p", ""},
+                {"top-k", ""},
+                {"min-p", ""},
+                {"repetition-penalty", ""},
+                {"presence-penalty", ""},
+                {"max-tokens", "; the judge's is --judge-max-tokens"},
+                {"stop", ""}};
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
+        if (cli_has(cli, idle[i].name))
+            cli_say(cli, NULL,
+                    "--%s is the captioner's, and there is none (--captioner): it does "
+                    "nothing%s",
+                    idle[i].name, idle[i].instead);
 }
 
 static int read_options(struct job *job, struct cli *cli)
@@ -231,6 +269,8 @@ static int read_options(struct job *job, struct cli *cli)
         (cli_has(cli, "batch-out") || cli_has(cli, "batch-in")))
         return cli_bad_usage(cli, "--batch-out, --batch-in: caption(1) first, then "
                                   "--captions FILE: a batch is one stage");
+    if (!cli_has(cli, "captioner") && cli_usable(cli) == 0)
+        say_idle_options(cli);
     return cli_usable(cli);
 }
 
@@ -265,6 +305,16 @@ static int open_prompts(struct job *job)
                : 0;
 }
 
+/* Rows must not take the place of the captions that they are made from. 0 or -1. */
+static int check_captions(const struct job *job, const char *path)
+{
+    struct stat in, out;
+    if (job->output && stat(path, &in) == 0 && stat(job->output, &out) == 0 &&
+        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+        return fail(FAIL_REFUSED, "--captions %s: is the output, too", path);
+    return 0;
+}
+
 /* Captions that are there, and where those that are made are kept. */
 static int open_store(struct job *job)
 {
@@ -272,7 +322,9 @@ static int open_store(struct job *job)
     const char *keep = cli_text(job->cli, "keep", NULL);
     struct buf name = {0};
     char made[33];
-    if (!(job->store = store_new()) || (captions && store_load(job->store, captions) < 0))
+    if (!(job->store = store_new()) ||
+        (captions &&
+         (check_captions(job, captions) < 0 || store_load(job->store, captions) < 0)))
         return -1;
     if (captions)
         cli_note(job->cli,
@@ -347,6 +399,7 @@ static int sum_up(struct job *job)
     const char *errors = cli_text(job->cli, "errors", NULL);
     struct buf json = {0}, table = {0};
     struct cli_counts counts;
+    char hash[33];
     int status = 0;
     cli_count(job->cli, &counts);
     if (!counts.whole)
@@ -358,15 +411,18 @@ static int sum_up(struct job *job)
     if (status == 0 && job->output && errors)
         status = summary_read(&job->summary, errors, job->defaults.category);
     if (status == 0)
-        status = summary_table(&job->summary, job->seed, &table);
+        status = summary_measure(&job->summary, job->seed);
+    if (status == 0)
+        status = summary_table(&job->summary, &table);
     if (status == 0)
         say_table(job->cli, &table);
     if (status == 0 && path) {
         buf_char(&json, '{');
         status = summary_put(&job->summary, job->seed, &json);
         buf_text(&json, ",\"manifest\":");
+        store_hash(job->store, hash);
         manifest_put(&json, &job->judge, job->captioner.model ? &job->captioner : NULL,
-                     cli_text(job->cli, "captions", NULL), job->seed);
+                     cli_text(job->cli, "captions", NULL), hash, job->seed);
         buf_text(&json, "}\n");
         if (status == 0)
             status = buf_ok(&json) < 0 ? -1 : file_replace(path, json.data, json.len);
@@ -385,35 +441,103 @@ static void release(struct job *job)
     pthread_mutex_destroy(&job->lock);
 }
 
+/* -- Results that are there: no rows, no model
+ * ----------------------------------------- */
+
+/* Where they are written to. 0 or -1. */
+static int check_summary(struct cli *cli)
+{
+    const char *path = cli_text(cli, "summary", NULL);
+    if (cli_has(cli, "output"))
+        cli_bad_usage(cli, "-o FILE: what --compare and --figures write goes to standard "
+                           "output and --summary FILE");
+    if (cli_usable(cli) < 0)
+        return -1;
+    return path && (cli_check_file(cli, path) < 0 || file_replaceable(path) < 0) ? -1 : 0;
+}
+
+/* The program's status: json as --summary FILE, table for the eye; status < 0: there are
+ * none. */
+static int show(struct cli *cli, int status, struct buf *json, struct buf *table)
+{
+    const char *path = cli_text(cli, "summary", NULL);
+    if (status == 0 && (buf_ok(json) < 0 || buf_ok(table) < 0))
+        status = -1;
+    if (status < 0)
+        return cli_quit(cli);
+    say_table(cli, table);
+    if (path && file_replace(path, json->data, json->len) < 0)
+        cli_give_up(cli, "%s", fail_text());
+    return cli_end(cli);
+}
+
 /* --compare A B. The program's status. */
 static int compare(struct cli *cli)
 {
-    const char *path = cli_text(cli, "summary", NULL);
     uint64_t seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
-    struct buf changed = {0}, text = {0}, json = {0};
+    struct buf changed = {0}, table = {0}, json = {0};
     struct compared c;
     if (cli->args != 2)
         cli_bad_usage(cli, "--compare: give two files that prism-eval wrote");
-    int status = cli_usable(cli);
-    if (status == 0 && path &&
-        (cli_check_file(cli, path) < 0 || file_replaceable(path) < 0))
-        status = -1;
+    int status = check_summary(cli);
     if (status == 0)
         status = compare_files(&c, cli->arg[0], cli->arg[1], seed, &changed);
     if (status == 0) {
         if (changed.len)
             fwrite(changed.data, 1, changed.len, stdout);
-        compare_table(&text, &c);
-        say_table(cli, &text);
+        compare_table(&table, &c);
         compare_put(&json, &c, seed);
-        status = buf_ok(&text) < 0 || buf_ok(&json) < 0 ? -1
-                 : path ? file_replace(path, json.data, json.len)
-                        : 0;
     }
+    status = show(cli, status, &json, &table);
     buf_free(&changed);
-    buf_free(&text);
+    buf_free(&table);
     buf_free(&json);
-    return status < 0 ? cli_quit(cli) : cli_end(cli);
+    return status;
+}
+
+/* --figures FILE ... The program's status. */
+static int figures(struct cli *cli)
+{
+    uint64_t seed = (uint64_t)cli_int(cli, "seed", 0, 0, INT64_MAX);
+    const char *preset = cli_text(cli, "preset", NULL);
+    struct buf table = {0}, json = {0};
+    struct summary s = {0};
+    struct preset p = {0};
+    if (cli->args == 0)
+        cli_bad_usage(cli, "--figures: give files that prism-eval wrote");
+    int status = check_summary(cli);
+    if (status == 0 && preset)
+        status = preset_read(&p, preset);
+    for (int i = 0; i < cli->args && status == 0; i++)
+        status = summary_read(&s, cli->arg[i], p.category ? p.category : "category");
+    if (status == 0 && s.count == 0)
+        status = fail(FAIL_REFUSED, "%s: no row with a score", cli->arg[0]);
+    if (status == 0 && (status = summary_measure(&s, seed)) == 0) {
+        buf_char(&json, '{');
+        summary_put(&s, seed, &json);
+        buf_text(&json, "}\n");
+        summary_table(&s, &table);
+    }
+    status = show(cli, status, &json, &table);
+    preset_close(&p);
+    summary_free(&s);
+    buf_free(&table);
+    buf_free(&json);
+    return status;
+}
+
+/* How many rows are worked on at once. Most rows wait for captions of a picture that
+ * another row has asked for: those behind them must be looked at to keep a captioner
+ * busy, which takes as many requests at once as it would anyway. */
+static int workers(const struct job *job)
+{
+    enum { ROWS_A_PICTURE = 8, MOST = 512 };
+    int judging = model_workers(job->judge.model);
+    if (!job->captioner.model)
+        return judging;
+    int captioning = ROWS_A_PICTURE * model_workers(job->captioner.model);
+    captioning = captioning > MOST ? MOST : captioning;
+    return captioning > judging ? captioning : judging;
 }
 
 int main(int argc, char *argv[])
@@ -424,6 +548,8 @@ int main(int argc, char *argv[])
         return cli.status;
     if (cli_has(&cli, "compare"))
         return compare(&cli);
+    if (cli_has(&cli, "figures"))
+        return figures(&cli);
     pthread_mutex_init(&job.lock, NULL);
     if (read_options(&job, &cli) < 0 || open_all(&job) < 0) {
         int status = cli_quit(&cli);
@@ -432,10 +558,7 @@ int main(int argc, char *argv[])
         release(&job);
         return status;
     }
-    int workers = model_workers(job.judge.model);
-    if (job.captioner.model && model_workers(job.captioner.model) > workers)
-        workers = model_workers(job.captioner.model);
-    cli_map(&cli, workers, eval_row, &job);
+    cli_map(&cli, workers(&job), eval_row, &job);
     if (sum_up(&job) < 0)
         cli_give_up(&cli, "%s", fail_text());
     if (job.captioner.model)

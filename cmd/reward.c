@@ -2,6 +2,7 @@
  * rewards out.
  */
 #include "model/options.h"
+#include "model/settings.h"
 #include "model/work.h"
 #include "qa/ask_options.h"
 #include "reward/score.h"
@@ -31,6 +32,7 @@ static const struct cli_option options[] = {
     {"len-zero", 0, CLI_INT, "N", "... and nothing from N tokens on (3072)", false},
     {"token-cost", 0, CLI_REAL, "X", "what the total loses for each token (0)", false},
     {"flag-cost", 0, CLI_REAL, "X", "what the total loses for each flag (0)", false},
+    {"preset", 0, CLI_TEXT, "NAME", "settings of a paper: caprl, caprl++", false},
     {"explain", 0, CLI_FLAG, NULL, "add the verdict on each question", false},
     {"text", 0, CLI_FLAG, NULL,
      "print a table for the eye, no rows: what captions answer and miss", false},
@@ -193,7 +195,9 @@ int main(int argc, char *argv[])
     int status = 0;
     if (cli_start(&cli, &page, argc, argv) != 0)
         return cli.status;
-    if (read_options(&job, &cli) < 0 || open_judge(&job, &cli) < 0) {
+    if (settings_preset(&cli) < 0 || read_options(&job, &cli) < 0 ||
+        (job.dry_run && cli_has(&cli, "preset") && settings_print(&cli) < 0) ||
+        open_judge(&job, &cli) < 0) {
         status = cli_quit(&cli);
         model_close(job.rules.judge);
     } else {

@@ -5,8 +5,8 @@
 # Reads Parquet's records {Question: [..], Answer: [..], "Question Type", image, Year: ["NO", ..],
 # Paragraph}. Of a conversation the last question is asked, behind the turns before it; a
 # paragraph goes before the question. kind: choice where the answer is a letter (Multi Choice),
-# vqa for years and fact checks (equal, but for case), relaxed for numbers, anls for other
-# texts (numbers with a comma or a currency, too, as in the authors' script). --arg root FOLDER goes before pictures' paths.
+# vqa for years, fact checks and letters (equal, but for case), else items (numbers within 5%,
+# other texts by ANLS, lists item by item), as in the authors' evaluate_predictions.py. --arg root FOLDER goes before pictures' paths.
 include "prism-import" {search: "./"};
 
 def list: if type == "array" then . elif . == null then [] else [.] end;
@@ -33,6 +33,5 @@ numbered(.) as {$n, $row}
      then {answer: ($answer | gsub("[()]"; "") | ascii_upcase), kind: "choice"}
      else $answer | answered($n;
        if $year or ($type | IN("Fact Checking", "Multi Choice")) then "vqa"
-       elif test("^-?([0-9]+\\.?[0-9]*|\\.[0-9]+)%?$") then "relaxed"
-       else "anls" end) end)
+       else "items" end) end)
   + {category: $type}

@@ -7,14 +7,23 @@ static const struct {
     const char *name;
     uint16_t elements, bytes; /* of one block */
 } types[ARR_TYPES] = {
-    [ARR_F32] = {"f32", 1, 4},         [ARR_BF16] = {"bf16", 1, 2},
-    [ARR_F16] = {"f16", 1, 2},         [ARR_I32] = {"i32", 1, 4},
-    [ARR_Q4_0] = {"q4_0", 32, 18},     [ARR_Q4_1] = {"q4_1", 32, 20},
-    [ARR_Q5_0] = {"q5_0", 32, 22},     [ARR_Q5_1] = {"q5_1", 32, 24},
-    [ARR_Q8_0] = {"q8_0", 32, 34},     [ARR_Q2_K] = {"q2_k", 256, 84},
-    [ARR_Q3_K] = {"q3_k", 256, 110},   [ARR_Q4_K] = {"q4_k", 256, 144},
-    [ARR_Q5_K] = {"q5_k", 256, 176},   [ARR_Q6_K] = {"q6_k", 256, 210},
-    [ARR_IQ4_NL] = {"iq4_nl", 32, 18}, [ARR_IQ4_XS] = {"iq4_xs", 256, 136},
+    [ARR_F32] = {"f32", 1, 4},
+    [ARR_BF16] = {"bf16", 1, 2},
+    [ARR_F16] = {"f16", 1, 2},
+    [ARR_I32] = {"i32", 1, 4},
+    [ARR_U8] = {"u8", 1, 1},
+    [ARR_Q4_0] = {"q4_0", 32, 18},
+    [ARR_Q4_1] = {"q4_1", 32, 20},
+    [ARR_Q5_0] = {"q5_0", 32, 22},
+    [ARR_Q5_1] = {"q5_1", 32, 24},
+    [ARR_Q8_0] = {"q8_0", 32, 34},
+    [ARR_Q2_K] = {"q2_k", 256, 84},
+    [ARR_Q3_K] = {"q3_k", 256, 110},
+    [ARR_Q4_K] = {"q4_k", 256, 144},
+    [ARR_Q5_K] = {"q5_k", 256, 176},
+    [ARR_Q6_K] = {"q6_k", 256, 210},
+    [ARR_IQ4_NL] = {"iq4_nl", 32, 18},
+    [ARR_IQ4_XS] = {"iq4_xs", 256, 136},
 };
 
 const char *arr_type_name(enum arr_type type)

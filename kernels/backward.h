@@ -27,6 +27,14 @@ struct adamw {
     double correct2; /* 1 - beta2^step */
 };
 
+/* One of AdamW's moments in 8 bits a number (Dettmers et al., arXiv 2110.02861): blocks
+ * of MOMENT_BLOCK numbers, each the largest magnitude times a code's value. */
+enum { MOMENT_BLOCK = 256 };
+struct moment {
+    struct arr code; /* u8 [n] */
+    struct arr most; /* f32 [ceil(n / MOMENT_BLOCK)]: the largest magnitude */
+};
+
 /* What a target token adds to the gradient of the logits. */
 struct token_grad {
     struct arr target;  /* i32 [rows]: the token */
@@ -136,6 +144,10 @@ struct backward {
      * operations is that of torch.optim.AdamW. grad is not changed. */
     void (*adamw)(struct dev *d, struct arr w, struct arr grad, struct arr m,
                   struct arr v, const struct adamw *how);
+    /* The same with moments in 8-bit codes. v's codes are of its root; w is stepped with
+     * the new moments as they are before they are coded. A moment of zeros is 0. */
+    void (*adamw8)(struct dev *d, struct arr w, struct arr grad, struct moment m,
+                   struct moment v, const struct adamw *how);
     /* f32 to bf16, rounded to nearest even (NaN stays NaN); contiguous. */
     void (*to_bf16)(struct dev *d, struct arr to, struct arr from);
 };

@@ -27,6 +27,7 @@ enum arr_type {
     ARR_BF16,
     ARR_F16,
     ARR_I32,
+    ARR_U8,
     ARR_Q4_0, /* the first type of blocks */
     ARR_Q4_1,
     ARR_Q5_0,

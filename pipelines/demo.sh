@@ -1,92 +1,86 @@
 #!/bin/sh
-# The pocket captioner on its sample pictures, judged by the pocket judge: each caption, which
-# of the drawn facts it states, misses and invents, what it is worth to a judge that does not
-# see the picture, and which questions that judge answers from it and which not. Then the same
-# as a table of benchmarks (prism.sh), beside all drawn facts as captions, and none.
-# Usage: pipelines/demo.sh (make demo builds first).
+# The method in small: what a judge that does not see a picture can answer from its caption is
+# the caption's reward, and the captioner is trained on it. The pocket captioner describes
+# pictures that it was not trained on, learns from others in some 20 steps, and describes the
+# first ones again. The last line is JSON: {"base":{"acc","precision","recall","tokens"},"rl":{...}}.
+# Usage: pipelines/demo.sh (make demo builds first). In the environment: QUICK=1 for a handful of
+# steps, SEED=N, OUT=FOLDER to keep what is made (and to go on with).
 set -eu
 
 here=$(dirname "$0")
 PATH=$here/../bin:$PATH
 share=${CAPMILL_SHARE:-$here/../share}
-samples=$share/pocket/samples
-
-green='' red='' gray='' plain=''
-if [ -t 1 ]; then
-    green=$(printf '\033[32m') red=$(printf '\033[31m')
-    gray=$(printf '\033[90m') plain=$(printf '\033[0m')
+world=$share/pocket/world
+seed=${SEED:-0}
+if [ -n "${QUICK:-}" ]; then
+    steps=6 pictures=8 samples=6 unseen=24 rate=3e-4 warmup=2
+else
+    steps=22 pictures=16 samples=8 unseen=96 rate=1.5e-4 warmup=5
 fi
 
-caption -m pocket --temperature 0 --root "$samples" "$samples/samples.jsonl" |
-    reward -m pocket-judge --answer text --explain |
-    jq -rn --arg green "$green" --arg red "$red" --arg gray "$gray" --arg plain "$plain" '
-        # A caption is made of sentences; a fact counts as stated when one equals it.
-        def sentences: [match("[^ .][^.]*\\."; "g").string];
-        def lines($colour; $mark): .[] | "  \($colour)\($mark) \(.)\($plain)";
-        # Questions in lines of 88 characters at most, the mark before the first.
-        def wrapped($colour; $mark):
-            reduce (join(" ") | splits(" ")) as $word ([];
-                if length > 0 and (last + " " + $word | length) <= 88
-                then .[-1] += " " + $word else . + [$word] end)
-            | .[0] as $first | .[] | "  \($colour)\(if . == $first then $mark else "        " end) \(.)\($plain)";
-        def fixed($n): . * pow(10; $n) | round / pow(10; $n);
+if [ -n "${OUT:-}" ]; then
+    mkdir -p "$OUT"
+else
+    OUT=$(mktemp -d)
+    trap 'rm -rf "$OUT"' EXIT
+fi
+trap 'exit 75' INT TERM
 
-        reduce inputs as $row ({stated: 0, facts: 0, sentences: 0, pictures: 0};
-            ($row.caption | sentences) as $said
-            | ($row.facts) as $facts
-            | $row.captions[0].reward as $reward
-            | ($reward.answers | map(select(.right)) | length) as $answered
-            | .pictures += 1
-            | .facts += ($facts | length)
-            | .sentences += ($said | length)
-            | .stated += ($facts | map(select(IN($said[]))) | length)
-            | .invented += ($said | map(select(IN($facts[]) | not)) | length)
-            | .answered += $answered
-            | .questions += ($row.qa | length)
-            | .reward += $reward.total
-            | .text += [
-                "\($row.image)  \($row.caption)",
-                ($facts | map(select(IN($said[]))) | lines($green; "states  ")),
-                ($facts | map(select(IN($said[]) | not)) | lines($gray; "misses  ")),
-                ($said | map(select(IN($facts[]) | not)) | lines($red; "invents ")),
-                "  reward   \($reward.total | fixed(3)); of \($row.qa | length) questions, the judge",
-                ([$reward.answers[] | select(.right) | $row.qa[.q].question]
-                    | wrapped($green; "answers ")),
-                ([$reward.answers[] | select(.right | not) | $row.qa[.q].question]
-                    | wrapped($gray; "lacks   ")),
-                ""])
-        | .text[],
-          "\(.pictures) pictures: \(.sentences) sentences, \(.sentences - .invented) of them true; "
-          + "\(.stated) of \(.facts) drawn facts stated.",
-          "The judge, which sees captions only, answers \(.answered) of \(.questions) questions; "
-          + "mean reward \(.reward / .pictures | fixed(3)) (accuracy + 0.2 for the length)."'
-
-made=$(mktemp -d)
-trap 'rm -rf "$made"' EXIT
-set --
-for kind in scene chart sign; do
-    # The row's questions with the right option's words for an answer.
-    jq -c --arg kind $kind --arg root "$samples" 'select(.kind == $kind) | .id as $id | .image as $image
-        | .qa | to_entries[] | {id: "\($id)-\(.key)", image: "\($root)/\($image)",
-            question: .value.question, answer: .value.options[.value.answer | explode[0] - 65]}' \
-        "$samples/samples.jsonl" > "$made/$kind.jsonl"
-    jq --arg kind $kind '.title = "pocket \($kind)s"' "$share/pocket/prism.json" > "$made/$kind.json"
-    set -- "$@" "$made/$kind.json=$made/$kind.jsonl"
-done
-jq -c --arg root "$samples" '{image: "\($root)/\(.image)", caption: .caption_full}' \
-    "$samples/samples.jsonl" > "$made/all drawn facts.jsonl"
-jq -c '.caption = ""' "$made/all drawn facts.jsonl" > "$made/no caption.jsonl"
-
-# table ARGUMENT ...: a line for the table. What prism-eval says is shown where it fails.
-table() {
-    PRISM='--temperature 0' "$here/prism.sh" -j pocket-judge -o "$made/out" "$@" 2> "$made/log" || {
-        status=$?
-        cat "$made/log" >&2
-        exit $status
-    }
+# describe MODEL: captions of unseen pictures, and what the judge answers from them.
+describe() {
+    head -n "$unseen" "$world/test.jsonl" |
+        caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" |
+        reward -m pocket-judge --answer text
 }
+
+say() {
+    printf '%s\n' "$*" >&2
+}
+
+say "1. The captioner describes $unseen pictures that it has not seen, and the judge is asked about them."
+describe pocket > "$OUT/base.jsonl"
+
+say "2. It learns from $((steps * pictures)) others: $steps steps of $pictures pictures, $samples captions each."
+# Five questions a picture, others for each.
+jq -c --slurp 'to_entries[] | .key as $i | .value | (.qa | length) as $n
+    | .qa |= ([.[], .[]] | .[$i % $n:$i % $n + ([5, $n] | min)])' "$world/train.jsonl" > "$OUT/train.jsonl"
+CAPTION='--max-tokens 128' REWARD='--answer text --token-cost 0.0005' STEP='--aggregate token-mean --weight-decay 0' \
+    "$here/rl.sh" -m pocket -j pocket-judge -d "$OUT/train.jsonl" -R "$world" -o "$OUT" \
+    -b $pictures -n $samples -s $steps -l $rate -w $warmup -r "$seed" -c 100
+
+say "3. The same $unseen pictures again."
+describe "$OUT/policy" > "$OUT/rl.jsonl"
+
 echo
-echo "Questions right, in percent (+- standard error over pictures):"
-table -c "$made/no caption.jsonl" "$@" > "$made/table"
-table -c "$made/all drawn facts.jsonl" "$@" > "$made/table"
-table -e -m pocket "$@"
+jq -rn --slurpfile before "$OUT/base.jsonl" --slurpfile after "$OUT/rl.jsonl" '
+    def sentences: [match("[^ .][^.]*\\."; "g").string];
+    def fixed($n): . * pow(10; $n) | round / pow(10; $n);
+    def mean: add / length;
+    def wrapped($indent):
+        reduce splits(" ") as $word ([""];
+            if (last + $word | length) < 92 - ($indent | length)
+            then .[-1] += (if last == "" then "" else " " end) + $word else . + [$word] end)
+        | join("\n" + $indent);
+    # How good captions are: the judge'"'"'s probability of the right answers; sentences that are
+    # facts of the picture; facts that are said.
+    def measures:
+        [.[] | (.caption | sentences) as $said | .facts as $facts | {
+            acc: .captions[0].reward.acc, tokens: .captions[0].tokens, said: ($said | length),
+            true: ($said | map(select(IN($facts[]))) | length),
+            recall: (($facts | map(select(IN($said[]))) | length) / ($facts | length))}]
+        | {acc: (map(.acc) | mean), precision: ((map(.true) | add) / ([map(.said) | add, 1] | max)),
+           recall: (map(.recall) | mean), tokens: (map(.tokens) | mean)}
+        | map_values(fixed(4));
+    def padded($n): tostring | . + " " * ($n - length);
+    ($before | measures) as $base | ($after | measures) as $rl
+    | ([range($before | length) as $i | {kind: $before[$i].kind, b: $before[$i], a: $after[$i]}]
+        | group_by(.kind)[][0] | "\(.b.image)\n"
+            + "  before  \(.b.caption | wrapped("          "))\n"
+            + "  after   \(.a.caption | wrapped("          "))\n"
+            + "  the judge right \(.b.captions[0].reward.acc | fixed(2)) before, \(.a.captions[0].reward.acc | fixed(2)) after\n"),
+      "                            before   after",
+      "judge'"'"'s accuracy            \($base.acc | padded(8)) \($rl.acc)",
+      "sentences that are true     \($base.precision | padded(8)) \($rl.precision)",
+      "facts that are said         \($base.recall | padded(8)) \($rl.recall)",
+      "tokens                      \($base.tokens | padded(8)) \($rl.tokens)",
+      ({base: $base, rl: $rl} | tojson)'

@@ -29,8 +29,9 @@ def left($width): . + (" " * ($width - length) // "");
 def right($width): (" " * ($width - length) // "") + .;
 
 def latex:
-  {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"} as $names
-  | gsub("(?<c>[\\\\~^&%$#_{}])"; $names[.c] // "\\" + .c);
+  {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
+   "|": "\\textbar{}", "<": "\\textless{}", ">": "\\textgreater{}"} as $names
+  | gsub("(?<c>[\\\\~^&%$#_{}|<>])"; $names[.c] // "\\" + .c);
 
 # A text without what would end a cell of a Markdown table.
 def markdown: gsub("(?<c>[\\\\|*_`<>])"; "\\" + .c) | gsub("[\r\n]+"; " ");

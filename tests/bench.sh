@@ -100,3 +100,4 @@ jq -r '
     | if type == "array" then @tsv else . end' "$build/bench.json" | column -t -s "$(printf '\t')"
 echo "model $shape, random bf16 weights; kernels by shape and the FMA peak: $build/bench.json"
 tests/bench-judge.sh "$build" "$bin"
+tests/bench-prism.sh "$build" "$bin"

@@ -12,8 +12,8 @@ setup() { load common; }
     run ! grep -rlaE "$ROOT/(bin|build|cmd|kernels|lib|share/pocket)" moved
 }
 
-@test "the demo prints captions with facts, rewards and sums" {
-    run --separate-stderr -0 "$ROOT/pipelines/demo.sh"
+@test "samples.sh prints captions with facts, rewards and sums" {
+    run --separate-stderr -0 "$ROOT/pipelines/samples.sh"
     [ "$stderr" = "" ]
     [[ "${lines[-7]}" =~ ^12\ pictures:\ ([0-9]+)\ sentences,\ ([0-9]+)\ of\ them\ true\;\ ([0-9]+)\ of\ ([0-9]+)\ drawn\ facts\ stated\.$ ]]
     [ "${BASH_REMATCH[1]}" -ge 12 ]

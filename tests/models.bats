@@ -89,3 +89,46 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     run --separate-stderr -2 caption -m cut.gguf <<<'{}'
     [[ "$stderr" == "caption: cut.gguf: "* ]]
 }
+
+@test "model-info --plan: what a run really takes, within a tenth" {
+    jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n 120 > rows.jsonl
+    sft_exec() { exec sft-step -m pocket --root "$WORLD" --batch-tokens 2048 --micro-tokens 2048 --threads 2 --epochs 99 "$@" rows.jsonl; }
+    for options in "" "--recompute" "--lora=8,16,all"; do
+        rm -rf out; : > metrics # of the run before
+        sft_exec ${options:+"$options"} --out out > metrics & local pid=$!
+        until [ "$(wc -l < metrics)" -ge 2 ]; do sleep 0.05; done
+        local peak; peak=$(awk '/^VmHWM/ { print $2 * 1024 }' "/proc/$pid/status")
+        kill -9 "$pid"; wait "$pid" || true
+        model-info --plan sft --json ${options:+"$options"} --batch-tokens 2048 --micro-tokens 2048 --threads 2 --row-tokens 60 --picture 96x96 pocket > plan
+        echo "$options: $peak; $(cat plan)"
+        jq -e --argjson peak "$peak" '.total / $peak | . > 0.9 and . < 1.1' plan
+    done
+}
+
+@test "model-info --plan: parts add up, options count, mistakes are told" {
+    plan() { model-info --plan "$@" --json pocket; }
+    plan sft > full
+    jq -e '.total == .weights + .gradients + .states + .activations + .kv + .pictures + .program
+        and .weights == 4 * .parameters and .states == 8 * .trained' full
+    plan sft --optimizer adamw8bit | jq -e --slurpfile full full '.states < $full[0].states / 3 and .gradients == $full[0].gradients'
+    plan sft --recompute | jq -e --slurpfile full full '.activations < $full[0].activations'
+    plan sft --train merger | jq -e --slurpfile full full '.gradients == 4 * .trained and .activations < $full[0].activations and .train == "merger"'
+    plan sft --lora 8,16,q,v | jq -e '.train == "lora 8,16,q,v" and .states == 8 * .trained'
+    [ "$(plan sft --micro-tokens 1024 | jq .rows)" = 2 ]
+    plan rl -n 8 --max-tokens 200 | jq -e '.rows == 1 or .rows == 2'
+    plan caption -n 4 --max-tokens 100 | jq -e '.total == .weights + .activations + .kv + .pictures + .program and (has("gradients") | not)'
+    [ "$(jq .picture_tokens full)" -ge 4 ]
+    run --separate-stderr -0 model-info --plan sft --recompute pocket pocket-judge
+    [[ "$output" == *"keys, values"*total*total* ]]
+    run --separate-stderr -2 model-info --plan dance pocket
+    [[ "$stderr" == *'"dance" is no program that is planned: sft, rl, caption'* ]]
+    run --separate-stderr -2 model-info --recompute pocket
+    [[ "$stderr" == *"--recompute goes with --plan"* ]]
+    run --separate-stderr -2 model-info --plan sft --train text --lora 8,16,q pocket
+    run --separate-stderr -2 model-info --plan sft --picture 3x pocket
+    run --separate-stderr -2 model-info --plan sft --lora 8,16,z pocket
+    [[ "$stderr" == *'"z" is not a matrix'* ]]
+    run --separate-stderr -2 model-info --plan sft --train vision pocket-judge
+    [[ "$stderr" == *'nothing of "vision"'* ]]
+    run --separate-stderr -2 model-info --plan sft /nonexistent/x
+}

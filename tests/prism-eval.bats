@@ -278,3 +278,124 @@ Prism_Seed2K_step_eval_400_final.json" ]
     run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made --rules ours -o out2 rows
     run -2 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-tag x -o out2 rows
 }
+
+@test "an id finds captions of no other picture than its own" {
+    question='"question":"What color is the background?","options":["pink","white"],"answer":"A"'
+    printf '%s\n' '{"id":1,"image":"photos/a.png","caption":"The background is pink."}' \
+        '{"id":2,"image":"b.png","caption":"The background is pink."}' \
+        '{"id":2,"image":"c.png","caption":"The background is white."}' \
+        '{"id":4,"image":"t.tsv#4@77","captions":[{"text":"The background is pink.","error":null}]}' > captions
+    printf '%s\n' "{\"id\":1,\"image\":\"z.png\",$question}" "{\"id\":1,\"image\":\"/data/a.png\",$question}" \
+        "{\"id\":1,\"image\":\"data:image/png;base64,AAAA\",$question}" "{\"id\":1,$question}" \
+        "{\"id\":2,$question}" "{\"id\":2,\"image\":\"c.png\",$question}" "{\"id\":2,\"image\":\"d.png\",$question}" \
+        "{\"id\":4,\"image\":\"in/t.tsv#4@79\",$question}" "{\"id\":4,\"image\":\"in/t.tsv#5@79\",$question}" > rows
+    run --separate-stderr -1 pocket_eval --captions captions rows
+    [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = \
+        '"missing" 1 1 1 "missing" 0 "missing" 1 "missing" ' ]
+    [ "${stderr_lines[0]}" = 'prism-eval: rows:1 (id=1): no captions for its picture "z.png": those of its id are of another one' ]
+    [ "${stderr_lines[1]}" = 'prism-eval: rows:5 (id=2): no captions for id 2: several pictures have it' ]
+}
+
+@test "a category may be a number; options that do nothing are said so" {
+    echo '{"image":"a.png","caption":"The background is pink."}' > captions
+    echo '{"image":"a.png","question":"What color is the background?","options":["pink","white"],"answer":"A","category":3}' > rows
+    run --separate-stderr -0 pocket_eval --captions captions --summary sum rows
+    jq -e '.categories["3"].mean == 1' sum
+    [[ "$stderr" != *"does nothing"* ]]
+    run --separate-stderr -0 pocket_eval --captions captions --temperature 0.5 --prompt Hm. rows
+    [[ "${stderr_lines[0]}" == *"--prompt is the captioner's, and there is none (--captioner): it does nothing"* ]]
+    [[ "${stderr_lines[1]}" == *"--temperature is the captioner's"*"--judge-temperature"* ]]
+    # a model that grades is another step
+    run --separate-stderr -2 pocket_eval --captions captions --kind judge rows
+    [[ "$stderr" == *"--kind judge: score with --kind exact, then answer-score --kind judge"* ]]
+}
+
+@test "--rejudge: rows without captions, or with what are none, are errors" {
+    q='"question":"What color is the background?","options":["pink","white"],"answer":"A"}'
+    printf '%s\n' "{\"caption\":\"The background is pink.\",$q" "{\"captions\":[],$q" "{$q" "{\"captions\":7,$q" "{\"captions\":[7],$q" \
+        "{\"captions\":[\"The background is pink.\",{\"error\":{\"class\":\"x\"}}],$q" > rows
+    run --separate-stderr -1 pocket_eval --rejudge rows
+    [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = '1 "missing" "missing" "type" "type" 1 ' ]
+}
+
+@test "--figures: what results that are there come to, such as shards" {
+    world_rows 12 > rows
+    pocket_eval --captioner pocket -n 2 --root "$WORLD" --keep kept -o whole --summary sum rows 2> table
+    for i in 0 1 2; do
+        pocket_eval --captioner pocket -n 2 --root "$WORLD" --keep kept --shard $i/3 -o part$i rows 2> /dev/null
+    done
+    sort -o sorted whole
+    cat part0 part1 part2 | sort | cmp - sorted
+    run --separate-stderr -0 prism-eval --figures --summary again whole
+    [ "$output" = "" ]
+    diff <(echo "$stderr") table
+    [ "$(jq -S -c 'del(.manifest)' sum)" = "$(jq -S -c . again)" ]
+    prism-eval --figures --summary shards part0 part1 part2
+    for key in rows failed pictures captions; do
+        [ "$(jq .$key shards)" = "$(jq .$key sum)" ]
+    done
+    jq -e --slurpfile s sum '$s[0] as $s | ((.mean - $s.mean) | fabs) < 1e-12 and ((.best - $s.best) | fabs) < 1e-12
+        and .mean_se > 0.8 * $s.mean_se and .mean_se < 1.25 * $s.mean_se' shards
+    # a preset's category; rows that failed; no results
+    jq -c 'if .category == "sign" then {id, error: {class: "x"}} else .level = .category | del(.category) end' whole > other
+    jq '.category = "level"' "$CAPMILL_SHARE/benchmarks/mmmu.json" > my.json
+    prism-eval --figures --preset ./my.json --summary again other
+    jq -e '.failed > 0 and (.categories | keys | index("sign") == null and length > 1)' again
+    run -2 prism-eval --figures
+    run -2 prism-eval --figures none
+    run -2 prism-eval --figures rows
+    run -75 prism-eval --figures --summary /dev/full whole
+    run -2 prism-eval --figures -o out whole
+    run --separate-stderr -2 prism-eval --compare -o out whole whole
+    [[ "$stderr" == *"-o FILE: what --compare and --figures write goes to standard output"* ]]
+}
+
+@test "a captioner is kept busy where many rows ask about each picture" {
+    start_server --delay 300
+    eye=$SERVER_URL eye_log=$SERVER_LOG
+    start_server
+    head -64 "$WORLD/test.jsonl" | jq -c '{image} as $p | range(8)
+        | $p + {id: "\($p.image)-\(.)", question: "Q\(.)?", answer: "x", kind: "exact"}' > rows
+    prism-eval --judge "$SERVER_URL#j" --captioner "$eye#c" --concurrency 16 --root "$WORLD" -o out rows 2> /dev/null
+    [ "$(wc -l < "$eye_log")" = 64 ]
+    most=$(cut -f2 "$eye_log" | sort -n | tail -n 1)
+    echo "# $most of 16 captions at once" >&3
+    [ "$most" -gt 8 ] && [ "$most" -le 16 ]
+}
+
+@test "captions in the shapes that others write; files that would be harmed or never end" {
+    echo '{"image":"a.png","question":"What color is the background?","options":["pink","white"],"answer":"A"}' > rows
+    while IFS= read -r shape; do
+        echo "$shape" > captions
+        [ "$(pocket_eval --captions captions --summary sum rows 2> /dev/null | jq .best)" = 1 ]
+        jq -r .manifest.captions_hash sum >> hashes
+    done <<'SHAPES'
+{"image":"./a.png","caption":"The background is pink."}
+{"images":["a.png"],"caption":["Nothing.","The background is pink."]}
+{"image_path":"a.png","captions":["The background is pink."]}
+[{"image":[{"role":"user","content":[{"type":"image","image":"a.png"}]}],"captions":[{"text":"The background is pink."}]}]
+{"original_sample":{"image":"a.png","answer":"A"},"generated_captions":["The background is pink."]}
+SHAPES
+    # the manifest says which captions they were
+    [ "$(sort -u hashes | grep -cE '^[0-9a-f]{32}$')" = 5 ]
+    mv captions again
+    pocket_eval --captions again --summary sum rows > /dev/null 2>&1
+    [ "$(jq -r .manifest.captions_hash sum)" = "$(tail -n 1 hashes)" ]
+    mv again captions
+    cp captions before
+    run --separate-stderr -2 pocket_eval --captions captions -o captions --force rows
+    [[ "$stderr" == *"--captions captions: is the output, too"* ]]
+    cmp captions before
+    run --separate-stderr -2 timeout 20 prism-eval --judge pocket-judge --captioner pocket --keep /dev/full rows
+    [[ "$stderr" == *"/dev/full: not a regular file"* ]]
+}
+
+@test "kept captions where the disk is full: whole lines, and the rest another time" {
+    head -12 "$WORLD/test.jsonl" | jq -c '{image, question: "Q?", answer: "x", kind: "exact"}' > rows
+    run --separate-stderr -1 bash -c "trap '' XFSZ; ulimit -f 1
+        prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept rows"
+    jq -e -c .captions kept > /dev/null
+    [ "$(grep -c '"class":"internal"' <<<"$output")" = $((12 - $(wc -l < kept))) ]
+    prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root "$WORLD" --keep kept rows > /dev/null 2>&1
+    [ "$(jq -r .image kept | sort -u | wc -l)" = 12 ] && [ "$(wc -l < kept)" = 12 ]
+}

@@ -34,7 +34,7 @@ sample() { find "$DATA" -name "$1.json*"; }
         jq -s -e 'length > 1 and (map(.id) | unique | length) == length and all(.[];
             ((.image | type) == "string" or (.images | type) == "array")
             and (.question | type) == "string" and (.answer | type | IN("string", "array"))
-            and (.kind | IN("choice", "relaxed", "anls", "vqa", "math", "exact", "judge"))
+            and (.kind | IN("choice", "relaxed", "anls", "vqa", "math", "exact", "judge", "items"))
             and (if .kind == "choice" then (.answer | test("^[A-J]$")) else has("options") | not end)
             and (if .options then (.answer | explode[0] - 65) < (.options | length) else true end))' "$want" ||
             { echo "$want"; false; }

@@ -61,14 +61,14 @@ WANT
 }
 
 @test "latex: special characters, standard errors, bold" {
-    { cell '50% of_#1 \ ~^{x}&$' x 0.5 0.01; cell b x 0.75 0.0249; } > cells
+    { cell '50% of_#1 \ ~^{x}&$|<>' x 0.5 0.01; cell b x 0.75 0.0249; } > cells
     table latex mean yes > got
     diff got - <<'WANT'
 \begin{tabular}{lrr}
 \hline
  & X & Average \\
 \hline
-50\% of\_\#1 \textbackslash{} \textasciitilde{}\textasciicircum{}\{x\}\&\$ & 50.0 $\pm$ 1.0 & 50.0 $\pm$ 1.0 \\
+50\% of\_\#1 \textbackslash{} \textasciitilde{}\textasciicircum{}\{x\}\&\$\textbar{}\textless{}\textgreater{} & 50.0 $\pm$ 1.0 & 50.0 $\pm$ 1.0 \\
 b & \textbf{75.0} $\pm$ 2.5 & \textbf{75.0} $\pm$ 2.5 \\
 \hline
 \end{tabular}
@@ -181,9 +181,9 @@ WANT
     cmp out/pocket/own.jsonl before
 }
 
-@test "demo.sh ends with a table: all facts answer all questions, none answer few, the captioner is between" {
+@test "samples.sh ends with a table: all facts answer all questions, none answer few, the captioner is between" {
     PATH=${CAPMILL_BIN:-$ROOT/bin}:$PATH
-    "$ROOT/pipelines/demo.sh" | tail -4 > table
+    "$ROOT/pipelines/samples.sh" | tail -4 > table
     grep -q '^all drawn facts  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0  *100.0 ±0.0$' table
     none=$(awk '/^no caption/ { sub("±", "", $NF); print $(NF - 1) }' table)
     pocket=$(awk '/^pocket  / { print $(NF - 1) }' table)

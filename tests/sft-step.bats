@@ -23,7 +23,7 @@ figures() {
     [ "$stderr" = "" ]
     [ "${#lines[@]}" -gt 5 ]
     jq -s -e 'map(.step) == [range(1; length + 1)] and (map(.rows) | add) == 64
-        and all(.loss > 0 and .grad_norm > 0 and .failed == 0 and .tokens_per_second > 0)
+        and all(.loss > 0 and .grad_norm > 0 and .failed == 0 and .tokens_per_second > 0 and .peak_share > 0 and .peak_share < 1.2)
         and .[-1].loss < .[0].loss / 2' <<<"$output"
     [ "$(readlink out/latest)" = "v$(printf %06d "${#lines[@]}")" ]
     caption -m out/latest --temperature 0 --text "$SAMPLES/images/0000.png"
@@ -113,8 +113,8 @@ figures() {
         kill -9 "$pid"; wait "$pid" || true
         sft --epochs 2 --save 2 --threads 1 --resume --out part rows.jsonl > rest.jsonl
         same whole part
-        tail -n 1 rest.jsonl | jq -c 'del(.step_time,.tokens_per_second)' > a
-        tail -n 1 whole.jsonl | jq -c 'del(.step_time,.tokens_per_second)' | cmp - a
+        tail -n 1 rest.jsonl | jq -c 'del(.step_time,.tokens_per_second,.peak_share)' > a
+        tail -n 1 whole.jsonl | jq -c 'del(.step_time,.tokens_per_second,.peak_share)' | cmp - a
     done
     sft --epochs 2 --save 2 --resume --out part rows.jsonl > nothing
     [ ! -s nothing ]
@@ -182,8 +182,9 @@ figures() {
 
 @test "a full disk leaves the checkpoint before it whole" {
     sft --schedule constant --steps 2 --out out rows.jsonl > /dev/null
-    (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics 2> messages) && return 1 || true
-    cat messages
+    small_disk() { (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics); }
+    run --separate-stderr -75 small_disk
+    [[ "$stderr" == "sft-step: out/"*": File too large" ]]
     [ "$(readlink out/latest)" = v000002 ]
     [ "$(find out -maxdepth 1 -name '.making*' | wc -l)" = 0 ]
     sft --schedule constant --epochs 2 --resume --out out rows.jsonl > /dev/null
@@ -208,6 +209,152 @@ figures() {
     sft --steps 1 --out a rows.jsonl | jq -c '[.loss,.grad_norm]' > a.n
     sft --steps 1 --micro-tokens 70 --out b rows.jsonl | jq -c '[.loss,.grad_norm]' > b.n
     jq -s -e '(.[0][0] - .[1][0] | fabs) < 1e-6 and (.[0][1] - .[1][1] | fabs) < 1e-4' a.n b.n
+}
+
+@test "--pack: sequences computed together are the sequences alone" {
+    sft --steps 1 --no-shuffle --micro-tokens 1 --out a rows.jsonl | jq -c '[.loss,.grad_norm,.num_tokens]' > a.n
+    sft --steps 1 --no-shuffle --pack 300 --out b rows.jsonl | jq -c '[.loss,.grad_norm,.num_tokens]' > b.n
+    cat a.n b.n
+    jq -s -e '.[0][0] == .[1][0] and .[0][2] == .[1][2]
+        and ((.[0][1] - .[1][1]) / .[0][1] | fabs) < 1e-6' a.n b.n
+    run --separate-stderr -2 sft --pack 300 --micro-tokens 300 --out c rows.jsonl
+    [ "${stderr_lines[0]}" = "sft-step: --pack or --micro-tokens, not both" ]
+}
+
+@test "resumed at step 0, at each step, an epoch's edge and the last: equal rows and bits" {
+    head -n 20 rows.jsonl > few.jsonl
+    sft --epochs 2 --save 1 --out whole few.jsonl > whole.jsonl
+    local steps step version
+    steps=$(wc -l < whole.jsonl)
+    jq -s -e 'map(.epoch) | unique == [0, 1]' whole.jsonl
+    for ((step = 0; step <= steps; step++)); do
+        rm -rf part
+        mkdir part
+        for version in whole/v*; do
+            ((10#${version##*/v} > step)) || cp -r "$version" part/
+        done
+        sft --epochs 2 --save 1 --resume --out part few.jsonl > rest.jsonl
+        same whole part
+        numbers whole.jsonl | tail -n "+$((step + 1))" | cmp - <(numbers rest.jsonl)
+    done
+}
+
+@test "a loss that is no number stops the run, names step and rows, and keeps the state" {
+    model-init --random --like pocket --tokenizer pocket --dtype fp32 --seed 3 broken
+    local size
+    size=$(stat -c %s broken/model.safetensors)
+    printf '\0\0\300\177' | dd of=broken/model.safetensors bs=1 seek=$((size - 4)) conv=notrunc status=none
+    head -n 3 rows.jsonl > few.jsonl
+    run --separate-stderr -1 sft-step -m broken --root "$WORLD" --no-shuffle --out out few.jsonl
+    [ "$stderr" = "sft-step: step 1 (few.jsonl:1, few.jsonl:2, few.jsonl:3): the loss is not a number" ]
+    [ "$output" = "" ]
+    [ "$(readlink out/latest)" = v000000 ]
+    cmp broken/model.safetensors out/latest/model.safetensors
+}
+
+@test "--truncate never cuts a picture; a tokenizer that the model has no rows for is refused" {
+    local image
+    image=$(jq -r .image rows.jsonl | head -n 1)
+    jq -n -c --arg i "$image" '{id:"late",images:[$i,$i],conversations:[
+        {from:"human",value:"<image> What?"},{from:"gpt",value:"A star."},
+        {from:"human",value:"<image> And here?"},{from:"gpt",value:"A star."}]}' > two.jsonl
+    local tokens
+    tokens=$(sft --out a two.jsonl | jq .num_tokens)
+    run --separate-stderr -2 sft --truncate --ctx "$((tokens - 12))" --out b two.jsonl
+    [[ "$stderr" == *"two.jsonl:1 (id=late): $tokens tokens, beyond $((tokens - 12)), and a picture lies where it would be cut"* ]]
+    sft --truncate --ctx "$((tokens - 2))" --out c two.jsonl | jq -e --argjson n "$((tokens - 2))" '.num_tokens <= $n'
+    cp -rL "$CAPMILL_SHARE/pocket/captioner" small
+    jq '.added_tokens += [.added_tokens[-1] | .id = 800 | .content = "<|more|>"]' small/tokenizer.json > tokenizer.json
+    mv tokenizer.json small/tokenizer.json
+    run --separate-stderr -2 sft-step -m ./small --root "$WORLD" --out d rows.jsonl
+    [ "$stderr" = "sft-step: ./small: the tokenizer has ids up to 800, the model's vocabulary is 696" ]
+}
+
+@test "--tensorboard: the metrics, as events" {
+    sft --steps 2 --tensorboard charts --out out rows.jsonl > metrics
+    [ "$(find charts -name 'events.out.tfevents.*' | wc -l)" = 1 ]
+    [ "$(strings charts/events* | grep -c grad_norm)" = 2 ]
+    run --separate-stderr -2 sft --tensorboard /dev/null/x --out out2 rows.jsonl
+    [ "$stderr" = "sft-step: --tensorboard: /dev/null/x: Not a directory" ]
+}
+
+# Rows through a pipe.
+piped() { cat rows.jsonl | sft --schedule constant --window 16 --seed 3 --save 2 "$@"; }
+# Metrics without times.
+numbers() { jq -c 'del(.step_time,.tokens_per_second,.peak_share)' "$@"; }
+
+@test "rows from a pipe are shuffled in a window, by seed and input alone" {
+    piped --out a > a.jsonl
+    { while read -r row; do echo "$row"; sleep 0.01; done < rows.jsonl; } |
+        sft --schedule constant --window 16 --seed 3 --out b > b.jsonl
+    cmp <(numbers a.jsonl) <(numbers b.jsonl)
+    same a b
+    [ "$(jq -s 'map(.rows) | add' a.jsonl)" = 64 ]
+    cat rows.jsonl | sft --schedule constant --window 16 --seed 4 --out c | numbers > c.numbers
+    cmp -s <(numbers a.jsonl) c.numbers && return 1
+    cat rows.jsonl | sft --schedule constant --no-shuffle --out d | numbers > d.numbers
+    sft --schedule constant --no-shuffle --out e rows.jsonl | numbers | cmp - d.numbers
+}
+
+@test "a killed run goes on in its pipe and ends in equal bits, bad rows counted" {
+    { head -n 20 rows.jsonl; echo 'no json'; tail -n +21 rows.jsonl; } > mixed.jsonl
+    mv mixed.jsonl rows.jsonl
+    piped --out whole --errors bad > whole.jsonl || [ "$?" = 1 ]
+    [ "$(tail -n 1 whole.jsonl | jq .failed)" = 1 ]
+    mkfifo fifo
+    for steps in 1 4 7; do
+        rm -rf part
+        cat rows.jsonl > fifo & local writer=$!
+        sft_exec --schedule constant --window 16 --seed 3 --save 2 --errors bad --out part fifo > part.jsonl & local pid=$!
+        until [ "$(wc -l < part.jsonl)" -ge "$steps" ]; do sleep 0.05; done
+        kill -9 "$pid"; wait "$pid" || true
+        kill "$writer" 2>/dev/null || true; wait "$writer" || true
+        piped --resume --out part --errors bad > rest.jsonl || [ "$?" = 1 ]
+        same whole part
+        numbers whole.jsonl | tail -n "$(wc -l < rest.jsonl)" | cmp - <(numbers rest.jsonl)
+    done
+    run --separate-stderr -2 piped --resume --out part --window 8
+    [ "${stderr_lines[-1]}" = "sft-step: part: the run began with --window 16" ]
+    run --separate-stderr -2 sft --schedule constant --seed 3 --resume --out part rows.jsonl
+    [ "${stderr_lines[-1]}" = "sft-step: part: the run's rows came from a pipe" ]
+    tac rows.jsonl > other.jsonl
+    mv other.jsonl rows.jsonl
+    run --separate-stderr -2 piped --resume --out part
+    [ "${stderr_lines[-1]}" = "sft-step: part: the rows are not those that the run began with" ]
+}
+
+@test "a pipe's length is not known: what needs it is refused" {
+    run --separate-stderr -2 sft --out a < <(cat rows.jsonl)
+    [[ "$stderr" == "sft-step: stdin: "*"--steps N, or --schedule constant" ]]
+    run --separate-stderr -2 sft --out a --epochs 2 --steps 2 < <(cat rows.jsonl)
+    [ "$stderr" = "sft-step: stdin: several epochs need files, not a pipe" ]
+    [ ! -e a ]
+    sft --out a --steps 2 < <(cat rows.jsonl) > metrics
+    [ "$(wc -l < metrics)" = 2 ]
+    run --separate-stderr -2 sft --out b --steps 2 < <(true)
+    [ "$stderr" = "sft-step: no row to learn from" ]
+}
+
+@test "SIGTERM while a pipe is silent: a checkpoint, status 75" {
+    mkfifo rows
+    sft_exec --schedule constant --out part --no-shuffle < rows > part.jsonl & local pid=$!
+    exec 9> rows
+    cat rows.jsonl >&9
+    until [ "$(wc -l < part.jsonl)" -ge 3 ]; do sleep 0.01; done
+    kill -TERM "$pid"
+    wait "$pid" && return 1 || [ "$?" = 75 ]
+    exec 9>&-
+    [ -e part/latest/model.safetensors ]
+}
+
+@test "a data file that changes during the run is named, and the state saved" {
+    sft_exec --epochs 9 --out part rows.jsonl > part.jsonl 2> messages & local pid=$!
+    until [ "$(wc -l < part.jsonl)" -ge 3 ]; do sleep 0.01; done
+    sed 's/red/rad/g' rows.jsonl | dd of=rows.jsonl conv=notrunc status=none
+    wait "$pid" && return 1 || [ "$?" = 1 ]
+    cat messages
+    [[ "$(cat messages)" =~ ^sft-step:\ step\ [0-9]+\ \(rows.jsonl:.*\):\ rows.jsonl:[0-9]+:\ the\ file\ changed\ during\ the\ run$ ]]
+    [ -e part/latest/model.safetensors ]
 }
 
 @test "a closed or full output ends the run as resumable" {

@@ -39,10 +39,10 @@ table() {
 }
 
 @test "what is wrong with a row is that row's error; the others are worked on" {
-    table '2\t9\tNo such row?\ty\tn\tA\tx\n3\t2\tA row without one?\ty\tn\tA\tx\n1\t1\tAgain one?\ty\tn\tA\tx\n4\t1\tA gap?\t\tn\tB\tx\n5\t1\tToo many?\ty\tn\tA\tx\tz\n\t1\tNo index?\ty\tn\tA\tx\n6\t1\tGood?\ty\tn\tA\tx\n7\t1\t"Never closed?\ty\tn\tA\tx\n' > t.tsv
+    table '2\t9\tNo such row?\ty\tn\tA\tx\n3\t3\tA row without one?\ty\tn\tA\tx\n1\t1\tAgain one?\ty\tn\tA\tx\n4\t1\tA gap?\t\tn\tB\tx\n5\t1\tToo many?\ty\tn\tA\tx\tz\n\t1\tNo index?\ty\tn\tA\tx\n6\t1\tGood?\ty\tn\tA\tx\n7\t1\t"Never closed?\ty\tn\tA\tx\n' > t.tsv
     run --separate-stderr -1 caption -m pocket --temperature 0 --max-tokens 2 t.tsv
     grep -qF 't.tsv:3 (id=2): "image": no row has the index 9' <<<"$stderr"
-    grep -qF 't.tsv:4 (id=3): "image": row 2 holds no picture itself' <<<"$stderr"
+    grep -qF 't.tsv:4 (id=3): "image": row 3 leads to no picture' <<<"$stderr"
     grep -qF 't.tsv:5 (id=1): index 1 stands in line 2 already' <<<"$stderr"
     grep -qF 't.tsv:6 (id=4): no option A, but one behind it' <<<"$stderr"
     grep -qF 't.tsv:7 (id=5): 8 cells, but 7 columns' <<<"$stderr"
@@ -50,6 +50,14 @@ table() {
     grep -qF "t.tsv:10 (id=7): a cell's quote is never closed" <<<"$stderr"
     [ "$(jq -c '[.id, .error.class]' <<<"$output" | tr '\n' ' ')" = \
         '[1,null] [2,"missing"] [3,"missing"] [1,"type"] [4,"missing"] [5,"parse"] [null,"missing"] [6,null] [7,"parse"] ' ]
+}
+
+@test "a row may name one that names another, as in VLMEvalKit; one without a picture has none" {
+    table '2\t1\tQ?\ty\tn\tA\tx\n3\t2\tQ?\ty\tn\tA\tx\n4\t"3"\tQ?\ty\tn\tA\tx\n5\t6\tQ?\ty\tn\tA\tx\n6\t5\tQ?\ty\tn\tA\tx\n7\t8\tQ?\ty\tn\tA\tx\n8\t\tQ?\ty\tn\tA\tx\n' > t.tsv
+    run --separate-stderr -1 caption -m pocket --temperature 0 --max-tokens 2 t.tsv
+    [ "$(jq -s '.[:4] | [.[].image] | unique | length' <<<"$output")" = 1 ]
+    grep -qF 't.tsv:6 (id=5): "image": row 6 leads to no picture' <<<"$stderr"
+    grep -qF 't.tsv:8 (id=7): "image": row 8 holds no picture itself' <<<"$stderr"
 }
 
 @test "what is no such table is refused by name, and why" {

@@ -51,6 +51,8 @@
     double sum_squares_##isa(struct dev *d, struct arr a);                               \
     void adamw_##isa(struct dev *d, struct arr w, struct arr grad, struct arr m,         \
                      struct arr v, const struct adamw *how);                             \
+    void adamw8_##isa(struct dev *d, struct arr w, struct arr grad, struct moment m,     \
+                      struct moment v, const struct adamw *how);                         \
     void to_bf16_##isa(struct dev *d, struct arr to, struct arr from);
 
 CPU_GRADIENTS(plain)

@@ -26,6 +26,7 @@
         .entropy = entropy_##isa,                                                        \
         .sum_squares = sum_squares_##isa,                                                \
         .adamw = adamw_##isa,                                                            \
+        .adamw8 = adamw8_##isa,                                                          \
         .to_bf16 = to_bf16_##isa,                                                        \
     }
 

@@ -124,6 +124,7 @@ static inline void floats_of(float *restrict to, const char *restrict from,
         }
         break;
     case ARR_I32:
+    case ARR_U8:
     case ARR_TYPES: assert(!"a float array"); break;
     default: CPU_OP(blocks)(to, from, type, n);
     }

@@ -169,7 +169,7 @@ void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     struct product p = {d, y, x, w, bias, mode, x.shape[0], w.shape[0], w.shape[1], 0};
     p.chunk = chunk_rows(p.m, p.depth);
     assert(x.shape[1] == p.depth && y.shape[0] == p.m && y.shape[1] == p.n);
-    assert(w.type != ARR_I32 && w.type < ARR_TYPES);
+    assert(w.type != ARR_I32 && w.type != ARR_U8 && w.type < ARR_TYPES);
     assert(arr_type_block(w.type) == 1 ||
            p.depth * TILE_COLUMNS * (int64_t)sizeof(float) <= CPU_SCRATCH);
     int64_t chunks = (p.m + p.chunk - 1) / p.chunk;

@@ -25,6 +25,7 @@ static const struct backward cuda_back = {
     .entropy = entropy_cuda,
     .sum_squares = sum_squares_cuda,
     .adamw = adamw_cuda,
+    .adamw8 = NULL, /* refused by trainer_open() */
     .to_bf16 = to_bf16_cuda,
 };
 

@@ -14,15 +14,16 @@ enum answer_kind {
     ANSWER_MATH,    /* the same mathematical object: math.h */
     ANSWER_EXACT,   /* the same text, white space at the ends left out */
     ANSWER_JUDGE,   /* a model grades: not scored here */
+    ANSWER_ITEMS,   /* lists item by item: numbers within 5%, other texts by ANLS */
 };
 int answer_kind_named(const char *name, size_t size); /* "choice", ...; -1 */
 const char *answer_kind_name(enum answer_kind kind);
 
 /* Which rules: ours, or as CapRL's Eval_CapRL.py scores (faults included, for comparison
  * with published figures). That one chose its form by a file's name; here the kind does:
- * ANSWER_RELAXED: the form for charts; ANSWER_ANLS: for infographics; every other kind:
- * the plain one, also choices, whose letter stands in the box. It takes the reply as it
- * is, and reads neither options nor letter. */
+ * ANSWER_RELAXED, ANSWER_ITEMS: the form for charts; ANSWER_ANLS: for infographics; every
+ * other kind: the plain one, also choices, whose letter stands in the box. It takes the
+ * reply as it is, and reads neither options nor letter. */
 enum answer_rules { ANSWER_OURS, ANSWER_PUBLISHED };
 
 /* What is right. Borrowed during the call. */

@@ -76,6 +76,13 @@ int formula_published(struct span gold, struct span x, struct fuel *fuel,
  * -1 (memory). */
 int formula_text(struct span x, struct fuel *fuel, struct buf *out);
 
+/* -- items.c ---------------------------------------------------------------------------
+ */
+
+/* The mean over the items of two lists (ChartQA-Pro). 0 or -1 (memory). */
+int items_score(struct span gold, struct span text, struct fuel *fuel, double *score,
+                unsigned *flags);
+
 /* -- published.c, list.c ---------------------------------------------------------------
  */
 

@@ -4,6 +4,7 @@
 #include "answer/answer_own.h"
 #include "answer/chars.h"
 #include "answer/choice_lead.h"
+#include "answer/choice_say.h"
 #include "base/fail.h"
 #include "qa/label.h"
 #include "qa/match.h"
@@ -24,11 +25,25 @@ static int words(const struct reading *r, struct span text)
                : -1;
 }
 
+/* Does the letter at a text's start belong to a word: "A's", "A-frame", "A/C", "D.C."? */
+static bool in_word(struct span t)
+{
+    if (t.n < 3)
+        return t.n == 2 && t.s[1] == '+';
+    char last = (char)(t.s[2] | 0x20);
+    bool before_letter = last >= 'a' && last <= 'z';
+    if (t.s[1] == '.')
+        return before_letter && (t.n == 3 || t.s[3] == '.');
+    return t.s[1] == '+' || (before_letter && t.s[1] && strchr("'-/", t.s[1]));
+}
+
 /* The letter's option: one that there is. */
 static int letter(const struct reading *r, struct span text)
 {
     int letters = r->count > 9 && r->count <= LETTERS ? r->count : 9;
     int place = letter_read_of(text, r->rule, letters);
+    if (place >= 0 && r->rule == LETTER_ALONE && in_word(letter_behind_lead_in(text)))
+        return -1;
     return r->count > 0 && place >= r->count ? -1 : place;
 }
 
@@ -43,7 +58,9 @@ static struct span unwrap(struct span t)
         {"'", "'"},        {"`", "`"},       {"**", "**"},         {"__", "__"},
         {"*", "*"},        {"_", "_"},       {"[", "]"},           {"(", ")"},
         {"{", "}"},        {"<", ">"},       {"\u201c", "\u201d"}, {"\u2018", "\u2019"}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    for (size_t i = 0; t.n > 1 && i < sizeof pairs / sizeof *pairs; i++) {
+        if (pairs[i].before[0] != t.s[0])
+            continue;
         size_t a = strlen(pairs[i].before), b = strlen(pairs[i].after);
         if (t.n >= a + b && memcmp(t.s, pairs[i].before, a) == 0 &&
             memcmp(t.s + t.n - b, pairs[i].after, b) == 0)
@@ -52,9 +69,15 @@ static struct span unwrap(struct span t)
     return t;
 }
 
-/* A lone letter in lower case: "b", "b)", "(b).". */
+/* A lone letter in lower case: "b", "b)", "(b).", also a full-width one. */
 static int small_letter(const struct reading *r, struct span t)
 {
+    if (t.n > 6 && memcmp(t.s, "（", 3) == 0 && memcmp(t.s + t.n - 3, "）", 3) == 0)
+        t = chars_strip((struct span){t.s + 3, t.n - 6});
+    if (t.n == 3 && memcmp(t.s, "\xEF\xBD", 2) == 0) { /* U+FF41 to U+FF5A */
+        int wide = (unsigned char)t.s[2] - 0x81;
+        return wide >= 0 && wide < (r->count > 0 ? r->count : 9) ? wide : -1;
+    }
     while (t.n > 1 && memchr(".):", t.s[t.n - 1], 3)) t.n--;
     if (t.n == 2 && t.s[0] == '(')
         t.s++, t.n--;
@@ -73,6 +96,7 @@ static int wide_letter(const struct reading *r, struct span t)
     bool ends = n > 0 && (n == t.n || t.s[n] == ')' || t.s[n] == '.' || t.s[n] == ' ');
     for (int i = 0; marks[i] && n > 0 && !ends; i++)
         ends = t.n - n >= 3 && memcmp(t.s + n, marks[i], 3) == 0;
+    ends = ends && !(n == 1 && in_word(t));
     return ends && place < (r->count > 0 ? r->count : 9) ? place : -1;
 }
 
@@ -81,7 +105,8 @@ static int wide_letter(const struct reading *r, struct span t)
 static struct span cut_end(struct span t)
 {
     char last = t.n > 1 ? t.s[t.n - 1] : '\0';
-    if (last == '.' || last == '*' || (last == ')' && !memchr(t.s, '(', t.n)))
+    if (last == '.' || last == '!' || last == '*' ||
+        (last == ')' && !memchr(t.s, '(', t.n)))
         return chars_strip((struct span){t.s, t.n - 1});
     if (t.n > 3 && memcmp(t.s + t.n - 3, "。", 3) == 0)
         return chars_strip((struct span){t.s, t.n - 3});
@@ -147,6 +172,92 @@ static bool same_word(const char *s, const char *lower, size_t n)
     return true;
 }
 
+/* A letter that a phrase has announced: dressed or not, and nothing but a stop, a reason
+ * or its own words behind it, so that "So A car is shown" is none. */
+static int announced(const struct reading *r, struct span t)
+{
+    static const char *const reason[] = {" because", " since", " as ",
+                                         " - ",      " – ",    NULL};
+    int place = letter(r, t = chars_strip(t));
+    if (place < 0)
+        return small_letter(r, unwrap(cut_end(t)));
+    while (t.n > 0 && (*t.s < 'A' || *t.s > 'Z')) t.s++, t.n--;
+    for (t.s++, t.n--; t.n > 0 && *t.s && strchr(")*\"'`]$}", *t.s);) t.s++, t.n--;
+    if (t.n == 0 || (*t.s && strchr(".,;:!\n", *t.s)) || words(r, t) == place)
+        return place;
+    for (int i = 0; reason[i]; i++) {
+        size_t n = strlen(reason[i]);
+        if (t.n >= n && memcmp(t.s, reason[i], n) == 0)
+            return place;
+    }
+    return -1;
+}
+
+/* The option that a phrase announces, by its letter or its words; -1: none. */
+static int read_phrase(const struct reading *r, struct span t)
+{
+    struct span behind = choice_behind_phrase(t);
+    if (!behind.s)
+        return -1;
+    int place = read_words(r, behind);
+    return place != -1 ? place : announced(r, behind);
+}
+
+/* "blue (B)", "blue, option B": words, with their own letter behind them. */
+static int read_both(const struct reading *r, struct span t)
+{
+    t = cut_end(t);
+    for (size_t i = t.n; i-- > 1;)
+        if (t.s[i] == '(' || t.s[i] == ',') {
+            struct span first = {t.s, i}, second = {t.s + i + 1, t.n - i - 1};
+            int place = read_words(r, chars_strip(first));
+            return place >= 0 && place == read_letters(r, chars_strip(second)) ? place
+                                                                               : -1;
+        }
+    return -1;
+}
+
+/* Sentences without a word for "answer": "I would go with B.", "The car is blue.", and a
+ * letter or an option alone on the last line. */
+static int read_sentence(const struct reading *r, struct span t)
+{
+    enum { LINE_MAX = 400 };
+    struct span line = t;
+    int place = t.n <= LINE_MAX ? read_both(r, choice_behind_lead_in(t)) : -1;
+    if (place == -1)
+        place = read_phrase(r, t);
+    if (place != -1)
+        return place;
+    for (size_t i = t.n; i-- > 0;)
+        if (t.s[i] == '\n') {
+            line = chars_strip((struct span){t.s + i, t.n - i});
+            break;
+        }
+    if (line.n < t.n && line.n <= LINE_MAX)
+        if ((place = read_words(r, line)) != -1 || (place = announced(r, line)) != -1)
+            return place;
+    for (size_t i = t.n - (t.n > 0), tries = 0; i-- > 0 && tries < 4;)
+        if (t.s[i] && strchr(".,!;", t.s[i]) &&
+            t.s[i + 1] == ' ') { /* the last clauses */
+            tries++;
+            if (t.n - i <= LINE_MAX &&
+                (place = read_phrase(r, (struct span){t.s + i + 2, t.n - i - 2})) != -1)
+                return place;
+        }
+    if (line.n > 2 && line.s[1] == ')' && /* "b) blue" */
+        (place = words(r, chars_strip((struct span){line.s + 2, line.n - 2}))) >= 0 &&
+        place == (line.s[0] | 0x20) - 'a')
+        return place;
+    for (struct span bare = line; bare.n > 1 && *bare.s && strchr("#>-~ ", *bare.s);)
+        if ((bare.s++, bare.n--, place = announced(r, bare)) != -1)
+            return place;
+    struct span said = choice_said_to_be(line);
+    if (!said.s)
+        said = t.n <= LINE_MAX ? t : (struct span){"", 0};
+    said = choice_without_article(said);
+    return said.n ? read_words(r, said) : -1;
+}
+
 /* Behind a text that explains first: what the last "answer" introduces that picks an
  * option, at most TRIES back: "It is red, so the answer is (B)." */
 static int read_conclusion(const struct reading *r, struct span t)
@@ -168,10 +279,26 @@ static int read_conclusion(const struct reading *r, struct span t)
             behind.n = (size_t)(line - behind.s);
         place =
             behind.n <= LINE_MAX ? read_alone(r, chars_strip(behind)) : letter(r, rest);
+        if (place == -1 && rest.n > LINE_MAX)
+            rest.n = LINE_MAX;
+        if (place == -1)
+            place = read_phrase(r, rest);
         if (place != -1)
             return place;
     }
     return -1;
+}
+
+/* Does a reply go on behind its first letter, so that this need not be its answer: "A is
+ * wrong", "A car", or a list of the options? */
+static bool goes_on(struct span reply)
+{
+    size_t i = 0;
+    while (i < reply.n && (reply.s[i] == '*' || reply.s[i] == '(')) i++;
+    bool sentence = i + 2 < reply.n && reply.s[i] >= 'A' && reply.s[i] <= 'Z' &&
+                    reply.s[i + 1] == ' ' && reply.s[i + 2] >= 'a' &&
+                    reply.s[i + 2] <= 'z';
+    return sentence || choice_lists_options(reply);
 }
 
 int choice_read(struct span reply, enum letter_rule rule, const struct span *options,
@@ -184,8 +311,14 @@ int choice_read(struct span reply, enum letter_rule rule, const struct span *opt
         choice_boxed(reply); /* said in so many words: before all others */
     int place = boxed.s ? read_alone(&r, boxed) : -1;
     if (place == -1)
-        place = read_alone(&r, chars_strip(reply));
-    return place != -1 ? place : read_conclusion(&r, reply);
+        place = read_alone(&r, reply = chars_strip(reply));
+    if (place >= 0 && !boxed.s && goes_on(reply)) {
+        int last = read_conclusion(&r, reply);
+        place = last >= 0 ? last : place;
+    }
+    if (place == -1)
+        place = read_conclusion(&r, reply);
+    return place != -1 ? place : read_sentence(&r, reply);
 }
 
 int choice_gold(struct span gold, const struct span *options, int count)

@@ -19,11 +19,11 @@ static bool take(struct span *t, const char *const *words)
 /* "因此，正确答案是：": [so,] [the right | my ...] answer | option | choose [is] [:]. */
 static struct span behind_chinese(struct span reply)
 {
-    static const char *const before[] = {"综上所述", "综上", "因此", "所以", "我的",
-                                         "正确",     "最终", "最佳", "故",   "的",
-                                         "，",       ",",    "**",   NULL};
+    static const char *const before[] = {
+        "综上所述", "综上", "因此", "所以", "我的", "正确", "最终", "最佳",
+        "故",       "的",   "我",   "本题", "，",   ",",    "**",   NULL};
     static const char *const noun[] = {"答案",   "选项", "选择", "应选",
-                                       "应该选", "选",   NULL};
+                                       "应该选", "选",   "答",   NULL};
     static const char *const after[] = {"应该是", "应为", "应选", "选项", "是", "为",
                                         "选",     "：",   ":",    "**",   NULL};
     struct span t = chars_strip(reply);

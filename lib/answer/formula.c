@@ -56,12 +56,14 @@ int formula_equal(struct span gold, struct span prediction, struct fuel *fuel,
     return judge(verdict, gold, flags);
 }
 
-/* LaTeX alone, the first match. */
+/* LaTeX alone, the first match; verify() is called with the prediction in gold's place.
+ */
 static struct math_rules published_rules(void)
 {
     struct math_rules rules = math_defaults();
     rules.plain = false;
     rules.first = true;
+    rules.turned = true;
     return rules;
 }
 

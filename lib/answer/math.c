@@ -32,7 +32,8 @@ enum math_verdict math_verify(struct span gold, struct span prediction,
     if (!w.spent && same_text(right.text, got.text))
         verdict = MATH_EQUAL;
     else if (!w.spent && right.value && got.value &&
-             math_compare(&w, right.value, got.value, rules))
+             math_compare(&w, rules->turned ? got.value : right.value,
+                          rules->turned ? right.value : got.value, rules))
         verdict = MATH_EQUAL;
     else if (!w.spent && !got.value && !got.text.n)
         verdict = MATH_NO_PREDICTION;

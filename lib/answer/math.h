@@ -24,6 +24,8 @@ struct math_rules {
                   above an answer's lead-in, 50 as any other, -1 not at all */
     int digits;  /* decimals that floating numbers are rounded to: 6 */
     bool strict; /* a lone number is not a set of one; variables must be the same */
+    bool turned; /* the two change places when they are compared: a prediction that is a
+                    relation counts as its set, a gold no more */
     bool set_relations; /* x in {1,2} equals x = 1, x = 2 (allow_set_relation_comp) */
 };
 struct math_rules math_defaults(void);

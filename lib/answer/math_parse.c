@@ -469,6 +469,27 @@ static struct span last_side(struct span text)
     return parts > 2 ? (struct span){text.s + from, text.n - from} : text;
 }
 
+/* \text{16}, \mathrm{-1/2}: what is nothing but a number is one, also as a text. */
+static struct math_node *text_number(struct math_work *w, struct math_node *a)
+{
+    size_t signs = 0, slashes = 0;
+    if (!a || a->kind != MATH_SYMBOL || a->name.n == 0)
+        return a;
+    for (size_t i = 0; i < a->name.n; i++) {
+        char c = a->name.s[i];
+        signs += c == '-' && i > 0;
+        slashes += c == '/';
+        if (!(c >= '0' && c <= '9') && c != '-' && c != '/' && c != '.' && c != ',')
+            return a;
+    }
+    if (signs > 0 || slashes > 1)
+        return a;
+    struct math_node *number = memchr(a->name.s, ',', a->name.n)
+                                   ? grouped_number(w, a->name)
+                                   : math_plain(w, a->name);
+    return number ? number : a;
+}
+
 struct math_node *math_parse(struct math_work *w, struct span text)
 {
     if (text.n == 0)
@@ -479,5 +500,5 @@ struct math_node *math_parse(struct math_work *w, struct span text)
         if (last.n != text.n && last.n)
             a = parse_once(w, last);
     }
-    return a;
+    return text_number(w, a);
 }

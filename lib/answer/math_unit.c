@@ -55,7 +55,9 @@ static struct span drop_word_unit(struct span s)
     enum { LONGEST = 24 };
     size_t end = s.n, from;
     while (end && math_space(s.s[end - 1])) end--;
-    from = end > LONGEST ? end - LONGEST : 0;
+    from = math_spaces(s, 0); /* a unit alone is no unit: "km" is the product of k and m */
+    if (end > LONGEST + from)
+        from = end - LONGEST;
     for (size_t i = from; i + 1 < end; i++) {
         char c = s.s[i];
         if (!(c >= '0' && c <= '9') && c != '}' && !math_space(c))

@@ -123,7 +123,8 @@ int published_score(const struct answer_task *task, struct span gold,
     }
     int status = formula_published(gold, x, fuel, flags);
     *score = status > 0;
-    if (status < 0 || (task->kind != ANSWER_RELAXED && task->kind != ANSWER_ANLS))
+    if (status < 0 || (task->kind != ANSWER_RELAXED && task->kind != ANSWER_ANLS &&
+                       task->kind != ANSWER_ITEMS))
         return status < 0 ? -1 : 0;
     status = formula_text(x, fuel, &text);
     if (status == 0)

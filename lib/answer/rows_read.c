@@ -121,7 +121,7 @@ static int read_kind(struct answer_row *a, const struct answer_rules_of_rows *ru
             return fail(
                 FAIL_TYPE,
                 "\"kind\": \"%.*s\": not one of choice, relaxed, anls, vqa, math, "
-                "exact, judge",
+                "exact, judge, items",
                 name.n < 40 ? (int)name.n : 40, name.s);
     }
     a->task.kind = (enum answer_kind)kind;

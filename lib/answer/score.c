@@ -6,8 +6,8 @@
 
 enum { FUEL_DEFAULT = 1000000 };
 
-static const char *const names[] = {"choice", "relaxed", "anls", "vqa",
-                                    "math",   "exact",   "judge"};
+static const char *const names[] = {"choice", "relaxed", "anls",  "vqa",
+                                    "math",   "exact",   "judge", "items"};
 
 int answer_kind_named(const char *name, size_t size)
 {
@@ -96,6 +96,8 @@ static int score_ours(const struct answer_task *task, struct span gold, struct s
         same = formula_equal(gold, text, fuel, &v->flags);
         *score = same > 0;
         return same < 0 ? -1 : 0;
+    case ANSWER_ITEMS:
+        return items_score(gold, answer_boxed(text), fuel, score, &v->flags);
     case ANSWER_EXACT: return score_exact(gold, answer_boxed(text), score);
     case ANSWER_JUDGE: break;
     }

@@ -30,12 +30,7 @@ static int bad(const struct source *s, const char *why)
 
 static bool has(struct source *s, const char *name)
 {
-    struct span text;
-    int64_t n;
-    double x;
-    const char *key = key_of(s, name);
-    return gguf_int(s->g, key, &n) || gguf_real(s->g, key, &x) ||
-           gguf_text(s->g, key, &text) || gguf_array_count(s->g, key) >= 0;
+    return gguf_has(s->g, key_of(s, name));
 }
 
 /* As keys_int(). */
@@ -96,10 +91,32 @@ static int sizes_read(struct text_config *tc, struct source *s)
     return config_heads_check(tc, gguf_name(s->g), "");
 }
 
+/* Scaled rotation. A factor without a type is a linear one (llama.cpp). */
+static int scaling_check(struct source *s)
+{
+    static const char *const factors[] = {"rope.scaling.factor", "rope.scale_linear"};
+    struct span type;
+    bool none = false;
+    if (has(s, "rope.scaling.type")) {
+        if (!gguf_text(s->g, s->key, &type))
+            return bad(s, "is no text");
+        none = span_is(type, "none");
+        if (!none)
+            return fail(FAIL_MODEL, "%s: %s \"%.*s\" is not supported", gguf_name(s->g),
+                        s->key, type.n < 40 ? (int)type.n : 40, type.s);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        double factor;
+        if (read_real(s, factors[i], 1, &factor) < 0)
+            return -1;
+        if (factor != 1 && !none)
+            return bad(s, "is not supported");
+    }
+    return 0;
+}
+
 static int rope_read(struct text_config *tc, struct source *s)
 {
-    struct span scaling;
-    double linear;
     int turned;
     if (read_real(s, "rope.freq_base", 10000, &tc->rope_theta) < 0 ||
         read_int(s, "rope.dimension_count", CONFIG_HEAD_DIM_MAX, tc->head_dim, &turned) <
@@ -107,28 +124,33 @@ static int rope_read(struct text_config *tc, struct source *s)
         return -1;
     if (turned != tc->head_dim)
         return bad(s, "is not the size of a head: partial rotation is not supported");
-    if (gguf_text(s->g, key_of(s, "rope.scaling.type"), &scaling) &&
-        !span_is(scaling, "none"))
-        return fail(FAIL_MODEL, "%s: %s \"%.*s\" is not supported", gguf_name(s->g),
-                    s->key, scaling.n < 40 ? (int)scaling.n : 40, scaling.s);
-    if (read_real(s, "rope.scale_linear", 1, &linear) < 0)
-        return -1;
-    return linear == 1 ? 0 : bad(s, "is not supported");
+    return scaling_check(s);
+}
+
+/* Is a key there, and not 0, which stands for none? */
+static bool counts(struct source *s, const char *name)
+{
+    int64_t n;
+    return has(s, name) && !(gguf_int(s->g, s->key, &n) && n == 0);
 }
 
 /* What changes the pass, and is in no file of the shapes that are known. */
 static int features_check(const struct text_config *tc, struct source *s)
 {
-    int window, experts;
-    if (read_int(s, "attention.sliding_window", INT32_MAX, tc->context, &window) < 0)
+    static const char *const refused[] = {"expert_count",    "logit_scale",
+                                          "embedding_scale", "residual_scale",
+                                          "attention.scale", "attention.clamp_kqv"};
+    int window = tc->context;
+    bool causal;
+    if (counts(s, "attention.sliding_window") &&
+        read_int(s, "attention.sliding_window", INT32_MAX, KEYS_REQUIRED, &window) < 0)
         return -1;
     if (window < tc->context)
         return bad(s, "is not supported");
-    if (read_int(s, "expert_count", INT32_MAX, INT32_MAX, &experts) < 0 ||
-        experts != INT32_MAX)
-        return bad(s, "is not supported");
-    bool causal;
-    if (gguf_bool(s->g, key_of(s, "attention.causal"), &causal) && !causal)
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        if (counts(s, refused[i]))
+            return bad(s, "is not supported");
+    if (has(s, "attention.causal") && !(gguf_bool(s->g, s->key, &causal) && causal))
         return bad(s, "is not supported");
     return 0;
 }
@@ -155,8 +177,10 @@ static int stops_read(struct model_config *mc, const struct gguf *g)
     enum { CONTROL = 3 }; /* in token_type */
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         int64_t id;
-        if (!gguf_int(g, keys[i], &id))
+        if (!gguf_has(g, keys[i]))
             continue;
+        if (!gguf_int(g, keys[i], &id))
+            return fail(FAIL_MODEL, "%s: %s is no integer", gguf_name(g), keys[i]);
         if (id < 0 || id >= mc->text.vocab)
             return fail(FAIL_MODEL, "%s: %s %lld is no id", gguf_name(g), keys[i],
                         (long long)id);

@@ -3,10 +3,20 @@
 #include "engine/engine.h"
 #include "base/fail.h"
 #include "base/processors.h"
+#include "engine/prefix.h"
 #include "engine/schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Other weights are wanted: answered on the engine's thread. */
+struct reload {
+    const char *dir;
+    bool done;
+    int status;
+    struct failure why;
+    pthread_cond_t wake;
+};
 
 struct engine {
     struct vlm *m;
@@ -14,9 +24,11 @@ struct engine {
     char hash[33];
     pthread_t thread;
     bool running;
-    pthread_mutex_t lock; /* guards what follows, and done of every request */
-    pthread_cond_t work;  /* the queue has something, or closing */
+    pthread_mutex_t lock;    /* guards what follows, and done of every request */
+    struct engine_rows rows; /* the schedule's, when a request last ended */
+    pthread_cond_t work;     /* the queue has something, or closing */
     struct request *queue;
+    struct reload *reload; /* asked for */
     bool closing;
 };
 
@@ -24,6 +36,7 @@ static void end_request(void *context, struct request *r)
 {
     struct engine *e = context;
     pthread_mutex_lock(&e->lock);
+    e->rows = e->schedule.rows;
     r->done = true;
     pthread_cond_signal(&r->wake);
     pthread_mutex_unlock(&e->lock);
@@ -65,17 +78,45 @@ static void admit(struct engine *e)
     }
 }
 
+/* The lock is held, and nothing is active. */
+static void reload(struct engine *e)
+{
+    struct reload *r = e->reload;
+    char hash[33];
+    struct weights *w = weights_open(r->dir);
+    r->status = w ? weights_hash(w, r->dir, hash) : -1;
+    weights_close(w);
+    if (r->status == 0 && strcmp(hash, e->hash) != 0)
+        r->status = fail(
+            FAIL_MODEL, "%s: another config or other shapes of weights than those in use",
+            r->dir);
+    if (r->status == 0) {
+        prefix_forget(&e->schedule.kv); /* keys and values of the weights before */
+        r->status = vlm_reload(e->m, r->dir);
+    }
+    if (r->status < 0)
+        fail_save(&r->why);
+    e->reload = NULL;
+    r->done = true;
+    pthread_cond_signal(&r->wake);
+}
+
 static void *serve(void *context)
 {
     struct engine *e = context;
     pthread_mutex_lock(&e->lock);
     for (;;) {
-        while (!e->closing && !e->queue && !e->schedule.active)
+        while (!e->closing && !e->queue && !e->reload && !e->schedule.active)
             pthread_cond_wait(&e->work, &e->lock);
         if (e->closing)
             break;
         drop_abandoned(e);
-        admit(e);
+        if (e->reload && !e->schedule.active) {
+            reload(e);
+            continue;
+        }
+        if (!e->reload) /* else what has begun comes to its end, and no more begins */
+            admit(e);
         pthread_mutex_unlock(&e->lock);
         schedule_step(&e->schedule, end_request, e);
         pthread_mutex_lock(&e->lock);
@@ -97,6 +138,19 @@ static int ask(struct engine *e, struct request *r)
     pthread_mutex_unlock(&e->lock);
     pthread_cond_destroy(&r->wake);
     return r->failed ? fail_again(&r->failure) : 0;
+}
+
+int engine_reload(struct engine *e, const char *dir)
+{
+    struct reload r = {.dir = dir};
+    pthread_cond_init(&r.wake, NULL);
+    pthread_mutex_lock(&e->lock);
+    e->reload = &r;
+    pthread_cond_signal(&e->work);
+    while (!r.done) pthread_cond_wait(&r.wake, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+    pthread_cond_destroy(&r.wake);
+    return r.status < 0 ? fail_again(&r.why) : 0;
 }
 
 int engine_ctx_check(const struct model_config *mc, int ctx)
@@ -136,7 +190,8 @@ static int start(struct engine *e, const char *dir, const struct engine_options 
     if (!(e->m = vlm_open(dir, o.device, o.threads)))
         return -1;
     if (weights_hash(e->m->weights, dir, e->hash) < 0 ||
-        schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0)
+        schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0 ||
+        (!o.unshared && schedule_share(&e->schedule) < 0))
         return -1;
     int error = pthread_create(&e->thread, NULL, serve, e);
     if (error)
@@ -197,6 +252,14 @@ const char *engine_kernels(const struct engine *e)
 int engine_ctx(const struct engine *e)
 {
     return e->schedule.ctx;
+}
+
+struct engine_rows engine_rows(struct engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct engine_rows rows = e->rows;
+    pthread_mutex_unlock(&e->lock);
+    return rows;
 }
 
 /* Does a prompt fit model and context? 0 or -1. */

@@ -3,8 +3,10 @@
  * Requests come from any number of threads and block until done. One thread inside does
  * the computing: it admits waiting requests (vision, then prefill), and decodes all
  * samples of all admitted requests together, a token each per step. Keys and values live
- * in pages of KV_PAGE positions; the samples of a request share the pages of its prompt.
- * What a request gets does not depend on what else runs (kernels.h, order of summation).
+ * in pages of KV_PAGE positions; the samples of a request share the pages of its prompt,
+ * and prompts of different requests those that they begin with alike, up to the first
+ * picture (prefix.h). Nothing that a request gets depends on what else runs or ran
+ * (kernels.h, order of summation).
  */
 #ifndef ENGINE_H
 #define ENGINE_H
@@ -29,6 +31,7 @@ struct engine_options {
                       to what half of the machine's memory holds: engine_ctx() */
     int max_batch; /* sequences decoded together at most, up to ENGINE_BATCH_MAX; 0:
                       default (16) */
+    bool unshared; /* prompts of different requests share nothing (tests, benches) */
 };
 
 /* Load a model directory in Hugging Face layout, config.json and weights, or a GGUF file:
@@ -37,6 +40,10 @@ struct engine_options {
  * (class model; refused: options out of range, a device that is not there). */
 struct engine *engine_open(const char *dir, const struct engine_options *options);
 void engine_close(struct engine *e); /* no request may be under way */
+/* Compute with the weights of another folder from now on, whose identity (engine_hash())
+ * must be the same. Requests that have begun end with the old weights first. 0, or -1
+ * (class model) with the old ones in use. */
+int engine_reload(struct engine *e, const char *dir);
 const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */
@@ -158,6 +165,15 @@ struct engine_memory {
 };
 int engine_plan(const char *dir, const struct engine_options *options,
                 struct engine_memory *memory);
+
+/* Rows that the language model has computed for all requests so far, and rows of prompts
+ * that were taken over from other requests instead. Any thread; what has ended is
+ * counted.
+ */
+struct engine_rows {
+    int64_t computed, shared;
+};
+struct engine_rows engine_rows(struct engine *e);
 
 /* -- For tests and tools: one pass, everything visible. ---------------------------------
  */

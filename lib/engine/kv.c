@@ -1,6 +1,7 @@
 /* kv.c: see kv.h. */
 #include "engine/kv.h"
 #include "base/fail.h"
+#include "engine/prefix.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -76,6 +77,11 @@ void kv_release(struct kv *kv, int pages)
     assert(kv->reserved >= 0);
 }
 
+int kv_in_use(const struct kv *kv)
+{
+    return kv->pages - kv->free_count - (kv->prefix ? prefix_kept(kv->prefix) : 0);
+}
+
 /* Put a page, already counted for, at the end of the list. 0 or -1. */
 static int append(struct kv_pages *pages, int page)
 {
@@ -93,6 +99,8 @@ static int append(struct kv_pages *pages, int page)
 
 static int append_new(struct kv *kv, struct kv_pages *pages)
 {
+    if (kv->prefix)
+        prefix_yield(kv->prefix);
     assert(kv->free_count > 0); /* whoever asks has reserved */
     int page = kv->free_pages[kv->free_count - 1];
     if (append(pages, page) < 0)
@@ -111,16 +119,29 @@ int kv_grow(struct kv *kv, struct kv_pages *pages, int positions)
     return 0;
 }
 
+int kv_add(struct kv *kv, struct kv_pages *pages, int page)
+{
+    if (append(pages, page) < 0)
+        return -1;
+    if (kv->references[page]++ == 0)
+        prefix_use(kv->prefix, page);
+    return 0;
+}
+
+void kv_copy(struct kv *kv, int from, int to, int places)
+{
+    for (int i = 0; i < kv->layers; i++)
+        kv->k->kv_copy(kv->dev, kv->keys[i], kv->values[i], from, to, places);
+}
+
 int kv_share(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
              int positions)
 {
     int full = positions / KV_PAGE;
     assert(to->count == 0);
-    for (int i = 0; i < full; i++) {
-        if (append(to, from->page[i]) < 0)
+    for (int i = 0; i < full; i++)
+        if (kv_add(kv, to, from->page[i]) < 0)
             return -1;
-        kv->references[from->page[i]]++;
-    }
     return positions % KV_PAGE ? append_new(kv, to) : 0;
 }
 
@@ -130,9 +151,8 @@ int kv_fork(struct kv *kv, struct kv_pages *to, const struct kv_pages *from,
     int full = positions / KV_PAGE, rest = positions % KV_PAGE;
     if (kv_share(kv, to, from, positions) < 0)
         return -1;
-    for (int i = 0; rest && i < kv->layers; i++)
-        kv->k->kv_copy(kv->dev, kv->keys[i], kv->values[i], from->page[full],
-                       to->page[full], rest);
+    if (rest)
+        kv_copy(kv, from->page[full], to->page[full], rest);
     return 0;
 }
 
@@ -140,7 +160,9 @@ void kv_drop(struct kv *kv, struct kv_pages *pages)
 {
     for (int i = pages->count - 1; i >= 0; i--) {
         int page = pages->page[i];
-        if (--kv->references[page] == 0)
+        if (--kv->references[page] > 0)
+            continue;
+        if (!kv->prefix || !prefix_keep(kv->prefix, page))
             kv->free_pages[kv->free_count++] = page;
     }
     free(pages->page);

@@ -2,12 +2,16 @@
  *
  * The pool's memory is reserved at once and touched page by page, last given back first
  * taken, so that it costs what was in use at most. A sequence that starts has reserved
- * all pages that it may come to need: taking a page never fails.
+ * all pages that it may come to need: taking a page never fails. Pages that are only kept
+ * for prompts to come (prefix.h) are neither in use nor in the list of free ones, and are
+ * given up for whoever wants one.
  */
 #ifndef KV_H
 #define KV_H
 #include "engine/config.h"
 #include "kernels.h"
+
+struct prefix;
 
 struct kv {
     const struct kernels *k;
@@ -18,6 +22,7 @@ struct kv {
     int *free_pages;           /* [free_count], the last is taken next */
     int *references;           /* [pages] */
     int free_count, reserved;
+    struct prefix *prefix; /* owned by prefix.h; NULL: no page is kept */
 };
 
 /* The pages of one sequence, in order. Owns its references; zeroed is empty. */
@@ -38,8 +43,17 @@ int64_t kv_position_bytes(const struct text_config *tc); /* keys and values, all
 bool kv_reserve(struct kv *kv, int pages);
 void kv_release(struct kv *kv, int pages); /* the promise, not the pages */
 
+int kv_in_use(const struct kv *kv); /* pages that somebody has a reference to */
+
 /* Make pages cover so many positions, with new pages. 0, or -1 (memory). */
 int kv_grow(struct kv *kv, struct kv_pages *pages, int positions);
+
+/* One page more: one that holds something, which from now on is shared. 0, or -1
+ * (memory). */
+int kv_add(struct kv *kv, struct kv_pages *pages, int page);
+
+/* Copy so many positions, all layers of them, from one page to another, now. */
+void kv_copy(struct kv *kv, int from, int to, int places);
 
 /* Let an empty `to` begin with the full pages of `from` that hold so many positions,
  * shared, and a new page where they end inside one: what that holds must be copied. 0, or

@@ -2,7 +2,7 @@
 #include "engine/random_weights.h"
 #include "base/fail.h"
 #include "base/random.h"
-#include "engine/safetensors_write.h"
+#include "engine/floats.h"
 #include "engine/vlm.h"
 
 #include <math.h>
@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    QUANTILES = 1 << 12, /* normal deviates: one of so many, picked by 12 random bits */
-    CHUNK = 1 << 16,     /* elements made at once */
+/* Normal deviates: one of so many, picked by 12 random bits. */
+enum { QUANTILES = 1 << 12 };
+
+struct random_table {
+    float deviate[QUANTILES];
 };
 
 struct plan {
@@ -55,14 +57,6 @@ static double normal_quantile(double p)
     return low;
 }
 
-static uint16_t bf16_of(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >>
-                      16); /* to nearest, ties to even */
-}
-
 static bool ends_with(const char *name, const char *end)
 {
     size_t n = strlen(name), m = strlen(end);
@@ -86,52 +80,57 @@ static void draw(float *out, int n, const float *table, struct random_key key,
     }
 }
 
-static int write_tensor(struct safetensors_writer *w, const struct tensor_plan *t,
-                        const float *table, const struct random_weights *how,
-                        float *chunk)
+struct random_table *random_table_make(double deviation)
 {
-    int64_t count = 1;
-    struct random_key key = random_key_of(how->seed, t->name, strlen(t->name));
-    bool one = t->rank == 1 && ends_with(t->name, ".weight"),
-         zero = ends_with(t->name, ".bias");
-    for (int i = 0; i < t->rank; i++) count *= t->shape[i];
-    for (int64_t at = 0; at < count; at += CHUNK) {
-        int n = (int)(count - at < CHUNK ? count - at : CHUNK);
-        if (how->abandon && how->abandon(how->abandon_context))
-            return fail(FAIL_REFUSED, "interrupted");
-        if (one || zero)
-            for (int i = 0; i < n; i++) chunk[i] = one ? 1 : 0;
-        else
-            draw(chunk, n, table, key, (uint32_t)(at / CHUNK));
-        if (t->type ==
-            ARR_BF16) /* in place: the i-th result lies before the i-th input */
-            for (int i = 0; i < n; i++) {
-                uint16_t half = bf16_of(chunk[i]);
-                memcpy((char *)chunk + 2 * (size_t)i, &half, 2);
-            }
-        if (safetensors_append(w, chunk, (size_t)n * arr_type_size(t->type)) < 0)
-            return -1;
+    struct random_table *t = malloc(sizeof *t);
+    if (!t) {
+        fail_memory();
+        return NULL;
     }
+    for (int i = 0; i < QUANTILES; i++)
+        t->deviate[i] = (float)(deviation * normal_quantile((i + 0.5) / QUANTILES));
+    return t;
+}
+
+void random_table_free(struct random_table *t)
+{
+    free(t);
+}
+
+void random_table_fill(const struct random_table *t, uint64_t seed,
+                       const struct tensor_plan *plan, int64_t first, int n, float *to)
+{
+    bool one = plan->rank == 1 && ends_with(plan->name, ".weight");
+    if (one || ends_with(plan->name, ".bias"))
+        for (int i = 0; i < n; i++) to[i] = one ? 1 : 0;
+    else
+        draw(to, n, t->deviate, random_key_of(seed, plan->name, strlen(plan->name)),
+             (uint32_t)(first / FLOATS_CHUNK));
+}
+
+/* What fill() goes by. */
+struct filling {
+    const struct random_weights *how;
+    const struct plan *plan;
+    const struct random_table *table;
+};
+
+static int fill(void *context, int i, int64_t first, int n, float *to)
+{
+    const struct filling *f = context;
+    if (f->how->abandon && f->how->abandon(f->how->abandon_context))
+        return fail(FAIL_REFUSED, "interrupted");
+    random_table_fill(f->table, f->how->seed, &f->plan->tensors[i], first, n, to);
     return 0;
 }
 
 static int write_file(const char *path, const struct plan *p,
                       const struct random_weights *how)
 {
-    float *table = malloc((QUANTILES + CHUNK) * sizeof *table);
-    if (!table)
-        return fail_memory();
-    for (int i = 0; i < QUANTILES; i++)
-        table[i] = (float)(how->deviation * normal_quantile((i + 0.5) / QUANTILES));
-    struct safetensors_writer *w = safetensors_create(path, p->tensors, p->count);
-    int status = w ? 0 : -1;
-    for (int i = 0; status == 0 && i < p->count; i++)
-        status = write_tensor(w, &p->tensors[i], table, how, table + QUANTILES);
-    if (w && status < 0)
-        safetensors_abandon(w);
-    else if (w)
-        status = safetensors_finish(w);
-    free(table);
+    struct random_table *table = random_table_make(how->deviation);
+    struct filling f = {how, p, table};
+    int status = table ? floats_write(path, p->tensors, p->count, fill, &f) : -1;
+    random_table_free(table);
     return status;
 }
 

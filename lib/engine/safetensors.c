@@ -18,7 +18,7 @@ static const struct dtype {
     {"F16", 16, true, ARR_F16},         {"I32", 32, true, ARR_I32},
     {"BOOL", 8, false, ARR_I32},        {"F4", 4, false, ARR_I32},
     {"F6_E2M3", 6, false, ARR_I32},     {"F6_E3M2", 6, false, ARR_I32},
-    {"U8", 8, false, ARR_I32},          {"I8", 8, false, ARR_I32},
+    {"U8", 8, false, ARR_U8},           {"I8", 8, false, ARR_I32},
     {"F8_E5M2", 8, false, ARR_I32},     {"F8_E4M3", 8, false, ARR_I32},
     {"F8_E8M0", 8, false, ARR_I32},     {"F8_E4M3FNUZ", 8, false, ARR_I32},
     {"F8_E5M2FNUZ", 8, false, ARR_I32}, {"I16", 16, false, ARR_I32},

@@ -20,8 +20,11 @@ enum { WRITE_BYTES = 1 << 20 }; /* written at once */
 
 static const char *type_name(enum arr_type type)
 {
-    static const char *const names[] = {
-        [ARR_F32] = "F32", [ARR_BF16] = "BF16", [ARR_F16] = "F16", [ARR_I32] = "I32"};
+    static const char *const names[] = {[ARR_F32] = "F32",
+                                        [ARR_BF16] = "BF16",
+                                        [ARR_F16] = "F16",
+                                        [ARR_I32] = "I32",
+                                        [ARR_U8] = "U8"};
     return names[type];
 }
 
@@ -58,6 +61,13 @@ static int64_t make_header(struct buf *b, const struct tensor_plan *plan, int co
     return at;
 }
 
+/* FAIL_REFUSED: there is no space. Returns -1. */
+static int write_failed(const struct safetensors_writer *w)
+{
+    bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
+    return fail(full ? FAIL_REFUSED : FAIL_MODEL, "%s: %s", w->path, strerror(errno));
+}
+
 static int write_all(struct safetensors_writer *w, const char *bytes, size_t n)
 {
     while (n > 0) {
@@ -65,7 +75,7 @@ static int write_all(struct safetensors_writer *w, const char *bytes, size_t n)
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return fail(FAIL_MODEL, "%s: %s", w->path, strerror(errno));
+            return write_failed(w);
         bytes += done;
         n -= (size_t)done;
     }
@@ -118,9 +128,9 @@ int safetensors_finish(struct safetensors_writer *w)
         status = fail(FAIL_INTERNAL, "%s: %lld bytes of data are missing", w->path,
                       (long long)w->left);
     if (status == 0 && fsync(w->fd) < 0)
-        status = fail(FAIL_MODEL, "%s: %s", w->path, strerror(errno));
+        status = write_failed(w);
     if (close(w->fd) < 0 && status == 0)
-        status = fail(FAIL_MODEL, "%s: %s", w->path, strerror(errno));
+        status = write_failed(w);
     if (status < 0)
         unlink(w->path);
     release(w);

@@ -14,7 +14,8 @@ struct tensor_plan {
 struct safetensors_writer;
 
 /* Create path (it must not exist) and write the header for these tensors, in this order,
- * data aligned to 8 bytes. NULL (class model) with the reason. */
+ * data aligned to 8 bytes. NULL (class model) with the reason. Here and below: class
+ * refused where the disk is full. */
 struct safetensors_writer *safetensors_create(const char *path,
                                               const struct tensor_plan *plan, int count);
 

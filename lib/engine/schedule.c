@@ -62,10 +62,16 @@ void schedule_close(struct schedule *s)
     sampler_work_close(&s->work);
     pass_free(&s->pass);
     free(s->picks.items);
+    prefix_close(&s->kv);
     kv_close(&s->kv);
     free(s->wanted);
     free(s->row);
     *s = (struct schedule){0};
+}
+
+int schedule_share(struct schedule *s)
+{
+    return prefix_open(&s->kv);
 }
 
 int schedule_finite(const float *logits, int n)
@@ -278,13 +284,40 @@ int schedule_prompt_row(struct schedule *s, struct request *r, int sequence)
     return 0;
 }
 
+/* Tokens in front of a prompt's pictures: what other prompts may have in common. */
+static int words_first(const struct schedule *s, const struct request *r)
+{
+    const struct model_config *mc = &s->m->config;
+    int n = 0;
+    if (mc->vision.depth == 0)
+        return r->prompt->len;
+    while (n < r->prompt->len && r->prompt->ids[n] != mc->image_id) n++;
+    return n;
+}
+
+/* Begin a prompt with what is there of it. Its last row is computed in any case: its
+ * logits are asked for. 0 or -1. */
+static int take_over(struct schedule *s, struct request *r)
+{
+    int limit = words_first(s, r), most = r->prompt->len - 1;
+    int taken = prefix_take(&s->kv, &r->pages, r->prompt->ids,
+                            limit < most ? limit : most, &s->pass);
+    if (taken < 0)
+        return -1;
+    r->fed = taken;
+    s->rows.shared += taken;
+    return 0;
+}
+
 static int prompt_rows(struct schedule *s, struct request *r)
 {
+    if (s->rows_left == 0)
+        return 0;
+    if (r->fed == 0 && take_over(s, r) < 0)
+        return -1;
     int rows = r->prompt->len - r->fed;
     if (rows > s->rows_left)
         rows = s->rows_left;
-    if (rows == 0)
-        return 0;
     if (kv_grow(&s->kv, &r->pages, r->fed + rows) < 0)
         return -1;
     int sequence = pass_sequence(&s->pass, &r->pages);
@@ -294,7 +327,10 @@ static int prompt_rows(struct schedule *s, struct request *r)
         if (schedule_prompt_row(s, r, sequence) < 0)
             return -1;
     s->rows_left -= rows;
-    return r->fed == r->prompt->len ? schedule_want(s, r, NULL, 0) : 0;
+    if (r->fed < r->prompt->len)
+        return 0;
+    prefix_learn(&s->kv, &r->pages, r->prompt->ids, words_first(s, r));
+    return schedule_want(s, r, NULL, 0);
 }
 
 static int request_rows(struct schedule *s, struct request *r)
@@ -355,8 +391,10 @@ static void compute(struct schedule *s)
         for (struct request *r = s->active; r; r = r->next)
             if (!r->failed)
                 request_fail(r);
+        prefix_forget(&s->kv); /* the pages that it should have filled */
         return;
     }
+    s->rows.computed += s->pass.rows.count;
     int wants = s->pass.wants.count;
     for (int at = 0; at < wants; at += TEXT_LOGITS)
         deliver(s, at, wants - at < TEXT_LOGITS ? wants - at : TEXT_LOGITS);

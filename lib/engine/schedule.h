@@ -8,9 +8,14 @@
  * A lane reserves all pages that it may come to need, so whatever runs comes to its end,
  * and no request waits for another for ever. Each step is one pass: the next token of
  * every sample, and up to TEXT_CHUNK rows of prompts and continuations.
+ *
+ * With schedule_share(), a prompt takes over what it has in common with prompts before it
+ * (prefix.h) when its turn for rows comes: by then all of the prompts of earlier requests
+ * are computed, or in the same pass. Promises are made as if nothing were shared.
  */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
+#include "engine/prefix.h"
 #include "engine/request.h"
 
 /* For whom a row's logits are. */
@@ -27,17 +32,21 @@ struct schedule {
     struct text text;
     struct pass pass;
     struct sampler_work work;
-    struct wanted *wanted;  /* [TEXT_CHUNK + max_batch], as the pass's wants */
-    struct pass_list picks; /* of struct text_pick: log-probabilities to read off */
-    float *row;             /* [vocab]: logits of one row */
-    int slots;              /* lanes in use or promised, at most max_batch */
-    int rows_left;          /* of this step, for prompts and continuations */
-    struct request *active; /* in the order of admission */
+    struct wanted *wanted;   /* [TEXT_CHUNK + max_batch], as the pass's wants */
+    struct pass_list picks;  /* of struct text_pick: log-probabilities to read off */
+    float *row;              /* [vocab]: logits of one row */
+    int slots;               /* lanes in use or promised, at most max_batch */
+    int rows_left;           /* of this step, for prompts and continuations */
+    struct engine_rows rows; /* done so far */
+    struct request *active;  /* in the order of admission */
 };
 
 /* ctx 0: the model's own. Both are lowered to what memory can hold. 0 or -1. */
 int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batch);
 void schedule_close(struct schedule *s);
+
+/* From now on prompts share what they begin with. 0, or -1 (memory). */
+int schedule_share(struct schedule *s);
 
 /* Is there room to take a request in now? */
 bool schedule_room(const struct schedule *s, const struct request *r);

@@ -112,7 +112,10 @@ static int bind_named(struct vlm *m, struct arr *a, int rank, const int64_t *sha
     a->stride = arr_row_size(*a);
     if (m->place) {
         a->type = ARR_F32;
-        return m->place(m->place_context, m, t, a);
+        int status = m->place(m->place_context, m, t, a);
+        if (status <= 0)
+            return status;
+        a->type = t->type;
     }
     a->data = adopt(m, t);
     return a->data ? 0 : -1;
@@ -285,7 +288,8 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
         return -1;
     if (!device || strcmp(device, "auto") == 0)
         device = "cpu"; /* what every machine has */
-    m->k = kernels_open(device, &why);
+    if (!m->k)
+        m->k = kernels_open(device, &why);
     if (!m->k)
         return fail(FAIL_REFUSED, "device \"%s\": %s", device, why);
     m->dev = m->k->open(device, threads);
@@ -303,17 +307,18 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
 
 struct vlm *vlm_open(const char *dir, const char *device, int threads)
 {
-    return vlm_open_placed(dir, device, threads, NULL, NULL);
+    return vlm_open_placed(dir, device, NULL, threads, NULL, NULL);
 }
 
-struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
-                            vlm_place *place, void *context)
+struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
+                            int threads, vlm_place *place, void *context)
 {
     struct vlm *m = calloc(1, sizeof *m);
     if (!m) {
         fail_memory();
         return NULL;
     }
+    m->k = k;
     m->place = place;
     m->place_context = context;
     if (load(m, dir, device, threads) < 0) {
@@ -341,10 +346,8 @@ int vlm_tensors(const struct model_config *mc, vlm_each *each, void *context)
     return status;
 }
 
-void vlm_close(struct vlm *m)
+static void unbind(struct vlm *m)
 {
-    if (!m)
-        return;
     for (int i = 0; i < m->adopted_count; i++) {
         struct adopted *a = &m->adopted[i];
         (a->copied ? m->k->release : m->k->disown)(m->dev, a->data, a->bytes);
@@ -353,9 +356,41 @@ void vlm_close(struct vlm *m)
     free(m->text.layers);
     free(m->vision.blocks);
     free(m->vision.deepstack);
+    weights_close(m->weights);
+}
+
+int vlm_reload(struct vlm *m, const char *dir)
+{
+    struct vlm next = {
+        .k = m->k, .dev = m->dev, .config = m->config, .family = m->family};
+    if (!(next.weights = weights_open(dir)))
+        return -1;
+    next.dir = dir;
+    int status = bind_text(&next);
+    if (status == 0 && next.family->vision)
+        status = bind_vision(&next);
+    next.dir = NULL;
+    if (status < 0) {
+        unbind(&next);
+        return -1;
+    }
+    unbind(m);
+    m->weights = next.weights;
+    m->text = next.text;
+    m->vision = next.vision;
+    m->vision_prefix = next.vision_prefix;
+    m->adopted = next.adopted;
+    m->adopted_count = next.adopted_count;
+    return 0;
+}
+
+void vlm_close(struct vlm *m)
+{
+    if (!m)
+        return;
+    unbind(m);
     if (m->dev)
         m->k->close(m->dev);
-    weights_close(m->weights);
     free(m);
 }
 

@@ -54,7 +54,8 @@ struct vision_weights {
 typedef void vlm_each(void *context, const char *name, int rank, const int64_t *shape);
 
 /* Where training wants a tensor's floats: *a (its shape is set) gets memory and contents.
- * 0 or -1. t and a NULL: the model does not open, give all memory back. */
+ * 0; 1: it is used as the file has it, nothing was set; or -1. t and a NULL: the model
+ * does not open, give all memory back. */
 typedef int vlm_place(void *context, const struct vlm *m, const struct tensor *t,
                       struct arr *a);
 
@@ -85,10 +86,15 @@ struct vlm {
 
 /* Load a directory on a device with this many threads. NULL (class model). */
 struct vlm *vlm_open(const char *dir, const char *device, int threads);
-/* The same with every tensor where `place` says; a GGUF file's rows of q and k are sorted
- * otherwise and are refused. */
-struct vlm *vlm_open_placed(const char *dir, const char *device, int threads,
-                            vlm_place *place, void *context);
+/* The same with every tensor where `place` says, and on the device of a given table
+ * unless k is NULL; a GGUF file's rows of q and k are sorted otherwise and are refused.
+ */
+struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
+                            int threads, vlm_place *place, void *context);
+/* Use the weights of another folder of a model of the same shape instead (its config is
+ * not looked at; a model that was opened placed has none of its own). Nothing may be
+ * computed meanwhile. 0, or -1 with m as it was. */
+int vlm_reload(struct vlm *m, const char *dir);
 void vlm_close(struct vlm *m);
 
 /* All tensors of a model with this config, in the order in which they are bound. The

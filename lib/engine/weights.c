@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 /* One mapped file. */
@@ -310,4 +312,13 @@ int weights_check_file(const char *path)
     int status = weights_check(map.data ? map.data : "", map.size, path);
     mapping_close(&map);
     return status;
+}
+
+void weights_drop(const struct tensor *t)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)t->data;
+    uintptr_t first = (from + page - 1) / page * page;
+    uintptr_t end = (from + (uintptr_t)t->bytes) / page * page;
+    if (first < end)
+        madvise((void *)first, end - first, MADV_DONTNEED);
 }

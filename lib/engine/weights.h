@@ -38,6 +38,10 @@ const struct tensor *weights_at(const struct weights *w, int i);
 const struct tensor *weights_find(const struct weights *w, const char *name);
 int64_t weights_bytes(const struct weights *w); /* of all tensors */
 
+/* The tensor was copied: its pages need not stay in memory (they are read again if they
+ * are looked at). */
+void weights_drop(const struct tensor *t);
+
 /* Are the rows of q and k sorted for rope_pairs() (converted llama weights)? */
 bool weights_rope_pairs(const struct weights *w);
 /* Is the output layer the embedding? A GGUF file says so by having none; of other files

@@ -62,6 +62,7 @@ bool gguf_type_block(uint32_t type, int *elements, int *bytes);
 /* Metadata by key. False if there is no such key or it is of another kind. Integers of
  * any width are read as int64 (u64 beyond it: false); floats of both widths. Spans view
  * the mapping. */
+bool gguf_has(const struct gguf *g, const char *key); /* of any kind */
 bool gguf_int(const struct gguf *g, const char *key, int64_t *value);
 bool gguf_real(const struct gguf *g, const char *key, double *value);
 bool gguf_bool(const struct gguf *g, const char *key, bool *value);

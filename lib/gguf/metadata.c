@@ -23,6 +23,11 @@ const struct entry *gguf_entry(const struct gguf *g, const char *key)
     return bsearch(&w, g->entries, (size_t)g->entry_count, sizeof *g->entries, compare);
 }
 
+bool gguf_has(const struct gguf *g, const char *key)
+{
+    return gguf_entry(g, key) != NULL;
+}
+
 /* An integer of any width at `at`; how many bytes it has, or 0: none, or over int64. */
 static int integer_at(const char *at, uint32_t type, int64_t *value)
 {

@@ -115,11 +115,12 @@ static void put_int(struct buf *b, const char *key, int64_t x)
 
 int captions_set_gen(struct row *row, const struct model *model,
                      const struct request *request, const struct model_options *options,
-                     int64_t seed, const char *system, struct span prompt)
+                     int64_t seed, const char *system, struct span prompt,
+                     int64_t version)
 {
     struct buf b = {0};
     buf_print(&b, "{\"model\":\"%s\"", model_hash(model));
-    put_int(&b, "version", 0);
+    put_int(&b, "version", version);
     put_int(&b, "seed", seed);
     put_real(&b, "temperature", request->temperature);
     put_real(&b, "top_p", request->top_p);

@@ -10,9 +10,10 @@ int captions_set(struct row *row, const struct reply *reply,
                  const struct request *request);
 
 /* Set `gen`: all that is needed to rebuild the prompt and the distribution exactly.
- * system may be NULL; prompt.s is NULL for a row with messages. version: the policy's, 0
- * here. */
+ * system may be NULL; prompt.s is NULL for a row with messages. version: the policy's,
+ * 0 where the model stays as it is. */
 int captions_set_gen(struct row *row, const struct model *model,
                      const struct request *request, const struct model_options *options,
-                     int64_t seed, const char *system, struct span prompt);
+                     int64_t seed, const char *system, struct span prompt,
+                     int64_t version);
 #endif

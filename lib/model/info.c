@@ -61,7 +61,7 @@ static int read_text(struct model_info *info)
 
 int model_info_read(struct model_info *info, const char *spec, int kv_tokens)
 {
-    const struct engine_options options = {"cpu", 1, 0, 0};
+    const struct engine_options options = {.device = "cpu", .threads = 1};
     memset(info, 0, sizeof *info);
     if (model_find(info->dir, sizeof info->dir, spec) < 0 ||
         config_read(&info->config, info->dir) < 0)

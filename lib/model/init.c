@@ -1,9 +1,8 @@
 /* init.c: see init.h. */
 #include "model/init.h"
-#include "base/buf.h"
 #include "base/fail.h"
 #include "engine/random_weights.h"
-#include "media/source.h"
+#include "model/folder.h"
 #include "model/model.h"
 #include "model/share.h"
 #include "text/tokenizer.h"
@@ -15,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static int not_hidden(const struct dirent *entry)
@@ -45,57 +43,14 @@ int init_shapes(char *names, int size)
     return 0;
 }
 
-/* A file's path in a folder. 0 or -1. */
-static int join(char path[PATH_MAX], const char *dir, const char *name)
-{
-    if (snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
-        return fail(FAIL_MODEL, "%s: path too long", dir);
-    return 0;
-}
-
-static int write_file(const char *dir, const char *name, const char *bytes, size_t n)
-{
-    char path[PATH_MAX];
-    if (join(path, dir, name) < 0)
-        return -1;
-    FILE *f = fopen(path, "wxe");
-    if (!f)
-        return fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
-    bool good = fwrite(bytes, 1, n, f) == n && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    int error = errno;
-    good = fclose(f) == 0 && good;
-    return good ? 0 : fail(FAIL_MODEL, "%s: %s", path, strerror(error));
-}
-
-static int write_json(const char *dir, const char *name, const json_t *value)
-{
-    char *text = json_dumps(value, JSON_INDENT(2));
-    if (!text)
-        return fail_memory();
-    int status = write_file(dir, name, text, strlen(text));
-    free(text);
-    return status;
-}
-
 /* Copy the tokenizer and template files that are there; tokenizer.json must be. */
-static int copy_tokenizer(const char *dir, const char *from)
+static int copy_tokenizer(const struct folder *f, const char *from)
 {
     static const char *const names[] = {"tokenizer.json", "tokenizer_config.json",
                                         "chat_template.jinja", "chat_template.json"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[PATH_MAX];
-        struct buf b = {0};
-        if (join(path, from, names[i]) < 0)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (folder_copy(f, from, names[i], i == 0) < 0)
             return -1;
-        if (i > 0 && access(path, F_OK) < 0)
-            continue;
-        int status = source_read(&b, NULL, span_of(path));
-        if (status == 0)
-            status = write_file(dir, names[i], b.data, b.len);
-        buf_free(&b);
-        if (status < 0)
-            return -1;
-    }
     return 0;
 }
 
@@ -145,7 +100,7 @@ static json_t *shape_of(const char *dir)
 {
     char path[PATH_MAX];
     json_error_t error;
-    if (join(path, dir, "config.json") < 0)
+    if (folder_path(path, dir, "config.json") < 0)
         return NULL;
     json_t *config = json_load_file(path, 0, &error), *shape = json_object();
     if (!config || !shape) {
@@ -157,7 +112,8 @@ static json_t *shape_of(const char *dir)
     json_object_set_new(shape, "config", config);
     if (!json_object_get(text_part(config), "initializer_range"))
         json_object_set_new(text_part(config), "initializer_range", json_real(0.02));
-    if (join(path, dir, "preprocessor_config.json") == 0 && access(path, F_OK) == 0)
+    if (folder_path(path, dir, "preprocessor_config.json") == 0 &&
+        access(path, F_OK) == 0)
         json_object_set_new(shape, "preprocessor", json_load_file(path, 0, &error));
     return shape;
 }
@@ -194,7 +150,7 @@ static void set_layers(json_t *config, json_t *text, int layers)
 }
 
 /* Everything into an empty folder. */
-static int fill(const char *dir, json_t *shape, const char *from,
+static int fill(const struct folder *f, json_t *shape, const char *from,
                 const struct init_options *options)
 {
     json_t *config = json_object_get(shape, "config"), *text = text_part(config);
@@ -210,17 +166,18 @@ static int fill(const char *dir, json_t *shape, const char *from,
         set_layers(config, text, options->layers);
     json_object_set_new(config, "dtype",
                         json_string(options->fp32 ? "float32" : "bfloat16"));
-    if (copy_tokenizer(dir, from) < 0 || write_json(dir, "config.json", config) < 0 ||
-        write_json(dir, "generation_config.json", generation) < 0 ||
-        (preprocessor && write_json(dir, "preprocessor_config.json", preprocessor) < 0))
+    if (copy_tokenizer(f, from) < 0 || folder_write_json(f, "config.json", config) < 0 ||
+        folder_write_json(f, "generation_config.json", generation) < 0 ||
+        (preprocessor &&
+         folder_write_json(f, "preprocessor_config.json", preprocessor) < 0))
         goto out;
     status = random_weights_write(
-        dir, &(struct random_weights){
-                 .seed = options->seed,
-                 .deviation = options->deviation > 0 ? options->deviation : deviation,
-                 .type = options->fp32 ? ARR_F32 : ARR_BF16,
-                 .abandon = options->abandon,
-                 .abandon_context = options->abandon_context});
+        f->made, &(struct random_weights){
+                     .seed = options->seed,
+                     .deviation = options->deviation > 0 ? options->deviation : deviation,
+                     .type = options->fp32 ? ARR_F32 : ARR_BF16,
+                     .abandon = options->abandon,
+                     .abandon_context = options->abandon_context});
 out:
     if (t)
         tokenizer_close(t);
@@ -228,51 +185,18 @@ out:
     return status;
 }
 
-/* Remove a folder of plain files. */
-static void remove_folder(const char *dir)
-{
-    struct dirent **entries;
-    int count = scandir(dir, &entries, NULL, NULL);
-    for (int i = 0; i < count; i++) {
-        char path[PATH_MAX];
-        if (join(path, dir, entries[i]->d_name) == 0)
-            unlink(path);
-        free(entries[i]);
-    }
-    if (count >= 0)
-        free(entries);
-    rmdir(dir);
-}
-
 int init_random(const char *path, const struct init_options *options)
 {
-    char from[PATH_MAX], made[PATH_MAX], dir[PATH_MAX];
-    size_t n = strlen(path);
-    while (n > 1 && path[n - 1] == '/') n--; /* the folder to rename to has no slash */
-    if (n >= sizeof dir)
-        return fail(FAIL_MODEL, "%s: path too long", path);
-    memcpy(dir, path, n);
-    dir[n] = '\0';
-    if (access(dir, F_OK) == 0)
-        return fail(FAIL_MODEL, "%s: is there already", dir);
+    char from[PATH_MAX];
+    struct folder f;
     if (model_find(from, sizeof from, options->tokenizer) < 0)
         return -1;
-    if (snprintf(made, sizeof made, "%s.making-%ld", dir, (long)getpid()) >=
-        (int)sizeof made)
-        return fail(FAIL_MODEL, "%s: path too long", dir);
     json_t *shape = load_shape(options->like);
     if (!shape)
         return -1;
-    int status = mkdir(made, 0777) < 0 ? fail(FAIL_MODEL, "%s: %s", made, strerror(errno))
-                                       : fill(made, shape, from, options);
+    int status = folder_begin(&f, path);
+    if (status == 0)
+        status = folder_end(&f, fill(&f, shape, from, options));
     json_decref(shape);
-    if (status == 0 && rename(made, dir) < 0)
-        status = fail(FAIL_MODEL, "%s: %s", dir, strerror(errno));
-    if (status < 0) {
-        struct failure why;
-        fail_save(&why);
-        remove_folder(made);
-        fail_again(&why);
-    }
     return status;
 }

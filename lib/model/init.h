@@ -4,6 +4,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Types of the weights written. */
+enum init_type { INIT_AS_STORED, INIT_BF16, INIT_FP32 };
+
 struct init_options {
     const char *like;      /* a shape's name: share/shapes/NAME.json; or a model's SPEC */
     const char *tokenizer; /* SPEC of the model whose tokenizer and template are taken */

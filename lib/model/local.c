@@ -117,8 +117,11 @@ static void add_notes(struct local *l, const char *dir)
 static int open_parts(struct local *l, const char *dir,
                       const struct model_options *options)
 {
-    const struct engine_options eo = {options->device, options->threads, options->ctx,
-                                      options->max_batch};
+    const struct engine_options eo = {.device = options->device,
+                                      .threads = options->threads,
+                                      .ctx = options->ctx,
+                                      .max_batch = options->max_batch,
+                                      .unshared = options->unshared};
     l->engine = engine_open(dir, &eo);
     l->tokenizer = l->engine ? tokenizer_open(dir) : NULL;
     l->chat = l->tokenizer ? chat_open(dir, options->chat) : NULL;
@@ -171,6 +174,11 @@ void local_close(struct local *l)
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->freed);
     free(l);
+}
+
+int local_reload(struct local *l, const char *dir)
+{
+    return engine_reload(l->engine, dir);
 }
 
 const char *local_hash(const struct local *l)

@@ -40,6 +40,17 @@ static int find_shared(char *dir, size_t size, const char *spec)
     return share_path(dir, size, name);
 }
 
+/* An adapter as PEFT saves it, and no model beside it. */
+static bool is_adapter(const char *dir)
+{
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/adapter_config.json", dir);
+    if (n >= (int)sizeof path || access(path, F_OK) < 0)
+        return false;
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    return access(path, F_OK) < 0;
+}
+
 int model_find(char *dir, size_t size, const char *spec)
 {
     if (model_is_endpoint(spec))
@@ -48,6 +59,12 @@ int model_find(char *dir, size_t size, const char *spec)
     bool gguf = n > 5 && strcmp(spec + n - 5, ".gguf") == 0;
     if (gguf && access(spec, F_OK) < 0)
         return fail(FAIL_MODEL, "%s: no such file", spec);
+    if (is_folder(spec) && is_adapter(spec))
+        return fail(
+            FAIL_MODEL,
+            "%s: low-rank pairs without their base: model-init --merge-lora makes "
+            "a model of them",
+            spec);
     if (gguf || is_folder(spec)) {
         if (snprintf(dir, size, "%s", spec) < (int)size)
             return 0;
@@ -91,6 +108,12 @@ void model_close(struct model *m)
     local_close(m->local);
     endpoint_close(m->endpoint);
     free(m);
+}
+
+int model_reload(struct model *m, const char *dir)
+{
+    return m->local ? local_reload(m->local, dir)
+                    : fail(FAIL_MODEL, "an endpoint's weights are its own");
 }
 
 const char *model_hash(const struct model *m)

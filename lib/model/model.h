@@ -32,6 +32,7 @@ struct model_options {
     int threads;         /* 0: all */
     int ctx;             /* 0: the model's */
     int max_batch;       /* 0: default */
+    bool unshared;       /* engine_options.unshared */
     const char *chat;    /* force a chat format; NULL: the model's own */
     int think;           /* 0 the template's default, 1 on, -1 off */
     bool vision_id;
@@ -49,6 +50,12 @@ struct model *model_open(const char *spec, const struct model_options *options);
  * temporary name: the run was cut short. */
 int model_finish(struct model *m);
 void model_close(struct model *m);
+
+/* Go on with the weights of another folder, a local model's of the same config and shapes
+ * (model_hash() stays); tokenizer, chat format and picture limits are kept. Requests that
+ * have begun end with the old weights first. 0, or -1 (class model) with the old ones in
+ * use. */
+int model_reload(struct model *m, const char *dir);
 bool model_is_endpoint(const char *spec); /* does SPEC name endpoints? */
 /* The folder or GGUF file that a SPEC of a local model names: itself, or a folder under
  * share/. 0, or -1

@@ -3,18 +3,20 @@
 #define PRISM_BOOTSTRAP_H
 #include <stdint.h>
 
+enum { BOOTSTRAP_DRAWS = 1000 };
+
 /* Sums over one picture's rows. */
 struct cluster {
     double sum[2]; /* of two scores at once */
     int64_t rows;
 };
 
-/* The standard deviation of each score's mean over `draws` draws of count clusters out of
- * count; 0 where count < 2. */
-void bootstrap_se(double se[2], const struct cluster *clusters, int count, int draws,
-                  uint64_t seed);
+/* The draws: value[k][b] is draw b's mean of score k over count >= 1 clusters out of
+ * count. On all processors; the bits don't depend on how many there are. */
+void bootstrap_draw(double value[2][BOOTSTRAP_DRAWS], const struct cluster *clusters,
+                    int count, uint64_t seed);
 
-/* The draws' values themselves: value[draws] of score k. */
-void bootstrap_draw(double *value, int k, const struct cluster *clusters, int count,
-                    int draws, uint64_t seed);
+/* The standard deviation of draws; 0 where all must be the same, of count < 2 clusters.
+ */
+double bootstrap_se(const double value[BOOTSTRAP_DRAWS], int count);
 #endif

@@ -4,7 +4,6 @@
 #include "prism/bootstrap.h"
 #include "prism/names.h"
 #include "prism/store.h"
-#include "prism/summary.h"
 #include "row/json.h"
 #include "row/keys.h"
 #include "row/reader.h"
@@ -182,18 +181,17 @@ static double percentile(const double *sorted, int n, double p)
 static int measure(struct comparing *c, uint64_t seed)
 {
     struct compared *out = c->out;
-    double *draws = malloc(BOOTSTRAP_DRAWS * sizeof *draws), se[2];
+    double(*draws)[BOOTSTRAP_DRAWS] = malloc(2 * sizeof *draws);
     if (!draws)
         return fail_memory();
     out->pictures = c->pictures.count;
     out->a = c->sum_a / (double)out->rows;
     out->b = c->sum_b / (double)out->rows;
-    bootstrap_draw(draws, 0, c->clusters, out->pictures, BOOTSTRAP_DRAWS, seed);
-    bootstrap_se(se, c->clusters, out->pictures, BOOTSTRAP_DRAWS, seed);
-    qsort(draws, BOOTSTRAP_DRAWS, sizeof *draws, by_value);
-    out->low = percentile(draws, BOOTSTRAP_DRAWS, 0.025);
-    out->high = percentile(draws, BOOTSTRAP_DRAWS, 0.975);
-    out->se = se[0];
+    bootstrap_draw(draws, c->clusters, out->pictures, seed);
+    out->se = bootstrap_se(draws[0], out->pictures);
+    qsort(draws[0], BOOTSTRAP_DRAWS, sizeof draws[0][0], by_value);
+    out->low = percentile(draws[0], BOOTSTRAP_DRAWS, 0.025);
+    out->high = percentile(draws[0], BOOTSTRAP_DRAWS, 0.975);
     free(draws);
     return 0;
 }

@@ -72,6 +72,17 @@ static int read_kind(struct item *item, struct row *row,
     return 0;
 }
 
+/* A level or a year may be a number: its digits. */
+static int read_category(struct item *item, struct row *row, const char *key)
+{
+    struct span value = row_has(row, key) ? row_value(row, key) : (struct span){0};
+    if (value.s && json_type(value) == JSON_NUMBER)
+        item->category = value;
+    else if (value.s)
+        return row_text(row, key, &item->category);
+    return 0;
+}
+
 int item_read(struct item *item, struct row *row, const struct item_defaults *defaults)
 {
     const char *category = defaults->category ? defaults->category : "category";
@@ -92,7 +103,7 @@ int item_read(struct item *item, struct row *row, const struct item_defaults *de
         return -1;
     if (item->gold_count == 0)
         return fail(FAIL_MISSING, "\"answer\" is empty");
-    if (row_has(row, category) && row_text(row, category, &item->category) < 0)
+    if (read_category(item, row, category) < 0)
         return -1;
     return read_kind(item, row, defaults);
 }

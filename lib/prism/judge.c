@@ -1,5 +1,6 @@
 /* judge.c: see judge.h. */
 #include "prism/judge.h"
+#include "answer/math.h"
 #include "model/work.h"
 
 #include <stdlib.h>
@@ -118,7 +119,10 @@ static int score(const struct judge *j, struct row *row, const struct item *item
     p->tokens = said->tokens;
     if (keep(row, &said->text, &p->text) < 0)
         return -1;
-    return answer_score(&task, p->text, &p->verdict) < 0 ? fail_in("\"answer\"") : 0;
+    int status = answer_score(&task, p->text, &p->verdict);
+    if (task.kind == ANSWER_MATH || task.rules == ANSWER_PUBLISHED)
+        math_thread_end(); /* a row may be its thread's last */
+    return status < 0 ? fail_in("\"answer\"") : 0;
 }
 
 /* Requests for the captions to be asked about. How many, or -1. */

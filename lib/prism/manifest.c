@@ -93,7 +93,8 @@ static void put_prompt(struct buf *out, const char *name, struct span text)
 }
 
 void manifest_put(struct buf *out, const struct judge *judge,
-                  const struct captioner *captioner, const char *captions, uint64_t seed)
+                  const struct captioner *captioner, const char *captions,
+                  const char *captions_hash, uint64_t seed)
 {
     buf_print(out, "{\"program\":\"prism-eval\",\"version\":\"%s\",\"judge\":",
               CAPMILL_VERSION);
@@ -111,6 +112,7 @@ void manifest_put(struct buf *out, const struct judge *judge,
     if (captions) {
         buf_text(out, ",\"captions\":");
         json_put_text(out, span_of(captions));
+        buf_print(out, ",\"captions_hash\":\"%s\"", captions_hash);
     }
     if (judge->prompts.name) {
         buf_text(out, ",\"preset\":");

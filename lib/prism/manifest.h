@@ -12,8 +12,10 @@ int manifest_identity(struct cli *cli, const struct judge *judge);
  */
 void manifest_made(const struct captioner *captioner, char made[33]);
 
-/* Append it as a JSON object: version, judge, captioner (or the file of captions), rules,
- * preset, prompts as they are, sampling, seed. captioner may be NULL, captions too. */
+/* Append it as a JSON object: version, judge, captioner, file of captions and its
+ * store_hash(), rules, preset, prompts as they are, sampling, seed. captioner may be
+ * NULL, captions (the file) too. */
 void manifest_put(struct buf *out, const struct judge *judge,
-                  const struct captioner *captioner, const char *captions, uint64_t seed);
+                  const struct captioner *captioner, const char *captions,
+                  const char *captions_hash, uint64_t seed);
 #endif

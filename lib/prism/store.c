@@ -12,11 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+/* Of a picture or an id. */
 struct entry {
     struct key key;
-    bool ready; /* else somebody makes them */
+    bool ready;      /* else somebody makes them */
+    bool ambiguous;  /* an id: several pictures of the file have it */
+    bool lent;       /* an id: captions are its picture's, which owns them */
+    struct key name; /* an id: of its picture's name, zero: it has none */
     struct store_captions captions;
 };
 
@@ -24,7 +29,8 @@ struct store {
     struct entry **table; /* [size], a power of two */
     size_t size, used;
     long count, left_out;
-    int fd; /* the kept file; -1: none */
+    struct key loaded; /* of the lines of store_load(), one by one */
+    int fd;            /* the kept file; -1: none */
     char *path, made[33];
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -43,11 +49,18 @@ struct store *store_new(void)
     return s;
 }
 
+static void captions_clear(struct store_captions *c)
+{
+    for (int i = 0; i < c->count; i++) free((char *)c->texts[i].s);
+    free(c->texts);
+    free((char *)c->json.s);
+    *c = (struct store_captions){0};
+}
+
 static void entry_free(struct entry *e)
 {
-    for (int i = 0; i < e->captions.count; i++) free((char *)e->captions.texts[i].s);
-    free(e->captions.texts);
-    free((char *)e->captions.json.s);
+    if (!e->lent)
+        captions_clear(&e->captions);
     free(e);
 }
 
@@ -112,14 +125,44 @@ static struct entry *entry_of(struct store *s, struct key key)
     return *slot = e; /* cppcheck-suppress memleak */
 }
 
-/* A picture's key and an id's never meet: the first byte tells them apart. */
+/* A picture's key and an id's are two. "./a.png", as
+ * find(1) has it, is "a.png". */
 static struct key key_for(char kind, struct span json, struct buf *room)
 {
     buf_clear(room);
-    buf_char(room, kind);
     if (json_type(json) != JSON_STRING || json_text(json, room) < 0)
         buf_add(room, json.s, json.n);
-    return key_of(true, room->data, room->len);
+    struct span text = {room->data, room->len};
+    while (kind == 'm' && text.n > 2 && memcmp(text.s, "./", 2) == 0)
+        text = (struct span){text.s + 2, text.n - 2};
+    struct key key = key_of(true, text.s, text.n);
+    key.hi ^= (uint64_t)kind;
+    return key;
+}
+
+/* What a picture is called, wherever it lies: the last part of its path, of a table's
+ * pictures (source.h) without the offset. Zero: it has no such name. */
+static struct key name_of(struct span media)
+{
+    struct buf text = {0};
+    struct key key = {0};
+    struct span name;
+    if (json_type(media) == JSON_STRING && json_text(media, &text) == 0 && text.len &&
+        buf_ok(&text) == 0 && !(text.len > 5 && memcmp(text.data, "data:", 5) == 0)) {
+        const char *slash = memrchr(text.data, '/', text.len), *at;
+        name.s = slash ? slash + 1 : text.data;
+        name.n = (size_t)(text.data + text.len - name.s);
+        if (memchr(name.s, '#', name.n) && (at = memrchr(name.s, '@', name.n)))
+            name.n = (size_t)(at - name.s);
+        key = key_of(true, name.s, name.n);
+    }
+    buf_free(&text);
+    return key;
+}
+
+static bool key_is(struct key a, struct key b)
+{
+    return a.lo == b.lo && a.hi == b.hi;
 }
 
 static int key_made(struct key *key, char kind, struct span json)
@@ -133,6 +176,11 @@ static int key_made(struct key *key, char kind, struct span json)
 
 /* -- Captions as JSON
  * -------------------------------------------------------------------- */
+
+static bool there(struct span value)
+{
+    return value.s && json_type(value) != JSON_NULL;
+}
 
 static char *copy_of(const struct buf *b)
 {
@@ -153,7 +201,7 @@ static int take_caption(struct store_captions *c, struct span object, struct buf
     struct span error = json_get(object, "error"), part;
     struct buf decoded = {0};
     buf_text(json, c->count ? "," : "");
-    if (error.s) {
+    if (there(error)) {
         buf_text(json, "{\"error\":");
         buf_add(json, error.s, error.n);
         buf_char(json, '}');
@@ -235,19 +283,31 @@ static int add(struct store *s, struct key key, struct span list)
         s->count++;
         return 0;
     }
-    for (int i = 0; i < new.captions.count; i++) free((char *)new.captions.texts[i].s);
-    free(new.captions.texts);
-    free((char *)new.captions.json.s);
+    captions_clear(&new.captions);
     return status;
+}
+
+/* Let an id find the captions of its picture too. Ids are only second to pictures: one
+ * that several pictures have is of no use, but no fault. 0 or -1. */
+static int lend(struct store *s, struct key id, struct key picture, struct span media)
+{
+    const struct store_captions *c = &entry_of(s, picture)->captions; /* it is there */
+    struct entry *e = entry_of(s, id);
+    if (!e)
+        return -1;
+    if (e->ready) {
+        e->ambiguous = e->ambiguous || !same(&e->captions, c);
+        return 0;
+    }
+    e->captions = *c;
+    e->ready = e->lent = true;
+    e->name = name_of(media);
+    s->count++;
+    return 0;
 }
 
 /* -- Files
  * ------------------------------------------------------------------------------- */
-
-static bool there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
 
 struct span store_media(struct span row)
 {
@@ -269,6 +329,9 @@ static int load_row(struct store *s, struct span row, const char *made)
     if (json_check(row) < 0)
         return -1;
     struct span list, media = store_media(row), id = json_get(row, "id");
+    struct span sample = json_get(row, "original_sample"); /* CapRL's file of stage 1 */
+    if (json_type(sample) == JSON_OBJECT && !there(media))
+        media = store_media(sample);
     if (made && (json_get(row, "made").n != 34 ||
                  memcmp(json_get(row, "made").s + 1, made, 32) != 0))
         return 0;
@@ -279,19 +342,33 @@ static int load_row(struct store *s, struct span row, const char *made)
     list = json_get(row, "captions");
     if (!there(list))
         list = json_get(row, "caption");
+    if (!there(list))
+        list = json_get(row, "generated_captions");
     if (json_type(list) != JSON_ARRAY && json_type(list) != JSON_STRING)
         return fail(FAIL_MISSING, "no \"captions\" and no \"caption\"");
     if (!there(media) && !there(id))
         return fail(FAIL_MISSING, "no \"image\" and no \"id\" to know the picture by");
+    struct key id_key;
     if (there(media) &&
         (key_made(&key, 'm', media) < 0 || (other = add(s, key, list)) < 0))
         return -1;
-    if (other == 0 && there(id) &&
-        (key_made(&key, 'i', id) < 0 || (other = add(s, key, list)) < 0))
-        return -1;
+    if (other == 0 && there(id)) {
+        if (key_made(&id_key, 'i', id) < 0)
+            return -1;
+        other = there(media) ? lend(s, id_key, key, media) : add(s, id_key, list);
+        if (other < 0)
+            return -1;
+    }
     return other ? fail(FAIL_REFUSED, "a row before has other captions for the same %s",
-                        there(media) ? "picture or id" : "id")
+                        there(media) ? "picture" : "id")
                  : 0;
+}
+
+/* Take a line into the hash of a file. */
+static void hash_line(struct store *s, struct span line)
+{
+    struct key both[2] = {s->loaded, key_of(true, line.s, line.n)};
+    s->loaded = key_of(true, (const char *)both, sizeof both);
 }
 
 static int load(struct store *s, const char *path, const char *made)
@@ -302,6 +379,8 @@ static int load(struct store *s, const char *path, const char *made)
     if (!r)
         return -1;
     while (status == 0 && (rc = reader_next(r, &line)) == 1) {
+        if (!made)
+            hash_line(s, line.text);
         status = load_row(s, line.text, made);
         if (status < 0)
             fail_in("%s:%lld", path, (long long)line.number);
@@ -348,6 +427,9 @@ int store_keep(struct store *s, const char *path, const char made[33])
     s->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (s->fd < 0)
         return fail(FAIL_REFUSED, "%s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(s->fd, &st) < 0 || !S_ISREG(st.st_mode)) /* it is read again, to its end */
+        return fail(FAIL_REFUSED, "%s: not a regular file", path);
     return mend(s->fd, path) < 0 ? -1 : load(s, path, made);
 }
 
@@ -361,56 +443,100 @@ long store_left_out(const struct store *s)
     return s->left_out;
 }
 
+void store_hash(const struct store *s, char hex[33])
+{
+    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)s->loaded.hi,
+             (unsigned long long)s->loaded.lo);
+}
+
 /* -- Asking for captions
  * ----------------------------------------------------------------- */
 
-static const struct store_captions *find(struct store *s, struct key key)
+static const struct entry *find(struct store *s, struct key key)
 {
     struct entry **slot = s->size ? slot_of(s->table, s->size, key) : NULL;
-    return slot && *slot && (*slot)->ready ? &(*slot)->captions : NULL;
+    return slot && *slot && (*slot)->ready ? *slot : NULL;
+}
+
+/* Say which picture (or id) there are no captions for. */
+static int none_for(const char *what, struct span json, const char *why)
+{
+    size_t n = json.n < 200 ? json.n : 200;
+    while (n < json.n && (json.s[n] & 0xC0) == 0x80) n--; /* not inside a character */
+    return fail(FAIL_MISSING, "no captions for %s %.*s%s%s", what, (int)n, json.s,
+                n < json.n ? "..." : "", why);
+}
+
+/* Is it this picture whose captions an id stands for? A row whose picture has another
+ * name may have the same id by chance: captions of a strange picture would be judged. */
+static int check_id(const struct entry *e, struct span picture, struct span id)
+{
+    if (e->ambiguous)
+        return none_for("id", id, ": several pictures have it");
+    struct key none = {0}, name = picture.s ? name_of(picture) : none;
+    if (!key_is(name, none) && !key_is(e->name, none) && !key_is(name, e->name))
+        return none_for("its picture", picture, ": those of its id are of another one");
+    return 0;
 }
 
 const struct store_captions *store_get(struct store *s, struct span picture,
                                        struct span id)
 {
-    const struct store_captions *c = NULL;
+    const struct entry *e = NULL;
     struct key key;
     pthread_mutex_lock(&s->lock);
     if (picture.s && key_made(&key, 'm', picture) == 0)
-        c = find(s, key);
-    if (!c && id.s && key_made(&key, 'i', id) == 0)
-        c = find(s, key);
+        e = find(s, key);
+    if (!e && id.s && key_made(&key, 'i', id) == 0 && (e = find(s, key))) {
+        if (check_id(e, picture, id) < 0)
+            e = NULL;
+    } else if (!e && picture.s) {
+        none_for("its picture", picture, "");
+    } else if (!e && id.s) {
+        none_for("its id", id, "");
+    } else if (!e) {
+        fail(FAIL_MISSING, "no \"image\" and no \"id\" to find captions by");
+    }
     pthread_mutex_unlock(&s->lock);
-    return c;
+    return e ? &e->captions : NULL;
 }
 
-const struct store_captions *store_own(struct store *s, struct span row)
+struct store_captions *store_own(struct span row)
 {
-    const struct store_captions *c = NULL;
     struct span list = json_get(row, "captions");
-    struct key key;
     if (!there(list))
         list = json_get(row, "caption");
     if (!there(list)) {
         fail(FAIL_MISSING, "no \"captions\" and no \"caption\"");
         return NULL;
     }
-    pthread_mutex_lock(&s->lock);
-    if (key_made(&key, 'c', list) == 0 && !(c = find(s, key)) && add(s, key, list) >= 0)
-        c = find(s, key);
-    pthread_mutex_unlock(&s->lock);
-    return c;
+    struct store_captions *c = calloc(1, sizeof *c);
+    if (c && json_type(list) != JSON_ARRAY && json_type(list) != JSON_STRING)
+        fail(FAIL_TYPE, "captions: neither a text nor a list");
+    else if (c && take_captions(c, list) == 0)
+        return c;
+    else if (!c)
+        fail_memory();
+    store_disown(c);
+    return NULL;
+}
+
+void store_disown(struct store_captions *c)
+{
+    if (c)
+        captions_clear(c);
+    free(c);
 }
 
 const struct store_captions *store_take(struct store *s, struct span picture)
 {
-    const struct store_captions *c = NULL;
+    const struct entry *e = NULL;
     struct key key;
     if (key_made(&key, 'm', picture) < 0)
         return NULL;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        if ((c = find(s, key)))
+        if ((e = find(s, key)))
             break;
         struct entry **slot = s->size ? slot_of(s->table, s->size, key) : NULL;
         if (!slot || !*slot) { /* nobody makes them: the caller does */
@@ -420,7 +546,7 @@ const struct store_captions *store_take(struct store *s, struct span picture)
         pthread_cond_wait(&s->changed, &s->lock);
     }
     pthread_mutex_unlock(&s->lock);
-    return c;
+    return e ? &e->captions : NULL;
 }
 
 /* Append one line, whole. */
@@ -435,11 +561,16 @@ static int keep(struct store *s, struct span picture, struct span json)
     buf_text(&line, ",\"captions\":");
     buf_add(&line, json.s, json.n);
     buf_print(&line, ",\"made\":\"%s\"}\n", s->made);
+    off_t end = lseek(s->fd, 0, SEEK_END);
+    errno = ENOSPC; /* what a write that ends early means */
     if (buf_ok(&line) < 0)
         status = -1;
     else if (write(s->fd, line.data, line.len) != (ssize_t)line.len ||
-             fdatasync(s->fd) < 0)
+             fdatasync(s->fd) < 0) {
         status = fail(FAIL_INTERNAL, "%s: %s", s->path, strerror(errno));
+        if (end >= 0 && ftruncate(s->fd, end) < 0) /* the next line must not join it */
+            fail_in("cannot be cut");
+    }
     buf_free(&line);
     return status;
 }
@@ -447,19 +578,19 @@ static int keep(struct store *s, struct span picture, struct span json)
 const struct store_captions *store_put(struct store *s, struct span picture,
                                        struct span json)
 {
-    const struct store_captions *c = NULL;
+    const struct entry *e = NULL;
     struct key key;
     if (key_made(&key, 'm', picture) < 0)
         return NULL;
     pthread_mutex_lock(&s->lock);
     if (keep(s, picture, json) == 0 && add(s, key, json) >= 0)
-        c = find(s, key);
+        e = find(s, key);
     pthread_mutex_unlock(&s->lock);
-    if (!c)
+    if (!e)
         store_give_up(s, picture);
     else
         pthread_cond_broadcast(&s->changed);
-    return c;
+    return e ? &e->captions : NULL;
 }
 
 /* Take an entry out that was never filled; those behind it in the table move up. */

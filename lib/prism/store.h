@@ -27,10 +27,12 @@ struct span store_media(struct span row);
 struct store *store_new(void); /* NULL: memory */
 void store_free(struct store *s);
 
-/* Take in every row of a file of captions (`captions`, or `caption`), by its picture
- * (`image`, `images`, `image_path`, `video`) and by its `id`. Rows with an error are left
+/* Take in every row of a file of captions (`captions`, `caption`, or CapRL's
+ * `generated_captions`), by its picture (`image`, `images`, `image_path`, `video`, of
+ * `original_sample` too) and by its `id`. Rows with an error are left
  * out and counted. 0, or -1 naming file and line: no JSON, no captions, two rows of one
- * picture or id with different captions, or the file cannot be read. */
+ * picture (or of one id, without a picture) with different captions, or the file cannot
+ * be read. */
 int store_load(struct store *s, const char *path);
 
 /* Keep what store_put() brings in a file, and begin with what it has of this `made`. A
@@ -40,15 +42,20 @@ int store_keep(struct store *s, const char *path, const char made[33]);
 /* How many pictures (and ids) captions are there for; rows with an error left out. */
 long store_count(const struct store *s);
 long store_left_out(const struct store *s);
+/* Hash of all lines that store_load() read, in hex: which captions they were. */
+void store_hash(const struct store *s, char hex[33]);
 
 /* Captions of a picture (JSON of its media) or, where picture.s is NULL or it is not
- * known, of an id (JSON). Valid until store_free(). NULL: there are none. */
+ * known, of an id (JSON): not where several pictures of the file have that id, nor where
+ * its picture has another file name than this one. Valid until store_free(). NULL with
+ * the reason (missing): there are none. */
 const struct store_captions *store_get(struct store *s, struct span picture,
                                        struct span id);
 
-/* A row's own `captions`, or `caption`. NULL: it has none (missing), or one without a
- * text (type). */
-const struct store_captions *store_own(struct store *s, struct span row);
+/* A row's own `captions`, or `caption`; store_disown() frees them. NULL: it has none
+ * (missing), or one without a text (type). */
+struct store_captions *store_own(struct span row);
+void store_disown(struct store_captions *c); /* may be NULL */
 
 /* The same where they are to be made if there are none: NULL tells the caller to make
  * them and then call store_put() or store_give_up() for this picture; meanwhile others

@@ -95,6 +95,7 @@ int summary_read(struct summary *s, const char *path, const char *category)
 void summary_free(struct summary *s)
 {
     free(s->rows);
+    free(s->figures);
     names_free(&s->pictures);
     names_free(&s->categories);
     *s = (struct summary){0};
@@ -109,57 +110,108 @@ static int by_number(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-/* Rows came as they were finished; pictures are numbered in the rows' own order. */
+/* Rows came as they were finished; pictures are numbered in the rows' own order, and rows
+ * of a category stand together, in that order. */
 static int put_in_order(struct summary *s)
 {
-    int *new = malloc((size_t)(s->pictures.count + 1) * sizeof *new), count = 0;
-    if (!new)
-        return fail_memory();
-    qsort(s->rows, (size_t)s->count, sizeof *s->rows, by_number);
-    for (int i = 0; i < s->pictures.count; i++) new[i] = -1;
-    for (int64_t i = 0; i < s->count; i++)
-        if (new[s->rows[i].picture] < 0)
-            new[s->rows[i].picture] = count++;
-    for (int64_t i = 0; i < s->count; i++) s->rows[i].picture = new[s->rows[i].picture];
+    size_t pictures = (size_t)s->pictures.count, categories = (size_t)s->categories.count;
+    int *new = malloc((pictures + 1) * sizeof *new), count = 0;
+    int64_t *at = calloc(categories + 2, sizeof *at);
+    struct summary_row *sorted = malloc((size_t)(s->count + 1) * sizeof *sorted);
+    int status = new &&at &&sorted ? 0 : fail_memory();
+    if (status == 0 && s->count) {
+        qsort(s->rows, (size_t)s->count, sizeof *s->rows, by_number);
+        for (size_t i = 0; i < pictures; i++) new[i] = -1;
+        for (int64_t i = 0; i < s->count; i++) {
+            struct summary_row *r = &s->rows[i];
+            if (new[r->picture] < 0)
+                new[r->picture] = count++;
+            r->picture = new[r->picture];
+            at[r->category + 2]++; /* rows without a category come first */
+        }
+        for (size_t i = 1; i < categories + 2; i++) at[i] += at[i - 1];
+        for (int64_t i = 0; i < s->count; i++)
+            sorted[at[s->rows[i].category + 1]++] = s->rows[i];
+        free(s->rows);
+        s->rows = sorted;
+        sorted = NULL;
+    }
     free(new);
-    s->picture_count = count;
-    s->ordered = true;
-    return 0;
+    free(at);
+    free(sorted);
+    return status;
 }
 
-int summary_figures(struct summary *s, int category, uint64_t seed, struct figures *f)
+/* What is worked with: room for as many clusters as there are pictures. */
+struct room {
+    struct cluster *clusters;
+    int *slot;    /* [pictures]: its cluster + 1; 0: it has none yet */
+    int *picture; /* [clusters in use]: whose slot */
+    double value[2][BOOTSTRAP_DRAWS];
+};
+
+/* Figures of rows that stand together; or of all, by number. */
+static void measure(struct room *room, const struct summary_row *rows, int64_t count,
+                    uint64_t seed, struct figures *f)
 {
-    double sum[2] = {0, 0}, se[2] = {0, 0};
-    int count = 0;
-    *f = (struct figures){0};
-    if (!s->ordered && s->count > 0 && put_in_order(s) < 0)
-        return -1;
-    struct cluster *clusters = calloc((size_t)s->picture_count + 1, sizeof *clusters);
-    if (!clusters)
-        return fail_memory();
-    for (int64_t i = 0; i < s->count; i++) {
-        const struct summary_row *r = &s->rows[i];
-        if (category >= 0 && r->category != category)
-            continue;
-        struct cluster *c = &clusters[r->picture];
+    double sum[2] = {0, 0};
+    *f = (struct figures){.rows = count};
+    for (int64_t i = 0; i < count; i++) {
+        const struct summary_row *r = &rows[i];
+        if (!room->slot[r->picture]) {
+            room->clusters[f->pictures] = (struct cluster){0};
+            room->picture[f->pictures] = r->picture;
+            room->slot[r->picture] = ++f->pictures;
+        }
+        struct cluster *c = &room->clusters[room->slot[r->picture] - 1];
         c->sum[0] += r->score;
         c->sum[1] += r->best;
         c->rows++;
         sum[0] += r->score;
         sum[1] += r->best;
-        f->rows++;
     }
-    for (int i = 0; i < s->picture_count; i++)
-        if (clusters[i].rows > 0)
-            clusters[count++] = clusters[i];
-    bootstrap_se(se, clusters, count, BOOTSTRAP_DRAWS, seed);
-    free(clusters);
-    f->pictures = count;
-    f->mean = f->rows ? sum[0] / (double)f->rows : 0;
-    f->best = f->rows ? sum[1] / (double)f->rows : 0;
-    f->mean_se = se[0];
-    f->best_se = se[1];
-    return 0;
+    for (int i = 0; i < f->pictures; i++) room->slot[room->picture[i]] = 0;
+    if (count == 0)
+        return;
+    f->mean = sum[0] / (double)count;
+    f->best = sum[1] / (double)count;
+    if (f->pictures < 2)
+        return; /* all draws are the same */
+    bootstrap_draw(room->value, room->clusters, f->pictures, seed);
+    f->mean_se = bootstrap_se(room->value[0], f->pictures);
+    f->best_se = bootstrap_se(room->value[1], f->pictures);
+}
+
+int summary_measure(struct summary *s, uint64_t seed)
+{
+    size_t pictures = (size_t)s->pictures.count;
+    int categories = s->categories.count;
+    struct room *room = calloc(1, sizeof *room);
+    if (!room)
+        return fail_memory();
+    room->clusters = malloc((pictures + 1) * sizeof *room->clusters);
+    room->picture = malloc((pictures + 1) * sizeof *room->picture);
+    room->slot = calloc(pictures + 1, sizeof *room->slot);
+    s->figures = calloc((size_t)categories + 1, sizeof *s->figures);
+    int status =
+        room->clusters && room->picture && room->slot && s->figures ? 0 : fail_memory();
+    if (status == 0 && (status = put_in_order(s)) == 0) {
+        int64_t from = 0, to;
+        while (from < s->count && s->rows[from].category < 0) from++;
+        for (; from < s->count; from = to) {
+            int category = s->rows[from].category;
+            for (to = from; to < s->count && s->rows[to].category == category;) to++;
+            measure(room, s->rows + from, to - from, seed, &s->figures[category]);
+        }
+        if (s->count) /* the same sums as if there were no categories */
+            qsort(s->rows, (size_t)s->count, sizeof *s->rows, by_number);
+        measure(room, s->rows, s->count, seed, &s->figures[categories]);
+    }
+    free(room->clusters);
+    free(room->picture);
+    free(room->slot);
+    free(room);
+    return status;
 }
 
 static void put_figures(struct buf *out, const struct figures *f)
@@ -181,45 +233,51 @@ static void put_figures(struct buf *out, const struct figures *f)
     }
 }
 
-int summary_put(struct summary *s, uint64_t seed, struct buf *out)
+int summary_put(const struct summary *s, uint64_t seed, struct buf *out)
 {
-    struct figures f;
-    if (summary_figures(s, -1, seed, &f) < 0)
-        return -1;
-    buf_print(out, "\"rows\":%" PRId64 ",\"failed\":%" PRId64 ",\"captions\":%d,", f.rows,
-              s->failed, s->captions);
-    put_figures(out, &f);
+    const struct figures *all = &s->figures[s->categories.count];
+    buf_print(out, "\"rows\":%" PRId64 ",\"failed\":%" PRId64 ",\"captions\":%d,",
+              all->rows, s->failed, s->captions);
+    put_figures(out, all);
     buf_print(out,
               ",\"bootstrap\":{\"over\":\"pictures\",\"draws\":%d,\"seed\":%" PRIu64 "}",
               BOOTSTRAP_DRAWS, seed);
     buf_text(out, ",\"categories\":{");
     for (int i = 0; i < s->categories.count; i++) {
-        if (summary_figures(s, i, seed, &f) < 0)
-            return -1;
         buf_text(out, i ? "," : "");
         json_put_text(out, s->categories.list[i]);
-        buf_print(out, ":{\"rows\":%" PRId64 ",", f.rows);
-        put_figures(out, &f);
+        buf_print(out, ":{\"rows\":%" PRId64 ",", s->figures[i].rows);
+        put_figures(out, &s->figures[i]);
         buf_char(out, '}');
     }
     buf_char(out, '}');
     return buf_ok(out);
 }
 
+/* "48.7 +- 5.2"; "-" of no rows, and no error of one picture: nobody knows it. */
+static void put_value(struct buf *out, const struct figures *f, double value, double se)
+{
+    if (f->rows == 0)
+        buf_print(out, "  %5s%8s", "-", "");
+    else if (f->pictures < 2)
+        buf_print(out, "  %5.1f%8s", 100 * value, "");
+    else
+        buf_print(out, "  %5.1f +- %-4.1f", 100 * value, 100 * se);
+}
+
 static void put_line(struct buf *out, const char *name, int width,
                      const struct figures *f, bool best)
 {
-    buf_print(out, "%-*s %7" PRId64 " %8d  %5.1f +- %-4.1f", width, name, f->rows,
-              f->pictures, 100 * f->mean, 100 * f->mean_se);
+    buf_print(out, "%-*s %7" PRId64 " %8d", width, name, f->rows, f->pictures);
+    put_value(out, f, f->mean, f->mean_se);
     if (best)
-        buf_print(out, "  %5.1f +- %-4.1f", 100 * f->best, 100 * f->best_se);
+        put_value(out, f, f->best, f->best_se);
     while (out->len && out->data[out->len - 1] == ' ') out->len--;
     buf_char(out, '\n');
 }
 
-int summary_table(struct summary *s, uint64_t seed, struct buf *out)
+int summary_table(const struct summary *s, struct buf *out)
 {
-    struct figures f;
     int width = 8;
     for (int i = 0; i < s->categories.count; i++)
         if ((int)s->categories.list[i].n > width)
@@ -231,13 +289,9 @@ int summary_table(struct summary *s, uint64_t seed, struct buf *out)
     for (int i = 0; i < s->categories.count; i++) {
         char name[41];
         snprintf(name, sizeof name, "%.40s", s->categories.list[i].s);
-        if (summary_figures(s, i, seed, &f) < 0)
-            return -1;
-        put_line(out, name, width, &f, s->captions > 1);
+        put_line(out, name, width, &s->figures[i], s->captions > 1);
     }
-    if (summary_figures(s, -1, seed, &f) < 0)
-        return -1;
-    put_line(out, "all", width, &f, s->captions > 1);
+    put_line(out, "all", width, &s->figures[s->categories.count], s->captions > 1);
     if (s->failed > 0)
         buf_print(out, "%" PRId64 " rows failed and are not in these figures\n",
                   s->failed);

@@ -7,16 +7,16 @@
  * the i-th is number floor(r * P / 2^32), r the first word of the Philox4x32-10 block
  * with counter {i, b, 0, 0} and key {seed, seed >> 32}. A draw's value is the sum of its
  * rows' scores by their number; se is the standard deviation of the draws' values
- * (n - 1). Of categories only the pictures that have rows in them are drawn from.
+ * (n - 1). A category's figures are
+ * those of its rows alone, as if no others were there.
  */
 #ifndef PRISM_SUMMARY_H
 #define PRISM_SUMMARY_H
 #include "base/buf.h"
+#include "prism/bootstrap.h"
 #include "prism/names.h"
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { BOOTSTRAP_DRAWS = 1000 };
 
 /* One row that was scored. */
 struct summary_row {
@@ -29,11 +29,10 @@ struct summary {
     struct summary_row *rows; /* [count]; owned */
     int64_t count, cap;
     struct names pictures, categories;
-    int64_t failed; /* rows without a score */
-    int captions;   /* of the row that has most */
-    bool ordered;   /* all rows are there, in the order of their numbers, and pictures are
-                       numbered in that order: */
-    int picture_count;
+    int64_t failed;          /* rows without a score */
+    int captions;            /* of the row that has most */
+    struct figures *figures; /* [categories.count + 1], owned: all rows' last; NULL until
+                                they are asked for */
 };
 
 /* What a set of rows comes to. */
@@ -51,12 +50,13 @@ int summary_add(struct summary *s, struct span row, int64_t number, const char *
 int summary_read(struct summary *s, const char *path, const char *category);
 void summary_free(struct summary *s);
 
-/* Figures of a category (-1: all rows). 0 or -1 (memory). */
-int summary_figures(struct summary *s, int category, uint64_t seed, struct figures *f);
+/* Work the figures out, once all rows are counted in. 0 or -1 (memory). */
+int summary_measure(struct summary *s, uint64_t seed);
 
-/* Append members of a JSON object, without its braces: rows, failed, pictures, captions,
- * mean, mean_se, best, best_se, bootstrap, categories. 0 or -1 (memory). */
-int summary_put(struct summary *s, uint64_t seed, struct buf *out);
-/* Append a table for the eye, lines ended. */
-int summary_table(struct summary *s, uint64_t seed, struct buf *out);
+/* Append what was measured: members of a JSON object, without its braces: rows, failed,
+ * pictures, captions, mean, mean_se, best, best_se, bootstrap, categories. 0 or -1
+ * (memory). */
+int summary_put(const struct summary *s, uint64_t seed, struct buf *out);
+/* The same as a table for the eye, lines ended. */
+int summary_table(const struct summary *s, struct buf *out);
 #endif

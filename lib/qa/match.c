@@ -28,6 +28,20 @@ bool match_same(struct span a, struct span b)
     return a.n == b.n && (a.n == 0 || memcmp(a.s, b.s, a.n) == 0);
 }
 
+/* ASCII alone is in normalization form C: append it in lower case. false: it is not. */
+static bool fold_ascii(struct span text, struct buf *out)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.s[i] >= 0x80)
+            return false;
+    char *room = buf_room(out, text.n);
+    for (size_t i = 0; room && i < text.n; i++)
+        room[i] =
+            (char)(text.s[i] >= 'A' && text.s[i] <= 'Z' ? text.s[i] | 0x20 : text.s[i]);
+    out->len += room ? text.n : 0;
+    return room;
+}
+
 /* Text without a full stop at its end, normalised, case folded. Upper case comes first on
  * the way to lower case, so that both forms of sigma become one. 0 or -1 (memory). */
 static int fold(struct span text, struct buf *out)
@@ -40,6 +54,8 @@ static int fold(struct span text, struct buf *out)
     else if (text.n >= 3 && memcmp(text.s + text.n - 3, wide, 3) == 0)
         text.n -= 3;
     text = trim(text);
+    if (fold_ascii(text, out))
+        return 0;
     int status = nfc_text(text, true, &scratch, &text);
     for (size_t at = 0; status == 0 && at < text.n;) {
         uint32_t c;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -123,6 +124,16 @@ double cli_real(struct cli *cli, const char *name, double otherwise, double leas
     return otherwise;
 }
 
+int cli_preset(struct cli *cli, const char *name, const char *value, const char *from)
+{
+    return options_preset(&cli->own->options, name, value, from);
+}
+
+void cli_settings(const struct cli *cli, struct buf *out)
+{
+    options_rows(&cli->own->options, out);
+}
+
 int cli_usable(const struct cli *cli)
 {
     return cli->own->unusable ? -1 : 0;
@@ -161,9 +172,23 @@ bool cli_stopping(const struct cli *cli)
     return cli->own->stop != STOP_NOT;
 }
 
+bool cli_input_closed(const struct cli *cli)
+{
+    const struct feed *f = &cli->own->feed;
+    struct pollfd fd = {.fd = STDIN_FILENO};
+    bool is_read = false;
+    for (int i = 0; i < f->count; i++) is_read = is_read || strcmp(f->args[i], "-") == 0;
+    return is_read && poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP);
+}
+
 int cli_heed_signals(struct cli *cli)
 {
     return watch_start(cli);
+}
+
+const struct stream_wait *cli_wait(const struct cli *cli)
+{
+    return &cli->own->wait;
 }
 
 static void set_waiting(void *context, bool yes)
@@ -171,7 +196,7 @@ static void set_waiting(void *context, bool yes)
     struct cli *cli = context;
     struct cli_private *own = cli->own;
     own->waiting = yes;
-    if (!yes)
+    if (!yes || cli->page->input == CLI_NO_ROWS)
         return;
     sink_flush(&own->sink);
     if (own->sink.error)
@@ -409,7 +434,7 @@ int cli_start(struct cli *cli, const struct cli_page *page, int argc, char *argv
 int cli_quit(struct cli *cli)
 {
     bool stopped = cli->page->input == CLI_NO_ROWS && cli_stopping(cli);
-    if (!cli->own->unusable) /* else the message is out already */
+    if (!cli->own->unusable && !cli->own->given_up) /* else the message is out already */
         say(&cli->own->say, "%s", stopped ? "interrupted" : fail_text());
     watch_end(cli);
     release(cli);

@@ -89,6 +89,13 @@ int64_t cli_int(struct cli *cli, const char *name, int64_t otherwise, int64_t le
                 int64_t most);
 double cli_real(struct cli *cli, const char *name, double otherwise, double least,
                 double most);
+/* Give an option a value, unless the command line has; `from` says where it is from (both
+ * are copied). Before it is read. 0, or -1 (refused: no such option; memory). */
+int cli_preset(struct cli *cli, const char *name, const char *value, const char *from);
+/* Append all settings, a row each: {"option","value","from"}; from is "given", what
+ * cli_preset() was told, or "default" (then the value is what --help shows in
+ * parentheses). */
+void cli_settings(const struct cli *cli, struct buf *out);
 /* 0 if all options read so far were good, else -1 (main returns cli_quit()). */
 int cli_usable(const struct cli *cli);
 
@@ -107,6 +114,10 @@ void cli_text_output(struct cli *cli);
 /* For programs without rows, which signals end at once: from here on SIGINT and SIGTERM
  * make cli_stopping() true, and cli_quit() a message and status 75. 0 or -1. */
 int cli_heed_signals(struct cli *cli);
+/* What such a program gives to readers of its own (reader.h): their waiting ends when the
+ * run must stop. After cli_heed_signals(). */
+struct stream_wait;
+const struct stream_wait *cli_wait(const struct cli *cli);
 /* Nothing is written, neither rows nor files (--dry-run): failed rows are told on stderr
  * alone. Before the first row. */
 void cli_dry_run(struct cli *cli);
@@ -141,6 +152,9 @@ bool rows_next(struct cli *cli, struct row *row);
 /* Write the row (failed ones as error rows, to --errors where given, with their message
  * on stderr) and free it. */
 void rows_write(struct cli *cli, struct row *row);
+/* What rows_write() would add for --stamp, now: for a program that renders rows itself
+ * (row_render(), row_replace()). A row whose _run is no list fails. */
+void rows_stamp(const struct cli *cli, struct row *row);
 void rows_drop(struct cli *cli, struct row *row); /* done, nothing to write (filters) */
 
 /* Ordered parallel map: up to `workers` threads, started as rows need them, run
@@ -158,6 +172,9 @@ void cli_map(struct cli *cli, int workers, int (*work)(void *context, struct row
              void *context);
 /* Has a signal asked the run to stop? For long work inside one row. Any thread. */
 bool cli_stopping(const struct cli *cli);
+/* Has standard input, where rows come from it, been closed by all who wrote to it? What
+ * they wrote may still be read. Never true of a file or a terminal. Any thread. */
+bool cli_input_closed(const struct cli *cli);
 
 /* Stop the run as a signal would, with a message (told once) and status 75: no new row
  * starts, rows in flight that come back as CLI_ABANDON stay undone, --resume goes on. For

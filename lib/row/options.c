@@ -76,7 +76,11 @@ int options_open(struct options *o, const struct cli_page *page)
 
 void options_free(struct options *o)
 {
-    for (int i = 0; i < o->count; i++) free(o->values[i].texts);
+    for (int i = 0; i < o->count; i++) {
+        free(o->values[i].texts);
+        free(o->values[i].preset);
+        free(o->values[i].from);
+    }
     free(o->values);
     free(o->list);
     *o = (struct options){0};
@@ -231,4 +235,60 @@ bool options_identity(const struct options *o, int i, struct buf *out)
         buf_char(out, '\n');
     }
     return true;
+}
+
+int options_preset(struct options *o, const char *name, const char *value,
+                   const char *from)
+{
+    int i = options_find(o, name);
+    if (i < 0 || option_heading(o->list[i]))
+        return fail(FAIL_REFUSED, "no such option");
+    struct option_value *v = &o->values[i];
+    if (v->count > 0)
+        return 0;
+    v->preset = strdup(value);
+    v->from = strdup(from);
+    return v->preset && v->from ? add_value(v, v->preset) : fail_memory();
+}
+
+/* What --help says an option is where it is not given: the end of its line, in
+ * parentheses. Empty where there is none. */
+static struct span shown_default(const struct cli_option *option)
+{
+    const char *end = option->help + strlen(option->help), *open = end;
+    int depth = 0;
+    if (end == option->help || end[-1] != ')')
+        return (struct span){"", 0};
+    do {
+        open--;
+        depth += (*open == ')') - (*open == '(');
+    } while (depth > 0 && open > option->help);
+    return (struct span){open + 1, (size_t)(end - 1 - (open + 1))};
+}
+
+void options_rows(const struct options *o, struct buf *out)
+{
+    for (int i = 0; i < o->count; i++) {
+        const struct cli_option *option = o->list[i];
+        const struct option_value *v = &o->values[i];
+        if (option_heading(option) || option_hidden(option))
+            continue;
+        if (strcmp(option->name, "completion") == 0)
+            continue; /* nothing that a run is made with */
+        struct span value =
+            v->count > 0 ? span_of(v->texts[v->count - 1]) : shown_default(option);
+        const char *from = v->count == 0 ? "default" : v->from ? v->from : "given";
+        if (v->count == 0 && value.n == 0)
+            continue; /* a flag, or a file that there need not be */
+        buf_text(out, "{\"option\":");
+        json_put_text(out, span_of(option->name));
+        buf_text(out, ",\"value\":");
+        if (option->kind == CLI_FLAG)
+            buf_text(out, "true");
+        else
+            json_put_text(out, value);
+        buf_text(out, ",\"from\":");
+        json_put_text(out, span_of(from));
+        buf_text(out, "}\n");
+    }
 }

@@ -7,6 +7,7 @@
 struct option_value {
     const char **texts; /* owned list of borrowed texts; "" for a flag */
     int count, cap;
+    char *preset, *from; /* owned: a value that no command line gave; NULL: none */
 };
 
 struct options {
@@ -36,6 +37,12 @@ static inline bool option_heading(const struct cli_option *option)
 {
     return option->name[0] == '\0';
 }
+
+/* Give an option a value unless it has one; texts are copied. 0 or -1 (refused, memory). */
+int options_preset(struct options *o, const char *name, const char *value,
+                   const char *from);
+/* Append all options and their values as rows (cli_settings()). */
+void options_rows(const struct options *o, struct buf *out);
 
 /* A value as a number, in the C locale whatever the user's is; false if it is none. */
 bool option_int(const char *text, int64_t *x);

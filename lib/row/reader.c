@@ -20,6 +20,7 @@ struct reader {
     struct buf buf;
     size_t at;      /* bytes of buf already handed out */
     size_t scanned; /* bytes of buf already searched */
+    int64_t before; /* bytes of the stream before buf's first */
     bool ended;     /* the stream has no more */
     enum mode mode;
     int64_t number;
@@ -63,6 +64,7 @@ static int fill(struct reader *r)
         memmove(r->buf.data, r->buf.data + r->at, r->buf.len - r->at);
         r->buf.len -= r->at;
         r->scanned -= r->at;
+        r->before += (int64_t)r->at;
         r->at = 0;
     }
     if (!buf_room(&r->buf, READER_CHUNK))
@@ -144,6 +146,9 @@ struct span reader_head(const struct reader *r)
 /* Hand out bytes [at, at + n) of the buffer as line; the buffer goes on at next. */
 static int take(struct reader *r, size_t n, size_t next, struct line *line)
 {
+    line->offset = r->mode == MODE_LINES && stream_plain(r->stream)
+                       ? r->before + (int64_t)r->at
+                       : -1;
     if (n >= READER_KEEP) {
         struct buf rest = {0};
         buf_add(&rest, r->buf.data + next, r->buf.len - next);
@@ -152,6 +157,7 @@ static int take(struct reader *r, size_t n, size_t next, struct line *line)
         line->block = r->buf.data;
         line->text = (struct span){r->buf.data + r->at, n};
         r->buf = rest;
+        r->before += (int64_t)next;
         r->at = r->scanned = 0;
     } else {
         char *copy = malloc(n + 1);

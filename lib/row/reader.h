@@ -28,6 +28,7 @@ struct line {
     void *block;      /* malloc'd: the caller's to free; text lies in it */
     struct span text; /* no line end; an array's element holds no line end at all */
     int64_t number;   /* line, or element of the array, from 1 */
+    int64_t offset;   /* of text in the file; -1: it does not lie there as it is */
 };
 
 /* The next one; blank lines are skipped. 1, or STREAM_END, STREAM_FAILED (the rest of the

@@ -207,15 +207,28 @@ int row_array(struct row *row, const char *path, struct span *array)
     return 0;
 }
 
+/* A row's place in the RL ring, numbers as they were written. */
+static struct random_key ring_random(const struct row *row, struct random_key first,
+                                     struct span step, struct span i)
+{
+    first = random_key_of(first.lo ^ first.hi, step.s, step.n);
+    first = random_key_of(first.lo ^ first.hi, i.s, i.n);
+    return random_key_of(first.lo ^ first.hi, row->id.s, row->id.n);
+}
+
 struct random_key row_random(const struct row *row, uint64_t seed, uint64_t version)
 {
+    struct span step = row_value(row, "_rl.step"), i = row_value(row, "_rl.i");
+    bool ring = step.s && i.s;
     /* version, occurrence, whether the key is an id; then the key itself */
     unsigned char head[17];
-    for (int i = 0; i < 8; i++) {
-        head[i] = (unsigned char)(version >> 8 * i);
-        head[8 + i] = (unsigned char)((uint64_t)row->occurrence >> 8 * i);
+    for (int j = 0; j < 8; j++) {
+        head[j] = (unsigned char)(version >> 8 * j);
+        head[8 + j] = ring ? 0 : (unsigned char)((uint64_t)row->occurrence >> 8 * j);
     }
     head[16] = row->has_id;
     struct random_key first = random_key_of(seed, head, sizeof head);
+    if (ring)
+        return ring_random(row, first, step, i);
     return random_key_of(first.lo ^ first.hi, row->id.s, row->id.n);
 }

@@ -67,7 +67,9 @@ int row_fail(struct row *row);
  * (status 1, --max-errors, --retry-errors). The first reason is kept. */
 void row_flaw(struct row *row);
 
-/* The row's key for random numbers: seed, key, occurrence and the policy version. */
+/* The row's key for random numbers: seed, key, occurrence and the policy version. In a
+ * row of the RL ring `_rl.step` and `_rl.i` stand for the occurrence: a ring that was
+ * started again has not seen the rows before. */
 struct random_key row_random(const struct row *row, uint64_t seed, uint64_t version);
 
 /* The line as it is to be written, edits spliced in, no line end. 0 or -1. */

@@ -235,9 +235,8 @@ bool failed_too_often(const struct cli_private *own, bool last)
 }
 
 /* Append what made this row to its _run list. */
-static void add_stamp(struct cli *cli, struct row *row)
+static void add_stamp(const struct cli_private *own, struct row *row)
 {
-    struct cli_private *own = cli->own;
     struct span before = json_get(row->text, "_run");
     struct buf run = {0};
     if (json_type(before) == JSON_ARRAY) {
@@ -260,6 +259,12 @@ static void add_stamp(struct cli *cli, struct row *row)
     buf_free(&run);
 }
 
+void rows_stamp(const struct cli *cli, struct row *row)
+{
+    if (cli->own->stamp_rows && !row->bad)
+        add_stamp(cli->own, row);
+}
+
 void rows_deliver(struct cli *cli, struct row *row, bool dropped)
 {
     struct cli_private *own = cli->own;
@@ -275,7 +280,7 @@ void rows_deliver(struct cli *cli, struct row *row, bool dropped)
         dropped = row->own->dropped;
     }
     if (own->stamp_rows && !row->bad && !row->passed_error && !copied && !dropped)
-        add_stamp(cli, row);
+        add_stamp(own, row);
     own->rows++;
     own->copied += copied;
     own->passed += row->passed_error && !row->bad && !copied;

@@ -76,6 +76,11 @@ const char *stream_name(const struct stream *s)
     return s->name;
 }
 
+bool stream_plain(const struct stream *s)
+{
+    return s->regular && s->pack == PACK_NONE && s->fd != STDIN_FILENO;
+}
+
 void stream_progress(const struct stream *s, int64_t *read, int64_t *all)
 {
     *read = s->taken;
@@ -94,7 +99,7 @@ static bool must_wait(const struct stream *s)
 /* 0 once there is something to read (or an end, or an error). */
 static int wait_for_input(struct stream *s)
 {
-    if (!must_wait(s))
+    if (!s->wait || !must_wait(s))
         return 0;
     struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN},
                             {.fd = s->wait->wake_fd, .events = POLLIN}};

@@ -22,7 +22,8 @@ enum {
 
 struct stream;
 
-/* Open path ("-": standard input). wait is borrowed. NULL: class media with the reason.
+/* Open path ("-": standard input). wait is borrowed; NULL: nothing ends a wait. NULL:
+ * class media with the reason.
  */
 struct stream *stream_open(const char *path, const struct stream_wait *wait);
 
@@ -32,5 +33,8 @@ int64_t stream_read(struct stream *s, char *to, size_t n);
 /* Bytes of the file read so far, and all of them; -1 where that is not known (a pipe). */
 void stream_progress(const struct stream *s, int64_t *read, int64_t *all);
 const char *stream_name(const struct stream *s); /* the path, or "stdin" */
+/* Is it a file on the disk whose bytes are handed out as they lie there? Known once
+ * something was read. */
+bool stream_plain(const struct stream *s);
 void stream_close(struct stream *s);
 #endif

@@ -11,8 +11,9 @@
 #include <strings.h>
 
 enum {
-    REFERENCE_MAX = 64, /* a longer cell of `image` is a picture itself */
-    NUMBER_DIGITS = 15, /* a longer index is kept as a text */
+    REFERENCE_MAX = 64,  /* a longer cell of `image` is a picture itself */
+    REFERENCES_MAX = 16, /* rows that name another one, one behind the other */
+    NUMBER_DIGITS = 15,  /* a longer index is kept as a text */
 };
 
 /* Where a row stands, by its index. */
@@ -194,18 +195,30 @@ static int put_pictures(struct table *t, struct span index, size_t at, struct sp
     return 0;
 }
 
-/* `image` where it is the index of another row. */
+/* `image` where it is the index of another row, or of one that names another one: as
+ * VLMEvalKit reads it. */
 static int put_other(struct table *t, struct span reference, struct buf *out)
 {
-    const struct place *p = find_place(t, reference);
-    int n = (int)reference.n;
     struct tsv_record r;
-    if (!p)
-        return fail(FAIL_MISSING, "\"image\": no row has the index %.*s", n, reference.s);
-    if (!p->picture || !tsv_at(&t->tsv, p->at, &r))
-        return fail(FAIL_MISSING, "\"image\": row %.*s holds no picture itself", n,
-                    reference.s);
-    return put_pictures(t, reference, p->at, tsv_cell(&r, t->column[IMAGE]), out);
+    struct span image, index = reference;
+    for (int steps = 0; steps < REFERENCES_MAX; steps++) {
+        const struct place *p = find_place(t, index);
+        if (!p)
+            return fail(FAIL_MISSING, "\"image\": no row has the index %.*s",
+                        (int)index.n, index.s);
+        if (!tsv_at(&t->tsv, p->at, &r))
+            return fail(FAIL_MEDIA, "\"image\": the table changes while it is read");
+        image = tsv_cell(&r, t->column[IMAGE]);
+        if (p->picture)
+            return put_pictures(t, index, p->at, image, out);
+        if (image.n == 0)
+            return fail(FAIL_MISSING, "\"image\": row %.*s holds no picture itself",
+                        (int)index.n, index.s);
+        buf_clear(&t->room);
+        index = tsv_text(image, &t->room);
+    }
+    return fail(FAIL_MISSING, "\"image\": row %.*s leads to no picture", (int)reference.n,
+                reference.s);
 }
 
 static int put_paths(struct table *t, struct span cell, struct buf *out)
@@ -366,6 +379,6 @@ int table_next(struct table *t, struct line *line)
         fail_memory();
         return STREAM_FAILED;
     }
-    *line = (struct line){out.data, {out.data, out.len}, t->record.line};
+    *line = (struct line){out.data, {out.data, out.len}, t->record.line, -1};
     return status == 0 ? 1 : 2;
 }

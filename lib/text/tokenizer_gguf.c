@@ -61,6 +61,8 @@ static int start(struct tokenizer *t, const struct gguf *g)
     if (gguf_array_count(g, KEY "token_type") != count)
         return fail(FAIL_MODEL, KEY "token_type is not one number for each token");
     while (gguf_walk_text(&w, &token)) bytes += token.n;
+    if (w.left > 0)
+        return fail(FAIL_MODEL, KEY "tokens is no list of texts");
     if (vocab_start(&t->vocab, (size_t)count, bytes) < 0)
         return -1;
     t->added.token = calloc((size_t)count + 1, sizeof *t->added.token);
@@ -132,6 +134,8 @@ static int read_merges(struct tokenizer *t, const struct gguf *g)
         return fail(FAIL_MODEL, KEY "merges is missing");
     while (result == 0 && gguf_walk_text(&w, &line))
         result = merges_add_line(&merges, &t->vocab, line);
+    if (result == 0 && w.left > 0) /* an array of something else */
+        result = fail(FAIL_MODEL, KEY "merges is no list of texts");
     if (result == 0)
         result = merges_finish(&merges, &t->vocab);
     merges_free(&merges);

@@ -3,8 +3,11 @@
  *
  *   OUT/v000012/          config.json, model.safetensors, tokenizer files: as the base's
  *   OUT/v000012/state/    optimizer.safetensors (f32 masters and moments of what is
- *                         trained), state.json (step, data order, options, sums)
- *   OUT/latest            a symbolic link to the newest whole version
+ *                         trained; 8-bit moments as they are), state.json (step, data
+ * order, options, sums) OUT/latest            a symbolic link to the newest whole version
+ *
+ * Where low-rank pairs are trained, a version has adapter_config.json and
+ * adapter_model.safetensors, as PEFT writes them, in place of a model.
  *
  * A version is written under a temporary name, each file fsynced, the folder fsynced,
  * then renamed, then the link is replaced by rename; so whatever stops a run at whatever
@@ -25,10 +28,12 @@ struct checkpoints {
     int keep;           /* versions that stay; 0: all */
 };
 
+enum { CHECKPOINT_FULL = -2 }; /* no space on the disk */
+
 /* Write version `step` into OUT, which is there: all parameters (trained or not), the
  * optimizer's state, and the caller's own state (borrowed). The versions that are too old
- * go afterwards. On failure (FAIL_SPACE-like class where the disk is full) nothing but
- * the temporary folder is touched, and that is removed. 0 or -1. */
+ * go afterwards. On failure nothing but the temporary folder is touched, and that is
+ * removed. 0, -1, or CHECKPOINT_FULL. */
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, const json_t *state);
 
@@ -43,6 +48,10 @@ void checkpoint_clear(const struct checkpoints *c);
  * what was wrong with newer ones ("v000012 is damaged (...): v000010 is taken"), owned by
  * the caller, or NULL. 0 or -1. */
 int checkpoint_find(const struct checkpoints *c, int64_t *step, char **note);
+
+/* OUT/latest is version `step` from here on: a run may have been killed before it was, or
+ * be that of a damaged one. 0 or -1. */
+int checkpoint_point(const struct checkpoints *c, int64_t step);
 
 /* Read a version's masters and moments into p (names, shapes and which are trained must
  * be the same) and the caller's state (*state: new, the caller's). 0 or -1 (class model).

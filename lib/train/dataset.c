@@ -5,8 +5,11 @@
 #include "row/reader.h"
 #include "row/row_own.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 static int row_add(struct dataset *d, const struct dataset_row *row, struct span text)
@@ -21,40 +24,48 @@ static int row_add(struct dataset *d, const struct dataset_row *row, struct span
     }
     struct dataset_row *to = &d->rows[d->count];
     *to = *row;
-    to->text = malloc(text.n + 1);
-    if (!to->text)
-        return fail_memory();
-    memcpy(to->text, text.s, text.n);
     to->size = text.n;
+    to->hash = XXH3_64bits(text.s, text.n);
+    if (row->offset < 0) {
+        if (!(to->text = malloc(text.n + 1)))
+            return fail_memory();
+        memcpy(to->text, text.s, text.n);
+    }
     d->hash = XXH3_64bits_withSeed(text.s, text.n, d->hash);
     d->count++;
     return 0;
 }
 
-/* One line: measured and kept, or told as bad. 0 or -1 (memory). */
-static int line_read(struct dataset *d, struct line *line, int file, const char *program,
-                     const struct trainer_text *t, dataset_bad *bad, void *context)
+static const char *file_name(const struct dataset *d, int file)
 {
+    return strcmp(d->files[file], "-") == 0 ? "stdin" : d->files[file];
+}
+
+int dataset_line(struct dataset *d, struct line *line, int file, bool keep,
+                 const struct dataset_reading *how)
+{
+    const struct objective *of = how->objective;
     struct tokens tokens = {0};
     struct row row;
     struct example e;
     int status = 0;
-    if (row_begin(&row, program, "id", line->block, line->text, &tokens) < 0) {
+    if (row_begin(&row, how->program, "id", line->block, line->text, &tokens) < 0) {
         tokens_free(&tokens);
         return -1;
     }
-    row.file = strcmp(d->files[file], "-") == 0 ? "stdin" : d->files[file];
+    row.file = file_name(d, file);
     row.line = line->number;
     if (row.passed_error) {
         d->passed++;
-    } else if (row.bad || example_sft_plan(&e, t, &row) < 0) {
+    } else if (row.bad || of->example(of->context, &e, how->text, &row, true) < 0) {
         if (!row.bad)
             row_fail(&row);
         d->bad++;
-        bad(context, &row);
+        how->bad(how->context, &row);
     } else {
         struct dataset_row good = {.file = file,
                                    .line = line->number,
+                                   .offset = keep ? -1 : line->offset,
                                    .tokens = example_tokens(&e),
                                    .targets = e.targets};
         status = row_add(d, &good, row.text);
@@ -65,54 +76,105 @@ static int line_read(struct dataset *d, struct line *line, int file, const char 
     return status;
 }
 
-int dataset_read(struct dataset *d, char **files, int count, const char *program,
-                 const struct trainer_text *t, dataset_bad *bad, void *context,
-                 bool (*stop)(void *context))
+/* Have the rows of a file at hand for the steps, if any is to be read again. */
+static int file_keep(struct dataset *d, int file, bool again)
 {
-    *d = (struct dataset){.files = files};
-    int status = 0;
-    for (int f = 0; status == 0 && f < count; f++) {
-        struct line line;
-        struct reader *r = reader_open(files[f], NULL);
-        int got = STREAM_END;
-        if (!r)
-            return -1;
-        while (status == 0 && (got = reader_next(r, &line)) == 1) {
-            status = line_read(d, &line, f, program, t, bad, context);
-            if (status == 0 && stop(context))
-                status = fail(FAIL_REFUSED, "stopped");
-        }
-        if (status == 0 && got != STREAM_END)
-            status = -1;
-        reader_close(r);
+    if (!again)
+        return 0;
+    d->fds[file] = open(d->files[file], O_RDONLY | O_CLOEXEC);
+    return d->fds[file] >= 0
+               ? 0
+               : fail(FAIL_MEDIA, "%s: %s", d->files[file], strerror(errno));
+}
+
+static int file_read(struct dataset *d, int file, const struct dataset_reading *how)
+{
+    struct line line;
+    struct reader *r = reader_open(d->files[file], how->wait);
+    int status = r ? 0 : -1, got = STREAM_END;
+    int64_t first = d->count;
+    while (status == 0 && (got = reader_next(r, &line)) == 1) {
+        status = dataset_line(d, &line, file, false, how);
+        if (status == 0 && how->stop(how->context))
+            got = status = STREAM_STOPPED;
     }
-    return status;
+    reader_close(r);
+    if (got == STREAM_STOPPED)
+        return fail(FAIL_REFUSED, "interrupted");
+    if (status < 0 || got != STREAM_END)
+        return -1;
+    return file_keep(d, file, d->count > first && !d->rows[first].text);
+}
+
+int dataset_read(struct dataset *d, char **files, int count,
+                 const struct dataset_reading *how)
+{
+    *d = (struct dataset){
+        .objective = how->objective, .files = files, .file_count = count};
+    if (!(d->fds = malloc(((size_t)count + 1) * sizeof *d->fds)))
+        return fail_memory();
+    for (int f = 0; f < count; f++) d->fds[f] = -1;
+    for (int f = 0; f < count; f++)
+        if (file_read(d, f, how) < 0)
+            return -1;
+    return 0;
 }
 
 void dataset_free(struct dataset *d)
 {
     for (int64_t i = 0; i < d->count; i++) free(d->rows[i].text);
+    for (int f = 0; d->fds && f < d->file_count; f++)
+        if (d->fds[f] >= 0)
+            close(d->fds[f]);
+    free(d->fds);
     free(d->rows);
     *d = (struct dataset){0};
+}
+
+/* A row's text as it was when it was measured, into block[size]. 0 or DATASET_CHANGED. */
+static int text_read(const struct dataset *d, const struct dataset_row *row, char *block)
+{
+    size_t have = 0;
+    ssize_t got = 1;
+    if (row->text) {
+        memcpy(block, row->text, row->size);
+        return 0;
+    }
+    while (have < row->size && got > 0) {
+        got = pread(d->fds[row->file], block + have, row->size - have,
+                    (off_t)(row->offset + (int64_t)have));
+        if (got < 0 && errno == EINTR)
+            got = 1;
+        else if (got > 0)
+            have += (size_t)got;
+    }
+    if (have == row->size && XXH3_64bits(block, have) == row->hash)
+        return 0;
+    fail(FAIL_REFUSED, "%s:%lld: the file changed during the run", d->files[row->file],
+         (long long)row->line);
+    return DATASET_CHANGED;
 }
 
 int dataset_example(const struct dataset *d, int64_t i, const struct trainer_text *t,
                     struct example *e)
 {
     const struct dataset_row *from = &d->rows[i];
+    const struct objective *of = d->objective;
     struct tokens tokens = {0};
     struct row row;
     char *block = malloc(from->size + 1);
-    if (!block)
-        return fail_memory();
-    memcpy(block, from->text, from->size);
+    int status = block ? text_read(d, from, block) : fail_memory();
+    if (status < 0) {
+        free(block);
+        return status;
+    }
     if (row_begin(&row, "", "id", block, (struct span){block, from->size}, &tokens) < 0) {
         tokens_free(&tokens);
         return -1;
     }
-    int status = example_sft(e, t, &row);
+    status = of->example(of->context, e, t, &row, false);
     if (status < 0)
-        fail_in("%s:%lld", d->files[from->file], (long long)from->line);
+        fail_in("%s:%lld", file_name(d, from->file), (long long)from->line);
     row_free(&row);
     tokens_free(&tokens);
     return status;

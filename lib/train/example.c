@@ -1,25 +1,13 @@
 /* example.c: see example.h. A conversation is rendered once as a whole and once up to
  * each assistant's opening: what lies between is what the assistant said. */
-#include "train/example.h"
 #include "base/fail.h"
-#include "engine/config.h"
-#include "media/patches.h"
 #include "model/conversation.h"
-#include "model/prompt.h"
 #include "row/row.h"
+#include "train/example_own.h"
 #include "train/turns.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct trainer_text {
-    const struct example_options *options;
-    struct model_config config;
-    struct tokenizer *tokenizer;
-    struct chat *chat;
-    struct patch_config patches;
-    int32_t end; /* the token that ends a turn */
-};
 
 void trainer_text_close(struct trainer_text *t)
 {
@@ -77,6 +65,14 @@ struct trainer_text *trainer_text_open(const char *dir, const struct example_opt
         return NULL;
     }
     return t;
+}
+
+void trainer_text_format(const struct trainer_text *t, struct prompt_format *format,
+                         struct patch_config *patches)
+{
+    *patches = t->patches;
+    *format = (struct prompt_format){
+        t->tokenizer, t->chat, &t->config, patches, {true, CHAT_THINK_DEFAULT, false}};
 }
 
 void example_free(struct example *e)
@@ -164,20 +160,21 @@ static int targets_mark(const struct trainer_text *t, struct prompt_format *form
 static int fit(const struct trainer_text *t, const struct prompt *whole,
                const bool *target, int len)
 {
-    int ctx = t->options->ctx, last = -1;
-    if (ctx == 0 || len <= ctx)
+    int ctx = t->options->ctx ? t->options->ctx : t->config.text.context, last = -1;
+    if (ctx <= 0 || len <= ctx)
         return len;
     if (!t->options->truncate)
         return fail(FAIL_TOO_LONG, "%d tokens, beyond %d", len, ctx);
-    for (int i = ctx; i < len; i++)
+    for (int i = 0; i < ctx; i++) last = target[i] ? i : last;
+    if (last < 0)
+        return fail(FAIL_TOO_LONG, "%d tokens, and none of the first %d is learnt", len,
+                    ctx);
+    for (int i = last + 1; i < len; i++)
         if (whole->count && whole->ids.id[i] == t->config.image_id)
             return fail(FAIL_TOO_LONG,
                         "%d tokens, beyond %d, and a picture lies where it would be cut",
                         len, ctx);
-    for (int i = 0; i < ctx; i++) last = target[i] ? i : last;
-    return last >= 0 ? last + 1
-                     : fail(FAIL_TOO_LONG,
-                            "%d tokens, and none of the first %d is learnt", len, ctx);
+    return last + 1;
 }
 
 /* ids [0, len) to prompt and part. */

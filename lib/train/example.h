@@ -7,6 +7,8 @@
 #include <stdbool.h>
 
 struct row;
+struct prompt_format;
+struct patch_config;
 
 struct trainer_text; /* a model directory's tokenizer, chat format and preprocessing */
 
@@ -16,8 +18,8 @@ struct example_options {
     const char *system;
     const char *chat;               /* force a chat format; NULL: the model's own */
     int64_t min_pixels, max_pixels; /* 0: the model's */
-    int ctx;                        /* tokens an example may have */
-    bool truncate;                  /* cut the end of longer ones; never a media span */
+    int ctx;       /* tokens an example may have; 0: the model's context */
+    bool truncate; /* cut the end of longer ones; never a media span */
 };
 
 /* One continuation behind a prompt: an assistant's words and the end of its turn. */
@@ -44,6 +46,10 @@ int example_tokens(const struct example *e); /* of prompt and all parts */
 /* NULL (class model). o is borrowed. */
 struct trainer_text *trainer_text_open(const char *dir, const struct example_options *o);
 void trainer_text_close(struct trainer_text *t);
+/* How this model writes prompts (model/prompt.h), with the assistant's opening behind
+ * them. Borrows t, and *patches: a copy of the picture settings that may be changed. */
+void trainer_text_format(const struct trainer_text *t, struct prompt_format *format,
+                         struct patch_config *patches);
 
 /* A supervised example of a row: OpenAI `messages` (all assistant turns are targets, each
  * with its end-of-turn token and nothing behind it), LLaVA / ShareGPT `conversations`

@@ -46,16 +46,17 @@ static struct head first_rows(const struct head *h, int n)
 }
 
 /* logits and lse of these targets, in the order of text_logits(). */
-static void forward(const struct head *c, const struct vlm *m, struct arr x)
+static void forward(const struct head *c, const struct vlm *m, struct arr x, float scale)
 {
     const struct kernels *k = c->k;
     k->gather(c->dev, c->last, x, c->rows);
     k->rmsnorm(c->dev, c->normed, c->last, m->text.norm.w, m->config.text.norm_eps);
     k->matmul(c->dev, c->logits, c->normed, m->text.head, arr_none(), MATMUL_SET);
-    k->logsumexp(c->dev, c->lse, c->logits, 1);
+    k->logsumexp(c->dev, c->lse, c->logits, scale);
 }
 
-static void logprobs(const struct head *c, float *out, float *lse, int n)
+/* By the sampler's own expression: its log-probabilities are these to the bit. */
+static void logprobs(const struct head *c, float *out, float *lse, int n, float scale)
 {
     const struct kernels *k = c->k;
     int64_t vocab = c->logits.shape[1];
@@ -64,7 +65,7 @@ static void logprobs(const struct head *c, float *out, float *lse, int n)
     k->gather(c->dev, c->picked, table, c->flat);
     k->download(c->dev, out, c->picked);
     k->download(c->dev, lse, c->lse);
-    for (int i = 0; i < n; i++) out[i] -= lse[i];
+    for (int i = 0; i < n; i++) out[i] = out[i] * scale - lse[i];
 }
 
 static void backward(const struct head *c, const struct vlm *m, struct tape *tape,
@@ -87,7 +88,15 @@ static void backward(const struct head *c, const struct vlm *m, struct tape *tap
         b->gather(c->dev, tape_grad(tape, x), c->dlast, c->rows);
 }
 
-/* One chunk of targets; host has room for 3 numbers of each. */
+/* n numbers times scale, by way of host. */
+static void upload_scaled(const struct head *c, struct arr to, const float *from, int n,
+                          float scale, float *host)
+{
+    for (int i = 0; i < n; i++) host[i] = from[i] * scale;
+    c->k->upload(c->dev, to, host);
+}
+
+/* One chunk of targets; host has room for a number of each. */
 static void chunk(const struct head *h, const struct vlm *m, struct tape *tape,
                   struct arr x, const struct target *targets, int at, int n,
                   const struct head_work *work, float *host)
@@ -102,18 +111,21 @@ static void chunk(const struct head *h, const struct vlm *m, struct tape *tape,
     for (int i = 0; i < n; i++)
         integers[i] = (int32_t)(i * c.logits.shape[1]) + targets[at + i].id;
     k->upload(c.dev, c.flat, integers);
-    forward(&c, m, x);
+    float scale = work->scale > 0 ? work->scale : 1;
+    forward(&c, m, x, scale);
     if (work->logprob)
-        logprobs(&c, work->logprob + at, host, n);
+        logprobs(&c, work->logprob + at, host, n, scale);
+    if (scale != 1) /* from here on what counts are the scaled logits */
+        k->back->add_scaled(c.dev, c.logits, c.logits, scale - 1);
     if (work->entropy) {
         k->back->entropy(c.dev, c.entropy, c.logits, c.lse);
         k->download(c.dev, work->entropy + at, c.entropy);
     }
     if (!work->weight)
         return;
-    k->upload(c.dev, c.weight, work->weight + at);
+    upload_scaled(&c, c.weight, work->weight + at, n, scale, host);
     if (work->entropy_weight)
-        k->upload(c.dev, c.entropy, work->entropy_weight + at);
+        upload_scaled(&c, c.entropy, work->entropy_weight + at, n, scale, host);
     backward(&c, m, tape, x, work->entropy_weight != NULL);
 }
 

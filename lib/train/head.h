@@ -27,6 +27,7 @@ struct head_work {
     float *logprob, *entropy;    /* out */
     const float *weight;         /* d loss / d logprob; NULL: no gradient */
     const float *entropy_weight; /* d loss / d entropy */
+    float scale; /* 1 / temperature: logits are multiplied by it first; 0: 1 */
 };
 
 /* x: the last hidden rows, an array of the tape's. With a weight, the gradients of x, of

@@ -34,7 +34,11 @@ double optimizer_step(const struct params *p, const struct kernels *k, struct de
         if (!one->trained)
             continue;
         how.decay = one->decayed ? (float)o->decay : 0;
-        k->back->adamw(dev, one->w, one->grad, one->m, one->v, &how);
+        if (one->m.type == ARR_U8)
+            k->back->adamw8(dev, one->w, one->grad, (struct moment){one->m, one->m_most},
+                            (struct moment){one->v, one->v_most}, &how);
+        else
+            k->back->adamw(dev, one->w, one->grad, one->m, one->v, &how);
     }
     params_clear(p, k, dev);
     return norm;

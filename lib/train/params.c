@@ -43,6 +43,16 @@ void param_parts_text(char text[64], unsigned parts)
             n += snprintf(text + n, 64 - (size_t)n, "%s%s", n ? "," : "", part_names[i]);
 }
 
+void params_text(char text[80], const struct params *p)
+{
+    if (p->lora.rank) {
+        memcpy(text, "lora ", 6);
+        lora_text(text + 5, &p->lora);
+    } else {
+        param_parts_text(text, p->parts);
+    }
+}
+
 static enum param_part part_of(const char *name)
 {
     if (strstr(name, "visual."))
@@ -51,24 +61,47 @@ static enum param_part part_of(const char *name)
                                                                    : PART_TEXT;
 }
 
-static int vector(struct arr *a, const struct vlm *m, int64_t n)
+static int vector(struct arr *a, const struct vlm *m, enum arr_type type, int64_t n)
 {
-    *a = (struct arr){.dev = m->dev, .type = ARR_F32, .rank = 1, .shape = {n}};
+    *a = (struct arr){.dev = m->dev, .type = type, .rank = 1, .shape = {n}};
     a->stride = 1;
-    a->data = m->k->alloc(m->dev, (size_t)n * sizeof(float));
+    a->data = m->k->alloc(m->dev, arr_type_bytes(type, n));
     return a->data ? 0 : fail_memory();
 }
 
-/* Moments and gradient, zero. */
-static int states_make(struct param *p, const struct vlm *m)
+static int zeros(struct arr *a, const struct vlm *m, int64_t n)
 {
-    struct arr *const states[] = {&p->grad, &p->m, &p->v};
-    for (int i = 0; i < 3; i++) {
-        if (vector(states[i], m, p->w.shape[0]) < 0)
-            return -1;
-        m->k->back->zero(m->dev, *states[i]);
-    }
+    if (vector(a, m, ARR_F32, n) < 0)
+        return -1;
+    m->k->back->zero(m->dev, *a);
     return 0;
+}
+
+/* A moment in 8 bits: 0 whatever the codes are, but these are of one checkpoint's bytes.
+ */
+static int codes(struct arr *a, struct arr *most, const struct vlm *m, int64_t n)
+{
+    uint8_t *none = calloc(1, (size_t)n);
+    if (!none)
+        return fail_memory();
+    int status = vector(a, m, ARR_U8, n);
+    if (status == 0) {
+        m->k->upload(m->dev, *a, none);
+        status = zeros(most, m, (n + MOMENT_BLOCK - 1) / MOMENT_BLOCK);
+    }
+    free(none);
+    return status;
+}
+
+/* Moments and gradient, zero. */
+static int states_make(struct param *p, const struct vlm *m, bool moments8)
+{
+    int64_t n = p->w.shape[0];
+    if (zeros(&p->grad, m, n) < 0)
+        return -1;
+    if (moments8 && p->decayed && n >= MOMENTS8_LEAST)
+        return codes(&p->m, &p->m_most, m, n) < 0 ? -1 : codes(&p->v, &p->v_most, m, n);
+    return zeros(&p->m, m, n) < 0 ? -1 : zeros(&p->v, m, n);
 }
 
 /* A stored tensor, of any float type at any address, as floats. */
@@ -97,6 +130,20 @@ static int floats_copy(const struct vlm *m, struct arr to, const struct tensor *
     return status;
 }
 
+/* Room for one parameter more. 0 or -1. */
+static int grow(struct params *p)
+{
+    if (p->count < p->cap)
+        return 0;
+    int cap = p->cap ? p->cap * 2 : 128;
+    struct param *list = realloc(p->list, (size_t)cap * sizeof *list);
+    if (!list)
+        return fail_memory();
+    p->list = list;
+    p->cap = cap;
+    return 0;
+}
+
 /* A vlm_place. */
 static int place(void *context, const struct vlm *m, const struct tensor *t,
                  struct arr *a)
@@ -106,44 +153,63 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
         params_free(p, m->k, m->dev);
         return 0;
     }
-    if (p->count == p->cap) {
-        int cap = p->cap ? p->cap * 2 : 128;
-        struct param *list = realloc(p->list, (size_t)cap * sizeof *list);
-        if (!list)
-            return fail_memory();
-        p->list = list;
-        p->cap = cap;
-    }
+    if (grow(p) < 0)
+        return -1;
     struct param *one = &p->list[p->count];
     *one = (struct param){.name = t->name, .part = part_of(t->name), .stored = t->type};
     one->rank = t->rank;
     for (int i = 0; i < t->rank; i++) one->shape[i] = t->shape[i];
     one->trained = p->parts & 1u << one->part;
     one->decayed = a->rank > 1;
-    one->w = one->grad = one->m = one->v = arr_none();
     p->count++;
-    if (vector(&one->w, m, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
-        (one->trained && states_make(one, m) < 0))
-        return -1;
     p->elements += arr_size(*a);
+    if (p->lora.rank) { /* frozen, and never written out */
+        one->w = (struct arr){.rank = 1, .shape = {arr_size(*a)}};
+        return 1;
+    }
+    if (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
+        (one->trained && states_make(one, m, p->moments8) < 0))
+        return -1;
+    weights_drop(t);
     p->trained += one->trained ? arr_size(*a) : 0;
     a->data = one->w.data;
     return 0;
 }
 
-struct vlm *params_open(struct params *p, const char *dir, const char *device,
-                        int threads, unsigned parts)
+int params_add(struct params *p, const struct vlm *m, const struct param *one)
 {
-    *p = (struct params){.parts = parts};
-    struct vlm *m = vlm_open_placed(dir, device, threads, place, p);
+    int64_t n = 1;
+    if (grow(p) < 0) {
+        free(one->own_name);
+        return -1;
+    }
+    struct param *to = &p->list[p->count++];
+    *to = *one;
+    for (int i = 0; i < to->rank; i++) n *= to->shape[i];
+    if (zeros(&to->w, m, n) < 0 || (to->trained && states_make(to, m, p->moments8) < 0))
+        return -1;
+    p->elements += n;
+    p->trained += to->trained ? n : 0;
+    return 0;
+}
+
+struct vlm *params_open(struct params *p, const char *dir, const char *device,
+                        int threads, const struct param_options *o)
+{
+    *p = (struct params){.parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
+    struct vlm *m = vlm_open_placed(dir, device, o->kernels, threads, place, p);
     if (!m)
         return NULL;
-    if (p->trained == 0) {
-        char text[64];
-        param_parts_text(text, parts);
+    int status = o->lora.rank ? lora_make(p, m, &o->lora) : 0;
+    if (status == 0 && p->trained == 0 && o->parts) {
+        char text[80];
+        params_text(text, p);
+        status =
+            fail(FAIL_REFUSED, "%s: the model has nothing of \"%s\" to train", dir, text);
+    }
+    if (status < 0) {
         params_free(p, m->k, m->dev);
         vlm_close(m);
-        fail(FAIL_REFUSED, "%s: the model has nothing of \"%s\" to train", dir, text);
         return NULL;
     }
     return m;
@@ -152,11 +218,14 @@ struct vlm *params_open(struct params *p, const char *dir, const char *device,
 void params_free(struct params *p, const struct kernels *k, struct dev *dev)
 {
     for (int i = 0; i < p->count; i++) {
-        struct arr const all[] = {p->list[i].w, p->list[i].grad, p->list[i].m,
-                                  p->list[i].v};
-        for (int j = 0; j < 4; j++)
+        const struct param *one = &p->list[i];
+        struct arr const all[] = {one->w, one->grad,   one->m,
+                                  one->v, one->m_most, one->v_most};
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
             if (all[j].data)
-                k->release(dev, all[j].data, (size_t)all[j].shape[0] * sizeof(float));
+                k->release(dev, all[j].data,
+                           arr_type_bytes(all[j].type, all[j].shape[0]));
+        free(p->list[i].own_name);
     }
     free(p->list);
     *p = (struct params){0};

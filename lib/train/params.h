@@ -5,6 +5,7 @@
 #define PARAMS_H
 #include "engine/config.h"
 #include "kernels.h"
+#include "train/lora.h"
 
 /* What --train chooses from. */
 enum param_part { PART_VISION, PART_MERGER, PART_TEXT, PART_EMBED, PARTS };
@@ -18,8 +19,12 @@ struct param {
     int64_t shape[8];
     bool trained;
     bool decayed;          /* matrices are, norms and biases are not */
-    struct arr w;          /* f32 [elements] */
+    struct arr w;          /* f32 [elements]; without memory where it is used as stored */
     struct arr grad, m, v; /* f32 [elements]; absent unless trained */
+    struct arr m_most,
+        v_most;      /* present where m and v are u8: of their blocks (backward.h) */
+    struct arr base; /* a low-rank pair's: the matrix that it is added to */
+    char *own_name;  /* owned; NULL: the name is the weight files' */
 };
 
 struct params {
@@ -27,6 +32,18 @@ struct params {
     int count, cap;
     int64_t elements, trained; /* of all, of those trained */
     unsigned parts;            /* that are trained */
+    struct lora_options lora;  /* rank 0: there are no pairs */
+    bool moments8;             /* moments of large matrices are in 8 bits */
+};
+
+/* Matrices of fewer elements, and vectors, have f32 moments in any case. */
+enum { MOMENTS8_LEAST = 4096 };
+
+struct param_options {
+    unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
+    struct lora_options lora;      /* rank > 0: pairs are trained; parts must be 0 */
+    bool moments8;                 /* moments of matrices in 8 bits */
+    const struct kernels *kernels; /* in place of the device's; NULL: none */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of
@@ -35,14 +52,22 @@ int param_parts(unsigned *parts, const char *text);
 /* "merger,text" of such bits. */
 void param_parts_text(char text[64], unsigned parts);
 
+/* What is trained, for people and for checkpoints: "merger,text", "lora 16,32,q,v". */
+void params_text(char text[80], const struct params *p);
+
 struct vlm;
 
 /* Open a model folder with f32 weights of its own, and gradients and moments, all zero,
- * for the parts that are trained. The embedding of a tied model is one parameter. NULL
- * (class model). The parameters live on the
- * model's device: params_free() before vlm_close(). */
+ * for the parts that are trained (0: none is). The embedding of a tied model is one
+ * parameter. With low-rank pairs the model's own weights are used as its files have them
+ * (bf16 as f32, to the bit). NULL (class model). The parameters live on the model's
+ * device: params_free() before vlm_close(). */
 struct vlm *params_open(struct params *p, const char *dir, const char *device,
-                        int threads, unsigned parts);
+                        int threads, const struct param_options *o);
+/* Append a parameter of the caller's (name, part, rank, shape, trained, decayed, base,
+ * own_name, which is owned in any case): w, gradient and moments are made, zero. 0 or -1
+ * (memory). */
+int params_add(struct params *p, const struct vlm *m, const struct param *one);
 /* Give back what params_open() took. */
 void params_free(struct params *p, const struct kernels *k, struct dev *dev);
 

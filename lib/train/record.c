@@ -79,21 +79,41 @@ static void product(struct tape *t, struct arr y, struct arr x, struct arr w,
     op->first = !before;
 }
 
+/* y = scale * x, which is no operation of the model's own. */
+static void scaled(struct tape *t, struct arr y, struct arr x, float scale)
+{
+    bool active = t->recording && tape_active(t, x);
+    t->k->back->zero(t->dev, y);
+    t->k->back->add_scaled(t->dev, y, x, scale);
+    tape_wrote(t, y, active);
+    struct op *op = active ? tape_op(t, OP_SCALE) : NULL;
+    if (!op)
+        return;
+    op->g[0] = tape_grad(t, y);
+    op->g[1] = tape_grad(t, x);
+    op->number = scale;
+}
+
+/* y += scale * (x down^T) up^T */
+static void low_rank(struct tape *t, struct arr y, struct arr x, const struct lora *l)
+{
+    int64_t rows = x.shape[0], rank = l->down.shape[0];
+    struct arr low = tape_low(t, 0, rows, rank), times = tape_low(t, 1, rows, rank);
+    if (!low.data || !times.data)
+        return;
+    product(t, low, x, l->down, arr_none(), MATMUL_SET);
+    scaled(t, times, low, l->scale);
+    product(t, y, times, l->up, arr_none(), MATMUL_ADD);
+}
+
 static void rec_matmul(struct dev *d, struct arr y, struct arr x, struct arr w,
                        struct arr bias, enum matmul_mode mode)
 {
     struct tape *t = tape_of(d);
     product(t, y, x, w, bias, mode);
-    for (int i = 0; i < t->lora_count; i++) {
-        struct lora *l = &t->loras[i];
-        if (l->w != w.data)
-            continue;
-        struct arr low = tape_low(t, l, x.shape[0]);
-        if (!low.data)
-            return;
-        product(t, low, x, l->down, arr_none(), MATMUL_SET);
-        product(t, y, low, l->up, arr_none(), MATMUL_ADD);
-    }
+    for (int i = 0; i < t->lora_count; i++)
+        if (t->loras[i].w == w.data)
+            low_rank(t, y, x, &t->loras[i]);
 }
 
 static void rec_rmsnorm(struct dev *d, struct arr y, struct arr x, struct arr w,

@@ -106,6 +106,10 @@ void tape_replay(struct tape *t, const struct op *op)
         if (op->first)
             b->zero(d, dy);
         break;
+    case OP_SCALE:
+        b->add_scaled(d, g[1], dy, op->number);
+        b->zero(d, dy);
+        break;
     case OP_GATHER:
         b->gather(d, g[1], dy, v[0]);
         b->zero(d, dy);

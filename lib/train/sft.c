@@ -1,97 +1,41 @@
 /* sft.c: see sft.h. */
 #include "train/sft.h"
 #include "base/fail.h"
-#include "train/sft_run.h"
+#include "train/trainer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* Are there checkpoints already, which nobody said what to do with? 0 or -1. */
-static int out_check(const struct checkpoints *c, const struct sft_options *o)
+static int example(void *context, struct example *e, const struct trainer_text *t,
+                   struct row *row, bool plan_only)
 {
-    int64_t step;
-    char *note;
-    if (checkpoint_find(c, &step, &note) < 0)
-        return -1;
-    free(note);
-    if (step >= 0 && !o->resume && !o->force)
-        return fail(FAIL_REFUSED,
-                    "%s: has checkpoints: go on with --resume, or start anew with "
-                    "--force",
-                    c->out);
-    return 0;
+    (void)context;
+    return plan_only ? example_sft_plan(e, t, row) : example_sft(e, t, row);
 }
 
-static bool stopped(void *context)
+static double over(void *context, const struct example *e)
 {
-    const struct sft_calls *calls = context;
-    return calls->stop(calls->context);
+    (void)context;
+    return e->targets;
 }
 
-static void bad_row(void *context, struct row *row)
+static int micro(void *context, struct trainer *t, const struct micro *m,
+                 struct objective_sums *sums)
 {
-    const struct sft_calls *calls = context;
-    calls->bad_row(calls->context, row);
-}
-
-static int rows_read(struct dataset *d, char **files, int count, const char *program,
-                     const struct trainer_text *text, const struct sft_calls *calls)
-{
-    void *context = (void *)(uintptr_t)calls;
-    return dataset_read(d, files, count, program, text, bad_row, context, stopped);
-}
-
-static void say_plan(struct trainer *t, const struct dataset *d,
-                     const struct sft_options *o, const struct sft_calls *calls)
-{
-    char text[256], parts[64];
-    const struct params *p = trainer_params(t);
-    param_parts_text(parts, p->parts);
-    snprintf(text, sizeof text,
-             "%lld of %lld parameters are trained (%s); %lld rows, %lld steps",
-             (long long)p->trained, (long long)p->elements, parts, (long long)d->count,
-             (long long)sft_steps(d, o));
-    calls->note(calls->context, text);
-}
-
-int sft_train(const struct sft_options *o, const char *program,
-              const struct sft_calls *calls)
-{
-    static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
-    const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
-    struct trainer_options how = {.threads = o->threads, .recompute = o->recompute};
-    struct dataset d = {0}, eval = {0};
-    struct trainer_text *text = NULL;
-    struct trainer *t = NULL;
-    char *eval_file = o->eval;
-    int lock = -1;
-    int status = param_parts(&how.parts, o->parts);
-    if (status < 0)
-        return fail_in("--train");
-    if (out_check(&c, o) < 0 || !(text = trainer_text_open(o->dir, &o->example)))
-        return -1;
-    status = rows_read(&d, o->files, o->file_count, program, text, calls);
-    if (status == 0 && o->eval)
-        status = rows_read(&eval, &eval_file, 1, program, text, calls);
-    if (status == 0 && d.count == 0)
-        status = fail(FAIL_MISSING, "no row to learn from");
-    if (status == 0 && !(t = trainer_open(o->dir, &how)))
-        status = -1;
-    if (status == 0)
-        status = lock = checkpoint_lock(&c);
-    status = status < 0 ? -1 : 0;
-    if (status == 0 && o->force)
-        checkpoint_clear(&c);
-    if (status == 0) {
-        say_plan(t, &d, o, calls);
-        status = sft_run(t, text, &d, o->eval ? &eval : NULL, &c, o, calls);
-    }
-    if (lock >= 0)
-        close(lock);
-    trainer_close(t);
-    dataset_free(&d);
-    dataset_free(&eval);
-    trainer_text_close(text);
+    (void)context;
+    int targets = trainer_targets(t), status;
+    float *weight = malloc(((size_t)targets * 2 + 1) * sizeof *weight);
+    float *logprob = weight + targets;
+    if (!weight)
+        return fail_memory();
+    for (int i = 0; i < targets; i++) weight[i] = -1.0f / (float)m->over;
+    status = m->train ? trainer_backward(t, weight, NULL, logprob)
+                      : trainer_logprobs(t, logprob, NULL);
+    double sum = 0;
+    for (int i = 0; status == 0 && i < targets; i++) sum -= (double)logprob[i];
+    sums->loss += sum;
+    free(weight);
     return status;
 }
+
+const struct objective sft_objective = {
+    .name = "sft", .example = example, .over = over, .micro = micro};

@@ -155,13 +155,13 @@ int tape_parameter(struct tape *t, struct arr w, struct arr grad)
         t, (struct region){(char *)w.data, (size_t)(r.high - r.low), grad.data, 0, true});
 }
 
-int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up)
+int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up, float scale)
 {
     struct lora *list = realloc(t->loras, (size_t)(t->lora_count + 1) * sizeof *list);
     if (!list)
         return fail_memory();
     t->loras = list;
-    list[t->lora_count++] = (struct lora){w.data, down, up, arr_none()};
+    list[t->lora_count++] = (struct lora){w.data, down, up, scale};
     return 0;
 }
 
@@ -236,30 +236,38 @@ void tape_wrote(struct tape *t, struct arr y, bool active)
 /* -- Copies ---------------------------------------------------------------------------
  */
 
+/* The next bytes of a block that has them. */
+static char *block_take(struct tape *t, struct block *b, size_t bytes)
+{
+    b->used += bytes;
+    if (b->used > b->touched) {
+        count_bytes(t, b->used - b->touched);
+        b->touched = b->used;
+    }
+    return b->data + b->used - bytes;
+}
+
 static char *take(struct tape *t, size_t bytes)
 {
     bytes = (bytes + ALIGN - 1) / ALIGN * ALIGN;
     for (; t->block_now < t->block_count; t->block_now++) {
         struct block *b = &t->blocks[t->block_now];
-        if (b->bytes - b->used >= bytes) {
-            b->used += bytes;
-            return b->data + b->used - bytes;
-        }
+        if (b->bytes - b->used >= bytes)
+            return block_take(t, b, bytes);
         if (t->block_now + 1 < t->block_count)
             t->blocks[t->block_now + 1].used = 0;
     }
     if (grow(t, &t->blocks, t->block_count, &t->block_cap, sizeof *t->blocks) < 0)
         return NULL;
-    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK, .used = bytes};
+    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK};
     b.data = t->k->alloc(t->dev, b.bytes);
     if (!b.data) {
         t->failed = true;
         return NULL;
     }
-    count_bytes(t, b.bytes);
     t->block_now = t->block_count;
     t->blocks[t->block_count++] = b;
-    return b.data;
+    return block_take(t, &t->blocks[t->block_now], bytes);
 }
 
 struct arr tape_take(struct tape *t, enum arr_type type, int rank, const int64_t *shape)
@@ -295,24 +303,24 @@ struct arr tape_keep(struct tape *t, struct arr a)
     return copy;
 }
 
-struct arr tape_low(struct tape *t, struct lora *l, int64_t rows)
+struct arr tape_low(struct tape *t, int which, int64_t rows, int64_t rank)
 {
-    int64_t rank = l->down.shape[0];
-    if (!l->low.data || l->low.shape[0] < rows) {
-        if (l->low.data)
-            tape_release(t, l->low.data, (size_t)arr_size(l->low) * sizeof(float));
-        l->low = (struct arr){.dev = t->dev,
-                              .type = ARR_F32,
-                              .rank = 2,
-                              .shape = {rows, rank},
-                              .stride = rank};
-        l->low.data = tape_alloc(t, (size_t)(rows * rank) * sizeof(float));
-        if (!l->low.data) {
+    struct room *room = &t->low[which];
+    size_t bytes = (size_t)(rows * rank) * sizeof(float);
+    struct arr a = {.dev = t->dev, .type = ARR_F32, .rank = 2, .shape = {rows, rank}};
+    a.stride = rank;
+    if (room->bytes < bytes) {
+        if (room->data)
+            tape_release(t, room->data, room->bytes);
+        *room = (struct room){tape_alloc(t, bytes), bytes};
+        if (!room->data) {
+            room->bytes = 0;
             t->failed = true;
             return arr_none();
         }
     }
-    return arr_rows(l->low, 0, rows);
+    a.data = room->data;
+    return a;
 }
 
 struct op *tape_op(struct tape *t, enum op_kind kind)
@@ -415,6 +423,14 @@ size_t tape_bytes(const struct tape *t, size_t *most)
     return t->bytes;
 }
 
+size_t tape_untouched(const struct tape *t)
+{
+    size_t sum = 0;
+    for (int i = 0; i < t->block_count; i++)
+        sum += t->blocks[i].bytes - t->blocks[i].touched;
+    return sum;
+}
+
 struct dev *tape_dev(struct tape *t)
 {
     return (struct dev *)(void *)t;
@@ -436,10 +452,9 @@ void tape_close(struct tape *t)
 {
     if (!t)
         return;
-    for (int i = 0; i < t->lora_count; i++)
-        if (t->loras[i].low.data)
-            tape_release(t, t->loras[i].low.data,
-                         (size_t)arr_size(t->loras[i].low) * sizeof(float));
+    for (int i = 0; i < 2; i++)
+        if (t->low[i].data)
+            tape_release(t, t->low[i].data, t->low[i].bytes);
     for (int i = 0; i < t->spare_count; i++)
         t->k->release(t->dev, t->spare[i].shadow, t->spare[i].shadow_bytes);
     for (int i = 0; i < t->block_count; i++)

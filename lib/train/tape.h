@@ -31,10 +31,10 @@ struct dev *tape_dev(struct tape *t);
  * (its shape; absent: it is not trained). 0 or -1 (memory). */
 int tape_parameter(struct tape *t, struct arr w, struct arr grad);
 
-/* A low-rank addition to the matrix w: products with it get + x down^T up^T, down
+/* A low-rank addition to the matrix w: products with it get + scale (x down^T) up^T, down
  * [rank, in] and up [out, rank], which are parameters themselves (Hu et al., arXiv
  * 2106.09685). 0 or -1 (memory). */
-int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up);
+int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up, float scale);
 
 /* Keep only the input of each layer, and compute the layer again for its gradient: a
  * vlm_around. */
@@ -59,4 +59,6 @@ void tape_forget(struct tape *t);
 
 /* Bytes held now and at most: copies and shadows. */
 size_t tape_bytes(const struct tape *t, size_t *most);
+/* Bytes besides that were asked of the device and never used so far. */
+size_t tape_untouched(const struct tape *t);
 #endif

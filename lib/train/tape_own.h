@@ -11,6 +11,7 @@ enum op_kind {
     OP_GELU,
     OP_SILU,
     OP_ADD,
+    OP_SCALE,
     OP_GATHER,
     OP_SCATTER,
     OP_GATHER_MIX,
@@ -59,15 +60,23 @@ struct saved {
     struct range range;
 };
 
+/* Memory of copies; touched: at most used so far. What was never touched is not counted:
+ * on the CPU it costs nothing. */
 struct block {
     char *data;
-    size_t bytes, used;
+    size_t bytes, used, touched;
 };
 
 struct lora {
     const void *w;
     struct arr down, up;
-    struct arr low; /* f32 [rows so far at most, rank], with a shadow */
+    float scale;
+};
+
+/* Memory with a shadow that grows when it must. */
+struct room {
+    void *data;
+    size_t bytes;
 };
 
 enum { SAVES = 16 };
@@ -91,6 +100,7 @@ struct tape {
     int block_count, block_cap, block_now;
     struct lora *loras;
     int lora_count;
+    struct room low[2]; /* of all loras in turn: x down^T, and that times their scale */
     size_t bytes, most;
 };
 
@@ -115,8 +125,8 @@ void tape_back_to(struct tape *t, struct mark mark);
 /* New memory for as long as the operation is kept; absent if there is none (and the tape
  * has failed). */
 struct arr tape_take(struct tape *t, enum arr_type type, int rank, const int64_t *shape);
-/* f32 [rows, rank] for x down^T; absent without memory (the tape has failed). */
-struct arr tape_low(struct tape *t, struct lora *l, int64_t rows);
+/* f32 [rows, rank] in t->low[which]; absent without memory (the tape has failed). */
+struct arr tape_low(struct tape *t, int which, int64_t rows, int64_t rank);
 /* The array's contents as they are now. */
 struct arr tape_keep(struct tape *t, struct arr a);
 /* y was written; is it active from now on? */

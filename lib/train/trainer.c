@@ -21,29 +21,38 @@ struct trainer {
     struct features *features; /* [feature_count] of the batch's examples */
     int feature_count;
     struct arr x; /* the last hidden rows of the batch */
+    float scale;  /* 1 / temperature */
 };
 
 static int parameters_join(struct trainer *t)
 {
-    for (int i = 0; i < t->params.count; i++)
-        if (tape_parameter(t->tape, t->params.list[i].w, t->params.list[i].grad) < 0)
+    for (int i = 0; i < t->params.count; i++) {
+        const struct param *p = &t->params.list[i];
+        if (p->w.data && tape_parameter(t->tape, p->w, p->grad) < 0)
             return -1;
-    return 0;
+    }
+    return lora_join(&t->params, t->tape);
 }
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const char *device = o->device;
-    t->m = params_open(&t->params, dir, device,
-                       o->threads ? o->threads : processors_usable(), o->parts);
+    const struct param_options what = {.parts = o->parts,
+                                       .lora = o->lora,
+                                       .moments8 = o->moments8,
+                                       .kernels = o->kernels};
+    t->m = params_open(&t->params, dir, o->device,
+                       o->threads ? o->threads : processors_usable(), &what);
     if (!t->m)
         return -1;
     t->k = t->m->k;
     t->dev = t->m->dev;
+    t->scale = 1;
     t->head.k = t->k;
     t->head.dev = t->dev;
     if (!t->k->back)
         return fail(FAIL_REFUSED, "device \"%s\" does not train", t->k->name);
+    if (o->moments8 && !t->k->back->adamw8)
+        return fail(FAIL_REFUSED, "device \"%s\" has no 8-bit moments", t->k->name);
     if (!(t->tape = tape_open(t->k, t->dev)) || parameters_join(t) < 0)
         return -1;
     tape_recompute(t->tape, o->recompute);
@@ -166,6 +175,11 @@ int trainer_forward(struct trainer *t, const struct example *const *examples, in
     return status;
 }
 
+void trainer_temperature(struct trainer *t, double temperature)
+{
+    t->scale = (float)(1 / temperature);
+}
+
 int trainer_targets(const struct trainer *t)
 {
     return t->batch.targets.count;
@@ -173,7 +187,7 @@ int trainer_targets(const struct trainer *t)
 
 int trainer_logprobs(struct trainer *t, float *logprob, float *entropy)
 {
-    struct head_work work = {.logprob = logprob, .entropy = entropy};
+    struct head_work work = {.logprob = logprob, .entropy = entropy, .scale = t->scale};
     return head_run(&t->head, t->m, t->tape, t->x, t->batch.targets.items,
                     t->batch.targets.count, &work);
 }
@@ -181,8 +195,10 @@ int trainer_logprobs(struct trainer *t, float *logprob, float *entropy)
 int trainer_backward(struct trainer *t, const float *weight, const float *entropy_weight,
                      float *logprob)
 {
-    struct head_work work = {
-        .logprob = logprob, .weight = weight, .entropy_weight = entropy_weight};
+    struct head_work work = {.logprob = logprob,
+                             .weight = weight,
+                             .entropy_weight = entropy_weight,
+                             .scale = t->scale};
     int status = head_run(&t->head, t->m, t->tape, t->x, t->batch.targets.items,
                           t->batch.targets.count, &work);
     if (status == 0)
@@ -198,4 +214,14 @@ size_t trainer_bytes(const struct trainer *t)
     size_t most;
     tape_bytes(t->tape, &most);
     return most;
+}
+
+size_t trainer_kv_bytes(const struct trainer *t)
+{
+    return t->kv.k ? 2 * (size_t)t->kv.layers * t->kv.bytes : 0;
+}
+
+size_t trainer_untouched(const struct trainer *t)
+{
+    return tape_untouched(t->tape);
 }

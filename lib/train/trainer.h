@@ -16,10 +16,15 @@
 struct trainer;
 
 struct trainer_options {
-    const char *device; /* "auto" or "cpu" */
-    int threads;        /* 0: all */
-    unsigned parts;     /* trained: bits of 1 << PART_x */
-    bool recompute;     /* keep each layer's input only */
+    const char *device;            /* "auto" or "cpu" */
+    int threads;                   /* 0: all */
+    unsigned parts;                /* trained: bits of 1 << PART_x; 0 without pairs: nothing
+                                      is, the model just says log-probabilities (a
+                                      reference) */
+    bool recompute;                /* keep each layer's input only */
+    struct lora_options lora;      /* rank > 0: pairs are trained and parts is 0 */
+    const struct kernels *kernels; /* in place of the device's; NULL: none */
+    bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
 };
 
 /* NULL (class model, refused). */
@@ -39,7 +44,11 @@ int trainer_forward(struct trainer *t, const struct example *const *examples, in
 /* The micro-batch's target tokens, in order: examples, parts, ids. */
 int trainer_targets(const struct trainer *t);
 
-/* Log-probability of each target (temperature 1), and the entropy of its row where
+/* From here on log-probabilities and entropies are those of logits / temperature, as a
+ * sampler of that temperature has them, to the bit; gradients likewise. 1 at first. */
+void trainer_temperature(struct trainer *t, double temperature);
+
+/* Log-probability of each target, and the entropy of its row where
  * entropy is not NULL: the caller's [targets]. 0 or -1. */
 int trainer_logprobs(struct trainer *t, float *logprob, float *entropy);
 
@@ -51,4 +60,8 @@ int trainer_backward(struct trainer *t, const float *weight, const float *entrop
 
 /* Bytes of activations, copies and gradients of activations: now most. */
 size_t trainer_bytes(const struct trainer *t);
+/* Bytes besides that the device was asked for and that were never used. */
+size_t trainer_untouched(const struct trainer *t);
+/* Bytes of keys and values of the largest micro-batch so far, without their gradients. */
+size_t trainer_kv_bytes(const struct trainer *t);
 #endif

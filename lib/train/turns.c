@@ -2,43 +2,18 @@
  * of {"from","value"} with <image> where a picture stands. */
 #include "train/turns.h"
 #include "base/fail.h"
+#include "train/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A turn more behind the conversation's: one text part. 0 or -1. */
-static int turn_add(struct conversation *c, struct row *row, enum turn_role role,
-                    struct span text)
-{
-    struct turn *turns = realloc(c->turns, (size_t)(c->count + 1) * sizeof *turns);
-    struct turn_part *part = row_alloc(row, sizeof *part);
-    if (!turns) {
-        return fail_memory();
-    }
-    c->turns = turns;
-    if (!part)
-        return -1;
-    *part = (struct turn_part){.text = text};
-    turns[c->count++] = (struct turn){role, part, 1};
-    return 0;
-}
-
 static int decoded(struct row *row, struct span object, const char *key,
                    struct span *text)
 {
-    struct buf out = {0};
     struct span value = json_get(object, key);
     if (!value.s)
         return fail(FAIL_MISSING, "no \"%s\"", key);
-    int status = json_text(value, &out);
-    char *copy = status == 0 ? row_alloc(row, out.len + 1) : NULL;
-    if (copy && out.len)
-        memcpy(copy, out.data, out.len);
-    if (copy)
-        copy[out.len] = '\0';
-    *text = (struct span){copy, out.len};
-    buf_free(&out);
-    return copy ? 0 : fail_in("%s", key);
+    return messages_text(row, value, text) < 0 ? fail_in("%s", key) : 0;
 }
 
 /* Pictures, prompt, and the caption as the assistant's turn. */
@@ -63,7 +38,7 @@ static int read_caption(struct conversation *c, struct row *row,
     }
     if (!text.s)
         return fail(FAIL_MISSING, "no \"caption\" or \"text\"");
-    return turn_add(c, row, TURN_ASSISTANT, text);
+    return messages_add_text(c, row, TURN_ASSISTANT, text);
 }
 
 static int role_of(struct span from, enum turn_role *role)
@@ -114,13 +89,32 @@ static int read_value(struct turn *turn, struct row *row, struct span value,
     return 0;
 }
 
-static int read_conversations(struct conversation *c, struct row *row,
-                              const struct conversation_options *o)
+/* One element of the list as a turn behind the conversation's, which has room. */
+static int read_turn(struct conversation *c, struct row *row, struct span element,
+                     const struct turn_part *pictures, int count, int *next,
+                     const char *system)
 {
-    struct span list, element, from, value;
+    struct turn *turn = &c->turns[c->count];
+    struct span from, value;
+    if (decoded(row, element, "from", &from) < 0 ||
+        decoded(row, element, "value", &value) < 0 || role_of(from, &turn->role) < 0)
+        return -1;
+    if (system && turn->role == TURN_SYSTEM)
+        return fail(FAIL_REFUSED,
+                    "a system turn of the row's own: --system cannot apply");
+    if (read_value(turn, row, value, pictures, count, next) < 0)
+        return -1;
+    c->count++;
+    return 0;
+}
+
+int turns_conversations(struct conversation *c, struct row *row,
+                        const struct conversation_options *o)
+{
+    struct span list, element;
     struct turn_part *pictures = NULL;
     int count = 0, next = 0;
-    size_t at = 0, turns = 0;
+    size_t at = 0, turns = 1;
     *c = (struct conversation){0};
     if (row_array(row, "conversations", &list) < 0)
         return -1;
@@ -129,16 +123,16 @@ static int read_conversations(struct conversation *c, struct row *row,
     if (count < 0)
         return -1;
     while (json_each(list, &at, &element)) turns++;
-    if (!(c->turns = calloc(turns + 1, sizeof *c->turns)))
+    if (o->system && messages_add_text(c, row, TURN_SYSTEM, span_of(o->system)) < 0)
+        return -1;
+    struct turn *room = realloc(c->turns, turns * sizeof *room);
+    if (!room)
         return fail_memory();
-    for (at = 0; json_each(list, &at, &element); c->count++) {
-        struct turn *turn = &c->turns[c->count];
-        if (decoded(row, element, "from", &from) < 0 ||
-            decoded(row, element, "value", &value) < 0 ||
-            role_of(from, &turn->role) < 0 ||
-            read_value(turn, row, value, pictures, count, &next) < 0)
-            return fail_in("conversations[%d]", c->count);
-    }
+    c->turns = room;
+    at = 0;
+    for (int i = 0; json_each(list, &at, &element); i++)
+        if (read_turn(c, row, element, pictures, count, &next, o->system) < 0)
+            return fail_in("conversations[%d]", i);
     return next == count
                ? 0
                : fail(FAIL_TYPE, "%d pictures and %d <image> tags", count, next);
@@ -149,7 +143,7 @@ int turns_read(struct conversation *c, struct row *row, const struct example_opt
     struct conversation_options own = {
         .root = o->root, .system = o->system, .prompt = o->prompt};
     if (row_has(row, "conversations"))
-        return read_conversations(c, row, &own);
+        return turns_conversations(c, row, &own);
     if (row_has(row, "messages"))
         return conversation_read(c, row, &own);
     return read_caption(c, row, &own);

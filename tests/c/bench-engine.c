@@ -69,7 +69,8 @@ int main(int argc, char *argv[])
     if (argc != 3)
         return fprintf(stderr, "usage: bench-engine DIR THREADS\n"), 2;
     int threads = atoi(argv[2]);
-    struct engine_options options = {"cpu", threads, 2048, 1};
+    struct engine_options options = {
+        .device = "cpu", .threads = threads, .ctx = 2048, .max_batch = 1};
     struct engine *e = engine_open(argv[1], &options);
     if (!e)
         return fprintf(stderr, "bench-engine: cannot open %s\n", argv[1]), 1;

@@ -3,16 +3,16 @@
  * Usage: bench-judge DIR THREADS [CAPTIONS]. Prints JSON. The work is 8 captions of 500
  * tokens, each with 5 questions (question and options: 60 tokens) in 4 orders, answered
  * by letter. Shared: one model_score_all() a caption. Unshared: the same prompts one by
- * one through model_score(), 4 of them in flight, so that passes are full here too.
+ * one through model_score(), 4 of them in flight, so that passes are full here too, with
+ * a model that shares nothing between requests.
  * CAPTIONS (2) of the 8 are measured, one after the other; of each, all 20 prompts shared
  * and, since every prompt costs the same there, the first 4 unshared. Both must give the
  * same bits. */
 #include "base/fail.h"
 #include "machine.h"
-#include "model/model.h"
+#include "words.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
 enum {
     CAPTION = 500,
@@ -38,40 +38,9 @@ struct judged {
 static const struct span letters[OPTIONS] = {{"A", 1}, {"B", 1}, {"C", 1}, {"D", 1}};
 static const bool ends[OPTIONS];
 
-static void die(const char *why)
-{
-    fprintf(stderr, "bench-judge: %s\n", why);
-    exit(1);
-}
-
 static struct request request_of(const struct turn *turn)
 {
     return (struct request){.turns = turn, .count = 1, .n = 1};
-}
-
-/* Tokens of a prompt with this text. */
-static int tokens_of(struct model *m, struct span text)
-{
-    struct turn_part part = {.text = text};
-    struct turn turn = {TURN_USER, &part, 1};
-    struct request r = request_of(&turn);
-    struct request_plan plan;
-    if (model_plan(m, &r, &plan) < 0)
-        die(fail_text());
-    free(plan.pictures);
-    return plan.prompt_tokens;
-}
-
-/* Append words until the prompt has `more` tokens more than it had. */
-static void add_words(struct model *m, struct buf *text, int more, unsigned seed)
-{
-    static const char *const words[] = {" red", " the",  " circle", " small", " solid",
-                                        " top", " left", " is",     " There"};
-    int want = tokens_of(m, (struct span){text->data, text->len}) + more;
-    while (tokens_of(m, (struct span){text->data, text->len}) < want) {
-        seed = seed * 1664525 + 1013904223;
-        buf_text(text, words[(seed >> 16) % 9]);
-    }
 }
 
 /* Prompt `order` of question `q` about a caption: options shifted. */
@@ -82,21 +51,21 @@ static void fill(struct judged *j, struct model *m, struct span caption, int q, 
     j->text.len = 0;
     buf_text(&j->text, "Caption:");
     buf_add(&j->text, caption.s, caption.n);
-    int before = tokens_of(m, (struct span){j->text.data, j->text.len});
+    int before = words_tokens(m, (struct span){j->text.data, j->text.len});
     buf_text(&j->text, "\n\nQuestion:");
-    add_words(m, &j->text, 15, (unsigned)q);
+    words_add(m, &j->text, 15, (unsigned)q);
     for (int i = 0; i < OPTIONS; i++) {
         int option = (i + order) % OPTIONS;
         buf_print(&j->text, "\n%c)", 'A' + i);
         buf_text(&options[i], "");
-        add_words(m, &options[i], 6, (unsigned)(100 * q + option));
+        words_add(m, &options[i], 6, (unsigned)(100 * q + option));
         buf_add(&j->text, options[i].data, options[i].len);
         buf_free(&options[i]);
     }
     buf_text(&j->text, "\nLetter:");
-    int tokens = tokens_of(m, (struct span){j->text.data, j->text.len}) - before;
+    int tokens = words_tokens(m, (struct span){j->text.data, j->text.len}) - before;
     if (buf_ok(&j->text) < 0 || tokens > QUESTION)
-        die("a question is too long");
+        words_die("a question is too long");
     j->part = (struct turn_part){.text = {j->text.data, j->text.len}};
     j->turn = (struct turn){TURN_USER, &j->part, 1};
 }
@@ -110,7 +79,7 @@ static double score_shared(struct model *m, struct judged *judged)
                                        judged[i].shared};
     double start = machine_now();
     if (model_score_all(m, &r, items, PROMPTS) != 0)
-        die(fail_text());
+        words_die(fail_text());
     return machine_now() - start;
 }
 
@@ -119,7 +88,7 @@ static void *score_one(void *context)
     struct judged *j = context;
     struct request r = request_of(&j->turn);
     if (model_score(j->model, &r, letters, ends, OPTIONS, j->alone) != 0)
-        die(fail_text());
+        words_die(fail_text());
     return NULL;
 }
 
@@ -128,7 +97,7 @@ static double score_alone(struct judged *judged)
     double start = machine_now();
     for (int i = 0; i < SAMPLE; i++)
         if (pthread_create(&judged[i].thread, NULL, score_one, &judged[i]) != 0)
-            die("no thread");
+            words_die("no thread");
     for (int i = 0; i < SAMPLE; i++) pthread_join(judged[i].thread, NULL);
     return machine_now() - start;
 }
@@ -141,21 +110,24 @@ int main(int argc, char *argv[])
     struct model_options options = {
         .device = "cpu", .threads = atoi(argv[2]), .ctx = 2048};
     struct model *m = model_open(argv[1], &options);
-    if (!m)
-        die(fail_text());
+    options.unshared = true;
+    struct model *unshared = m ? model_open(argv[1], &options) : NULL;
+    if (!unshared)
+        words_die(fail_text());
     struct judged *judged = calloc(PROMPTS, sizeof *judged);
     double shared[CAPTIONS_MAX], alone[CAPTIONS_MAX], ratio[CAPTIONS_MAX];
     int prompt = 0;
     if (!judged)
-        die("out of memory");
+        words_die("out of memory");
     for (int c = 0; c < captions; c++) {
         struct buf caption = {0};
         buf_text(&caption, "");
-        add_words(m, &caption, CAPTION, (unsigned)c + 7);
+        words_add(m, &caption, CAPTION, (unsigned)c + 7);
         for (int i = 0; i < PROMPTS; i++)
             fill(&judged[i], m, (struct span){caption.data, caption.len}, i / ORDERS,
                  i % ORDERS);
-        prompt = tokens_of(m, judged[0].part.text);
+        prompt = words_tokens(m, judged[0].part.text);
+        for (int i = 0; i < PROMPTS; i++) judged[i].model = unshared;
         if (c == 0)
             score_one(&judged[0]); /* pages in the weights */
         shared[c] = PROMPTS / score_shared(m, judged);
@@ -163,7 +135,7 @@ int main(int argc, char *argv[])
         ratio[c] = shared[c] / alone[c];
         for (int i = 0; i < SAMPLE; i++)
             if (memcmp(judged[i].shared, judged[i].alone, sizeof judged[i].alone) != 0)
-                die("shared and unshared differ");
+                words_die("shared and unshared differ");
         buf_free(&caption);
     }
     printf("{\"threads\":%s,\"captions\":%d,\"prompts\":%d,\"sample\":%d,"
@@ -174,5 +146,6 @@ int main(int argc, char *argv[])
     for (int i = 0; i < PROMPTS; i++) buf_free(&judged[i].text);
     free(judged);
     model_close(m);
+    model_close(unshared);
     return 0;
 }

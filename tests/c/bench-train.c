@@ -6,7 +6,7 @@
  * Usage: bench-train FOLDER THREADS [STEPS [8M|107M|group]] (models are made in FOLDER)
  */
 #include "base/fail.h"
-#include "engine/random_weights.h"
+#include "decoder.h"
 #include "machine.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
@@ -21,12 +21,9 @@
 
 struct shape {
     const char *name;
-    int hidden, layers, heads, kv_heads, mlp, vocab;
+    const struct decoder_shape *sizes;
 };
-static const struct shape shapes[] = {
-    {"8M", 256, 4, 4, 2, 1024, 8192},
-    {"107M", 768, 12, 12, 4, 2304, 16384},
-};
+static const struct shape shapes[] = {{"8M", &decoder_8m}, {"107M", &decoder_107m}};
 
 static void die(const char *what)
 {
@@ -36,25 +33,8 @@ static void die(const char *what)
 
 static void model_make(const char *dir, const struct shape *s)
 {
-    char path[512];
     mkdir(dir, 0755);
-    snprintf(path, sizeof path, "%s/config.json", dir);
-    FILE *f = fopen(path, "w");
-    if (!f)
-        die(path);
-    fprintf(f,
-            "{\"architectures\":[\"Qwen3ForCausalLM\"],\"model_type\":\"qwen3\","
-            "\"head_dim\":64,\"hidden_size\":%d,\"intermediate_size\":%d,"
-            "\"num_hidden_layers\":%d,\"num_attention_heads\":%d,"
-            "\"num_key_value_heads\":%d,\"hidden_act\":\"silu\",\"rms_norm_eps\":1e-6,"
-            "\"rope_theta\":10000,\"vocab_size\":%d,\"max_position_embeddings\":4096,"
-            "\"tie_word_embeddings\":false,\"attention_bias\":false}",
-            s->hidden, s->mlp, s->layers, s->heads, s->kv_heads, s->vocab);
-    fclose(f);
-    struct random_weights how = {.seed = 1, .deviation = 0.02, .type = ARR_F32};
-    snprintf(path, sizeof path, "%s/model.safetensors", dir);
-    unlink(path);
-    if (random_weights_write(dir, &how) < 0)
+    if (decoder_make(dir, s->sizes) < 0)
         die(dir);
 }
 
@@ -165,24 +145,26 @@ static void decoder(const char *folder, const struct shape *s, int threads, int 
     struct example *list[8];
     snprintf(dir, sizeof dir, "%s/%s", folder, s->name);
     model_make(dir, s);
-    for (int i = 0; i < 8; i++) list[i] = text(1, 1, 255, s->vocab);
+    for (int i = 0; i < 8; i++) list[i] = text(1, 1, 255, s->sizes->vocab);
     struct trainer *t = opened(dir, threads, false);
     double rate = sgemm_rate(threads), took = best_step(t, list, 8, steps);
     double again = sgemm_rate(threads), n = multiplying(t, trainer_params(t));
     rate = again > rate ? again : rate;
     size_t bytes = trainer_bytes(t);
-    int64_t all = trainer_params(t)->elements;
+    int64_t all = trainer_params(t)->elements; /* and a gradient and two moments each */
+    double held = 4.0 * (double)(all + 3 * trainer_params(t)->trained);
     trainer_close(t);
     t = opened(dir, threads, true);
     double slow = best_step(t, list, 8, steps);
     size_t lean = trainer_bytes(t);
     trainer_close(t);
     printf("{\"train\":\"%s\",\"threads\":%d,\"parameters\":%lld,\"tokens_s\":%.0f,"
-           "\"of_sgemm\":%.3f,\"recompute_time\":%.3f,\"bytes_per_token\":%.0f,"
+           "\"of_sgemm\":%.3f,\"recompute_time\":%.3f,\"bytes_per_parameter\":%.1f,"
+           "\"bytes_per_token\":%.0f,"
            "\"recompute_bytes_per_token\":%.0f}\n",
            s->name, threads, (long long)all, 2048 / took,
-           rate > 0 ? 6 * n * 2048 / took / rate : 0, slow / took, (double)bytes / 2048,
-           (double)lean / 2048);
+           rate > 0 ? 6 * n * 2048 / took / rate : 0, slow / took, held / (double)all,
+           (double)bytes / 2048, (double)lean / 2048);
     fflush(stdout);
     for (int i = 0; i < 8; i++) text_free(list[i]);
 }
@@ -191,9 +173,9 @@ static void decoder(const char *folder, const struct shape *s, int threads, int 
 static void groups(const char *folder, int threads, int steps)
 {
     char dir[400];
-    struct example *tree = text(900, 8, 500, shapes[0].vocab), *alone[8];
+    struct example *tree = text(900, 8, 500, shapes[0].sizes->vocab), *alone[8];
     snprintf(dir, sizeof dir, "%s/%s", folder, shapes[0].name);
-    for (int i = 0; i < 8; i++) alone[i] = text(900, 1, 500, shapes[0].vocab);
+    for (int i = 0; i < 8; i++) alone[i] = text(900, 1, 500, shapes[0].sizes->vocab);
     struct trainer *t = opened(dir, threads, false);
     double shared = best_step(t, &tree, 1, steps), apart = best_step(t, alone, 8, steps);
     printf("{\"train\":\"group\",\"threads\":%d,\"shared_prefix\":%.2f}\n", threads,

@@ -30,7 +30,8 @@ static struct engine *open_model(const char *model, int threads, int max_batch, 
     char relative[256];
     snprintf(relative, sizeof relative, "goldens/models/%s", model);
     const char *dir = golden_path(relative);
-    struct engine_options o = {"cpu", threads, ctx, max_batch};
+    struct engine_options o = {
+        .device = "cpu", .threads = threads, .ctx = ctx, .max_batch = max_batch};
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     CHECK(e, "%s: %s", relative, dir ? fail_text() : "no reference data");
     return e;

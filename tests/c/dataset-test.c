@@ -3,6 +3,7 @@
 #include "check.h"
 #include "train/dataset.h"
 #include "train/lr.h"
+#include "train/pack.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -93,10 +94,36 @@ static void rates_follow_their_formulas(void)
     CHECK(lr_kind(&lr.kind, "step") < 0, "an unknown schedule");
 }
 
+/* Every sequence is in a bin, no bin of several is over its length, and there are fewer
+ * bins than in order. */
+static void packs_are_full_and_never_over(void)
+{
+    int tokens[ROWS], bin[ROWS], order[ROWS], sum[ROWS] = {0}, in[ROWS] = {0};
+    int all = 0;
+    for (int i = 0; i < ROWS; i++) tokens[i] = 10 + i * 7919 % 390;
+    tokens[17] = 900;
+    for (int i = 0; i < ROWS; i++) all += tokens[i];
+    int bins = pack_fit(tokens, ROWS, 512, bin);
+    CHECK(bins > 0 && bins < pack_in_order(tokens, ROWS, 512, order), "%d bins", bins);
+    for (int i = 0; i < ROWS; i++) {
+        CHECK(bin[i] >= 0 && bin[i] < bins, "row %d in bin %d", i, bin[i]);
+        sum[bin[i]] += tokens[i];
+        in[bin[i]]++;
+    }
+    for (int i = 0; i < bins; i++)
+        CHECK(sum[i] <= 512 || in[i] == 1, "bin %d: %d tokens", i, sum[i]);
+    CHECK(bins <= (all + 511) / 512 * 102 / 100 + 1, "%d bins for %d tokens", bins, all);
+    for (int i = 1; i < ROWS; i++)
+        CHECK(order[i] == order[i - 1] || order[i] == order[i - 1] + 1, "out of order");
+    CHECK(pack_fit(tokens, 0, 512, bin) == 0, "nothing");
+    CHECK(pack_fit(tokens, 1, 1, bin) == 1 && bin[0] == 0, "one that is too long");
+}
+
 int main(void)
 {
     CASE(an_order_is_a_permutation_of_seed_and_epoch);
     CASE(batches_fill_the_budget_and_no_more);
+    CASE(packs_are_full_and_never_over);
     CASE(rates_follow_their_formulas);
     return check_end();
 }

@@ -110,7 +110,7 @@ static void check_greedy(struct engine *e, const struct engine_prompt *prompt,
 static void logits_and_replies_are_the_reference_s(void)
 {
     for (size_t f = 0; f < 2; f++) {
-        struct engine_options o = {"cpu", 2, 0, 2};
+        struct engine_options o = {.device = "cpu", .threads = 2, .max_batch = 2};
         struct engine *e = engine_open(path_of(files[f]), &o);
         NEED(e, "%s", fail_text());
         char logits[64];
@@ -144,8 +144,27 @@ static void logits_and_replies_are_the_reference_s(void)
     }
 }
 
-/* The file with `from` replaced by `to` of the same length, everywhere; it must be
- * refused by the engine, the tokenizer or the chat format, with these words. */
+/* A file that the engine, the tokenizer or the chat format must refuse with these words.
+ */
+static void check_file(const char *path, const char *why)
+{
+    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 64, .max_batch = 1};
+    struct engine *e = engine_open(path, &o);
+    struct tokenizer *t = e ? tokenizer_open(path) : NULL;
+    struct chat *chat = t ? chat_open(path, NULL) : NULL;
+    if (why)
+        CHECK(!chat && fail_kind() == FAIL_MODEL && strstr(fail_text(), why) &&
+                  strstr(fail_text(), path),
+              "\"%s\": %s", why, chat ? "read" : fail_text());
+    else
+        CHECK(chat, "%s", fail_text());
+    chat_close(chat);
+    if (t)
+        tokenizer_close(t);
+    engine_close(e);
+}
+
+/* The file with `from` replaced by `to` of the same length, everywhere. */
 static void check_refused(const char *from, const char *to, const char *why)
 {
     const char *path = "build/data/changed.gguf";
@@ -158,17 +177,104 @@ static void check_refused(const char *from, const char *to, const char *why)
     FILE *f = fopen(path, "wb");
     NEED(f && fwrite(file, 1, size, f) == size && fclose(f) == 0, "%s", path);
     free(file);
-    struct engine_options o = {"cpu", 1, 64, 1};
-    struct engine *e = engine_open(path, &o);
-    struct tokenizer *t = e ? tokenizer_open(path) : NULL;
-    struct chat *chat = t ? chat_open(path, NULL) : NULL;
-    CHECK(found > 0 && strlen(to) == n && !chat && fail_kind() == FAIL_MODEL &&
-              strstr(fail_text(), why) && strstr(fail_text(), path),
-          "\"%s\": %s", why, chat ? "read" : fail_text());
-    chat_close(chat);
-    if (t)
-        tokenizer_close(t);
-    engine_close(e);
+    CHECK(found > 0 && strlen(to) == n, "\"%s\" is not there", from);
+    check_file(path, why);
+}
+
+enum value { U32 = 4, F32 = 6, BOOL = 7, TEXT = 8, ARRAY_U32 = 9 };
+
+static void put_key(struct buf *out, const char *key, uint32_t type)
+{
+    uint64_t n = strlen(key);
+    buf_add(out, &n, 8);
+    buf_add(out, key, n);
+    buf_add(out, &type, 4);
+}
+
+static void put_value(struct buf *out, const char *key, enum value type, double number)
+{
+    uint64_t one = 1;
+    uint32_t u = (uint32_t)number, element = U32;
+    float f = (float)number;
+    put_key(out, key, type);
+    if (type == ARRAY_U32) {
+        buf_add(out, &element, 4);
+        buf_add(out, &one, 8);
+    }
+    if (type == TEXT) {
+        buf_add(out, &one, 8);
+        buf_char(out, 'x');
+    } else if (type == BOOL) {
+        buf_char(out, (char)u);
+    } else {
+        buf_add(out, type == F32 ? (const void *)&f : &u, 4);
+    }
+}
+
+/* The file with one more key, in place of one that is there (its last letter is changed
+ * then), and a text that keeps the data aligned. */
+static void check_key(const char *key, enum value type, double number, const char *why)
+{
+    enum { COUNT_AT = 16, KEYS_AT = 24, ALIGNMENT = 32 };
+    const char *path = "build/data/changed.gguf";
+    size_t size, n = strlen(key);
+    uint64_t count, fill;
+    struct buf more = {0};
+    char *file = golden_file(path_of("tiny_mixed.gguf"), &size);
+    NEED(file, "no reference data");
+    char *old = memmem(file, size, key, n);
+    if (old)
+        old[n - 1] = 'X';
+    memcpy(&count, file + COUNT_AT, 8);
+    count += 2;
+    memcpy(file + COUNT_AT, &count, 8);
+    put_value(&more, key, type, number);
+    put_key(&more, "fill", TEXT);
+    fill = (ALIGNMENT - (more.len + 8) % ALIGNMENT) % ALIGNMENT;
+    buf_add(&more, &fill, 8);
+    for (uint64_t i = 0; i < fill; i++) buf_char(&more, '.');
+    FILE *f = fopen(path, "wb");
+    NEED(f && fwrite(file, 1, KEYS_AT, f) == KEYS_AT &&
+             fwrite(more.data, 1, more.len, f) == more.len &&
+             fwrite(file + KEYS_AT, 1, size - KEYS_AT, f) == size - KEYS_AT &&
+             fclose(f) == 0,
+         "%s", path);
+    free(file);
+    buf_free(&more);
+    check_file(path, why);
+}
+
+static void keys_that_change_a_result_are_heeded(void)
+{
+    static const struct {
+        const char *key;
+        enum value type;
+        double number;
+        const char *why; /* NULL: it changes nothing */
+    } cases[] = {
+        {"qwen3.rope.scaling.factor", F32, 4, "rope.scaling.factor is not supported"},
+        {"qwen3.rope.scaling.factor", F32, 1, NULL},
+        {"qwen3.rope.scale_linear", F32, 2, "rope.scale_linear is not supported"},
+        {"qwen3.rope.scaling.type", TEXT, 0, "rope.scaling.type \"x\" is not supported"},
+        {"qwen3.rope.scaling.type", U32, 1, "rope.scaling.type is no text"},
+        {"qwen3.logit_scale", F32, 0.5, "logit_scale is not supported"},
+        {"qwen3.attention.scale", F32, 0.5, "attention.scale is not supported"},
+        {"qwen3.attention.causal", BOOL, 0, "attention.causal is not supported"},
+        {"qwen3.attention.causal", U32, 0, "attention.causal is not supported"},
+        {"qwen3.attention.causal", BOOL, 1, NULL},
+        {"qwen3.expert_count", U32, 8, "expert_count is not supported"},
+        {"qwen3.expert_count", U32, 0, NULL},
+        {"qwen3.attention.sliding_window", U32, 16, "sliding_window is not supported"},
+        {"qwen3.attention.sliding_window", U32, 0, NULL},
+        {"qwen3.attention.head_count", ARRAY_U32, 4, "head_count is no integer"},
+        {"qwen3.block_count", TEXT, 0, "block_count is no integer"},
+        {"tokenizer.ggml.eos_token_id", TEXT, 0, "eos_token_id is no integer"},
+        {"tokenizer.ggml.merges", ARRAY_U32, 1, "merges is no list of texts"},
+        {"tokenizer.ggml.tokens", ARRAY_U32, 1, "token_type is not"},
+        {"tokenizer.ggml.pre", U32, 1, "pre is missing"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_key(cases[i].key, cases[i].type, cases[i].number, cases[i].why);
 }
 
 static void what_is_not_done_is_named(void)
@@ -205,5 +311,6 @@ int main(void)
     check_report("and_in_plain_c");
     unsetenv("CAPMILL_ISA");
     CASE(what_is_not_done_is_named);
+    CASE(keys_that_change_a_result_are_heeded);
     return check_end();
 }

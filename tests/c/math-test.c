@@ -168,6 +168,10 @@ static const struct pair {
     {"$\\text{(B)}$", "$b$", true, "in any case, dressed or not"},
     {"$N/A$", "$\\text{N/A}$", true, "a word with a slash"},
     {"$\\text{dog}$", "$\\text{cat}$", false, "another word"},
+    {"$16$", "$\\text{16}$", true, "a number is one in a text as well"},
+    {"$\\frac{4}{5}$", "$\\mathbf{4/5}$", true, "likewise"},
+    {"$1234$", "$\\text{1,234}$", true, "likewise"},
+    {"$5$", "$\\text{10-5}$", false, "a sum is not"},
     /* Where the answer is */
     {"$4$", "First $3$, then $4$", true, "the last formula"},
     {"$4$", "The final answer is $4$. I hope it is correct. $5$", true, "a lead-in wins"},
@@ -180,6 +184,12 @@ static const struct pair {
     {"$\\frac{21.0}{4.5}$", "$14:3$", true, "likewise"},
     {"$2\\sqrt3$", "$12^{0.5}$", true, "an exponent of 0.5 is a half"},
     {"$x \\le 0$", "$x \\le 0.0$", true, "zero is zero"},
+    {"$x \\le 0$", "$x - 0 \\le 0$", true, "likewise"},
+    {"$410000000$", "$4.1 \\times 10^8$", true, "4.1e8 is that, in doubles it is not"},
+    {"$\\frac{17}{5}$", "$\\frac{17.0}{5}$", true, "decimals are exact here"},
+    {"$42.52$", "$\\text{42.52}$", true, "a decimal in a text: there a symbol"},
+    {"$\\{5, 16\\}$", "$\\lbrace 16, 5 \\rbrace$", true,
+     "braces by name: not read there"},
     {"$I^2$", "$-1$", true, "the imaginary unit: no reason for the reference's no"},
     {"$\\{1,2,3\\}\\cap\\{2,3,4\\}$", "$\\{2,3\\}$", true, "nor here"},
     /* ... and here the reference is right: calculus is compared as it is written */

@@ -35,7 +35,7 @@ static const struct {
     {"mmstar", "MMStar", "choice", "math", PRESET_ROW, 0},
     {"mmmu", "MMMU", "choice", "math", PRESET_ROW, 0},
     {"charxiv", "CharXiv", "relaxed", "chart", PRESET_NONE, 0},
-    {"chartqa-pro", "ChartQA-Pro", "relaxed", "chart", PRESET_NONE, 0},
+    {"chartqa-pro", "ChartQA-Pro", "items", "chart", PRESET_NONE, 0},
     {"mmmu-pro", "MMMU-Pro", "choice", "math", PRESET_ROW, 0},
     {"seed", "SEED", "choice", "math", PRESET_ROW, 0},
     {"mathverse", "MathVerse", "math", "math", PRESET_ROW, 0},

@@ -231,7 +231,7 @@ static void three_steps_end_in_the_references_weights(void)
             double loss = sft_backward(t, &e, NULL);
             double norm =
                 optimizer_step(p, trainer_kernels(t), trainer_dev(t), &o, s + 1, 1e-3, 1);
-            CHECK(fabs(loss - expected) <= 1e-4 * expected,
+            CHECK(fabs(loss - expected) <= 1e-5 * expected,
                   "step %d: loss %.9g, not %.9g", s, loss, expected);
             CHECK(fabs(norm - size) <= 1e-3 * size, "step %d: norm %.9g, not %.9g", s,
                   norm, size);

@@ -10,7 +10,7 @@
 
 static struct engine *open_dir(void)
 {
-    struct engine_options o = {"cpu", 1, 256, 2};
+    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 256, .max_batch = 2};
     return engine_open(folder, &o);
 }
 

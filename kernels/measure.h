@@ -1,0 +1,14 @@
+/* measure.h: a device that computes nothing and has no memory: it counts what a program
+ * would take. Run on it, code says exactly what it will need elsewhere.
+ */
+#ifndef MEASURE_H
+#define MEASURE_H
+#include "kernels.h"
+
+/* alloc() gives addresses that nothing lies at; download() gives zeros; sum_squares()
+ * gives 1. Not to be had by a device's name. */
+const struct kernels *measure_kernels(void);
+
+/* Bytes held now, and at most so far. */
+size_t measure_bytes(const struct dev *d, size_t *most);
+#endif

@@ -1,0 +1,125 @@
+/* folder.c: see folder.h. */
+#include "base/folder.h"
+#include "base/fail.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int path_join(char path[PATH_MAX], const char *dir, const char *name)
+{
+    return snprintf(path, PATH_MAX, "%s/%s", dir, name) < PATH_MAX
+               ? 0
+               : fail(FAIL_MODEL, "%s: path too long", dir);
+}
+
+int path_failed(const char *path)
+{
+    return fail(errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? FAIL_REFUSED
+                                                                     : FAIL_MODEL,
+                "%s: %s", path, strerror(errno));
+}
+
+int folder_make(const char *path, unsigned mode)
+{
+    return mkdir(path, mode) < 0 && errno != EEXIST ? path_failed(path) : 0;
+}
+
+int folder_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return path_failed(path);
+    int status = fsync(fd) < 0 ? path_failed(path) : 0;
+    close(fd);
+    return status;
+}
+
+void folder_remove(const char *path)
+{
+    struct dirent *entry;
+    char inside[PATH_MAX];
+    DIR *dir = opendir(path);
+    while (dir && (entry = readdir(dir))) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            path_join(inside, path, entry->d_name) < 0)
+            continue;
+        if (unlink(inside) < 0 && (errno == EISDIR || errno == EPERM))
+            folder_remove(inside);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+int folder_put(const char *folder, const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return rename(folder, path) < 0 ? path_failed(path) : 0;
+    if (renameat2(AT_FDCWD, folder, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
+        if (unlink(folder) < 0) /* what was at path */
+            folder_remove(folder);
+        return 0;
+    }
+    /* a file system that cannot exchange: for a moment there is neither */
+    if (unlink(path) < 0)
+        folder_remove(path);
+    return rename(folder, path) < 0 ? path_failed(path) : 0;
+}
+
+int folder_lock(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return path_failed(path);
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+        close(fd);
+        return fail(FAIL_REFUSED, "%s: another run is at work there", path);
+    }
+    return fd;
+}
+
+int bytes_write(const char *path, const void *bytes, size_t n)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return path_failed(path);
+    size_t at = 0;
+    int status = 0;
+    while (status == 0 && at < n) {
+        ssize_t wrote = write(fd, (const char *)bytes + at, n - at);
+        if (wrote < 0 && errno != EINTR)
+            status = path_failed(path);
+        at += wrote > 0 ? (size_t)wrote : 0;
+    }
+    if (status == 0 && fsync(fd) < 0)
+        status = path_failed(path);
+    if (close(fd) < 0 && status == 0)
+        status = path_failed(path);
+    return status;
+}
+
+char *bytes_read(const char *path, size_t *n)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    char *bytes = NULL;
+    *n = 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 && (bytes = malloc((size_t)st.st_size + 1))) {
+        ssize_t got;
+        while (*n < (size_t)st.st_size &&
+               (got = read(fd, bytes + *n, (size_t)st.st_size - *n)) > 0)
+            *n += (size_t)got;
+        bytes[*n] = '\0';
+    }
+    if (fd >= 0)
+        close(fd);
+    return bytes;
+}

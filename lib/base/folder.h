@@ -1,0 +1,38 @@
+/* folder.h: files and folders on a disk: whole ones, and brought there for good. */
+#ifndef FOLDER_H
+#define FOLDER_H
+#include <limits.h>
+#include <stddef.h>
+
+/* DIR/NAME. 0, or -1 (class model): too long. */
+int path_join(char path[PATH_MAX], const char *dir, const char *name);
+
+/* "path: strerror(errno)", of class refused where a disk is full, else model. Returns -1.
+ */
+int path_failed(const char *path);
+
+/* Make a folder, unless it is there. 0 or -1. */
+int folder_make(const char *path, unsigned mode);
+
+/* What was written to a folder is on the disk. 0 or -1. */
+int folder_sync(const char *path);
+
+/* Remove a folder and all in it; symbolic links in it, not what they lead to. Quietly:
+ * what cannot be removed stays. */
+void folder_remove(const char *path);
+
+/* Let a folder take the place of what is at path: a folder, a link or nothing, which is
+ * removed; readers find the old one or the new one. 0 or -1. */
+int folder_put(const char *folder, const char *path);
+
+/* Keep other runs out of a folder for as long as the descriptor that comes back is open.
+ * -1 (refused): another run is at work there. (A file system that knows no locks keeps
+ * nobody out.) */
+int folder_lock(const char *path);
+
+/* A new file of n bytes, brought to the disk. 0 or -1. */
+int bytes_write(const char *path, const void *bytes, size_t n);
+
+/* A whole file, n bytes and a NUL behind them; NULL with errno. free() it. */
+char *bytes_read(const char *path, size_t *n);
+#endif

@@ -1,0 +1,360 @@
+/* policy.c: see policy.h. */
+#include "train/policy.h"
+#include "base/buf.h"
+#include "base/fail.h"
+#include "base/folder.h"
+#include "base/mapping.h"
+#include "base/version.h"
+#include "engine/weights.h"
+#include "train/model_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { POLICY_KEEP = 3 };
+
+struct policy {
+    char *path, *folder; /* POLICY, POLICY.d */
+    char *target;        /* POLICY.d as POLICY's link calls it */
+    char *work, *checkpoints;
+    char *base;
+    bool apart; /* WORK is not POLICY.d */
+    int keep, lock;
+    int64_t held; /* a checkpoint's version, or -1 */
+    char hash[33];
+};
+
+/* -- Opening --------------------------------------------------------------------------
+ */
+
+static char *text(const char *format, const char *a, const char *b)
+{
+    struct buf out = {0};
+    buf_print(&out, format, a, b);
+    return (char *)(uintptr_t)buf_string(&out);
+}
+
+/* POLICY may be missing, or a link to a version; all else is not ours to replace. */
+static int check_path(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : path_failed(path);
+    if (S_ISLNK(st.st_mode) && version_linked(path) >= 0)
+        return 0;
+    return fail(FAIL_REFUSED, "%s: is there, and no link to a policy's version", path);
+}
+
+/* Is there room in memory for all versions that stay, and one that is written? */
+static bool memory_has_room(const struct policy *y, int64_t elements)
+{
+    struct statvfs fs;
+    if (statvfs("/dev/shm", &fs) < 0 || access("/dev/shm", W_OK) < 0)
+        return false;
+    /* those that a checkpoint holds stay as well */
+    double needed = 4.0 * (double)elements * (2 * y->keep + 1);
+    return needed < 0.5 * (double)fs.f_bavail * (double)fs.f_frsize;
+}
+
+/* The work folder: one of our own below dir, named by the policy's place. */
+static int open_work(struct policy *y, const char *dir)
+{
+    struct stat st;
+    char name[64];
+    char *real = realpath(y->folder, NULL);
+    if (!real)
+        return path_failed(y->folder);
+    XXH128_hash_t h = XXH3_128bits(real, strlen(real));
+    free(real);
+    snprintf(name, sizeof name, "capmill-%lu-%016llx", (unsigned long)geteuid(),
+             (unsigned long long)h.low64);
+    if (!(y->work = text("%s/%s", dir, name)))
+        return fail_memory();
+    /* anybody may write to /dev/shm: a folder put there by another user is not used */
+    if (folder_make(y->work, 0700) < 0)
+        return -1;
+    if (lstat(y->work, &st) < 0)
+        return path_failed(y->work);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+        return fail(FAIL_REFUSED, "%s: not a folder of this user", y->work);
+    char *whole = realpath(y->work, NULL); /* links to it work from everywhere */
+    if (!whole)
+        return path_failed(y->work);
+    free(y->work);
+    y->work = whole;
+    y->apart = true;
+    return 0;
+}
+
+static int open_folders(struct policy *y, const struct policy_options *o,
+                        const struct params *p)
+{
+    const char *slash = strrchr(o->path, '/');
+    y->path = text("%s%s", o->path, "");
+    y->base = text("%s%s", o->base, "");
+    y->folder = text("%s%s", o->path, ".d");
+    y->target = text("%s%s", slash ? slash + 1 : o->path, ".d");
+    y->checkpoints = text("%s%s", o->path, ".d/checkpoints");
+    if (!y->path || !y->base || !y->folder || !y->target || !y->checkpoints)
+        return fail_memory();
+    if (y->path[0] == '\0' || (slash && !slash[1]))
+        return fail(FAIL_REFUSED, "\"%s\" does not name a policy", o->path);
+    if (check_path(y->path) < 0 || folder_make(y->folder, 0777) < 0)
+        return -1;
+    if ((y->lock = folder_lock(y->folder)) < 0 || folder_make(y->checkpoints, 0777) < 0)
+        return -1;
+    if (o->work)
+        return folder_make(o->work, 0777) < 0 ? -1 : open_work(y, o->work);
+    if (memory_has_room(y, p->elements))
+        return open_work(y, "/dev/shm");
+    return (y->work = strdup(y->folder)) ? 0 : fail_memory();
+}
+
+/* What a killed run left half-made. */
+static void clean(const char *folder)
+{
+    struct dirent *entry;
+    char path[PATH_MAX];
+    DIR *dir = opendir(folder);
+    while (dir && (entry = readdir(dir)))
+        if (strncmp(entry->d_name, ".making-", 8) == 0 &&
+            path_join(path, folder, entry->d_name) == 0 && unlink(path) < 0)
+            folder_remove(path);
+    if (dir)
+        closedir(dir);
+}
+
+struct policy *policy_open(const struct policy_options *o, const struct params *p)
+{
+    struct policy *y = calloc(1, sizeof *y);
+    if (!y)
+        return fail_memory(), NULL;
+    y->lock = -1;
+    y->held = -1;
+    y->keep = o->keep ? o->keep : POLICY_KEEP;
+    if (open_folders(y, o, p) < 0)
+        return policy_close(y), NULL;
+    clean(y->folder);
+    clean(y->work);
+    return y;
+}
+
+void policy_close(struct policy *y)
+{
+    if (!y)
+        return;
+    if (y->lock >= 0)
+        close(y->lock);
+    free(y->path);
+    free(y->folder);
+    free(y->target);
+    free(y->checkpoints);
+    free(y->work);
+    free(y->base);
+    free(y);
+}
+
+const char *policy_checkpoints(const struct policy *y)
+{
+    return y->checkpoints;
+}
+
+const char *policy_work(const struct policy *y)
+{
+    return y->work;
+}
+
+int64_t policy_version(const struct policy *y)
+{
+    return version_linked(y->path);
+}
+
+const char *policy_hash(const struct policy *y)
+{
+    return y->hash;
+}
+
+/* -- Versions -------------------------------------------------------------------------
+ */
+
+/* A version's name in POLICY.d, and where it lies. */
+static void version_remove(const struct policy *y, int64_t version)
+{
+    char path[PATH_MAX];
+    if (version_path(path, y->folder, version, "") == 0 && unlink(path) < 0)
+        folder_remove(path);
+    if (y->apart && version_path(path, y->work, version, "") == 0)
+        folder_remove(path);
+}
+
+static bool stays(const struct policy *y, int64_t version, int64_t newest)
+{
+    return (version <= newest && version > newest - y->keep) ||
+           (version <= y->held && version > y->held - y->keep);
+}
+
+/* Versions in a folder that nobody needs any more go. */
+static void old_remove(const struct policy *y, const char *folder, int64_t newest)
+{
+    int count;
+    int64_t *list = version_list(folder, &count);
+    for (int i = 0; list && i < count; i++)
+        if (list[i] > newest || !stays(y, list[i], newest))
+            version_remove(y, list[i]);
+    free(list);
+}
+
+/* Write a version's files into WORK. */
+static int work_write(struct policy *y, const struct kernels *k, struct dev *dev,
+                      const struct params *p, int64_t version)
+{
+    const struct model_files files = {y->base, ARR_F32};
+    char made[PATH_MAX], path[PATH_MAX];
+    struct failure why;
+    if (snprintf(made, sizeof made, "%s/.making-%06lld", y->work, (long long)version) >=
+            (int)sizeof made ||
+        version_path(path, y->work, version, "") < 0)
+        return fail(FAIL_MODEL, "%s: path too long", y->work);
+    folder_remove(made);
+    int status = mkdir(made, 0777) < 0 ? path_failed(made) : 0;
+    if (status == 0)
+        status = model_files_write(&files, k, dev, p, made);
+    if (status == 0)
+        status = folder_sync(made);
+    if (status == 0)
+        status = folder_put(made, path); /* maybe for one of an earlier run */
+    if (status == 0)
+        status = folder_sync(y->work);
+    if (status < 0) {
+        fail_save(&why);
+        folder_remove(made);
+        return fail_again(&why);
+    }
+    return 0;
+}
+
+/* POLICY -> POLICY.d/vNNNNNN, whether or not that is a link itself. */
+static int point_at(const struct policy *y, int64_t version)
+{
+    char target[PATH_MAX];
+    return version_path(target, y->target, version, "") < 0
+               ? -1
+               : link_replace(y->path, target);
+}
+
+static int hash_read(struct policy *y, int64_t version)
+{
+    char path[PATH_MAX];
+    if (version_path(path, y->work, version, "") < 0)
+        return -1;
+    struct weights *w = weights_open(path);
+    int status = w ? weights_hash(w, path, y->hash) : -1;
+    weights_close(w);
+    return status;
+}
+
+/* POLICY.d/vNNNNNN -> WORK/vNNNNNN, also where an earlier run has left the folder itself.
+ */
+static int lead(const struct policy *y, const char *link, const char *target)
+{
+    char made[PATH_MAX];
+    if (path_join(made, y->folder, ".making-link") < 0)
+        return -1;
+    unlink(made);
+    if (symlink(target, made) < 0)
+        return path_failed(made);
+    return folder_put(made, link) < 0 ? -1 : folder_sync(y->folder);
+}
+
+int policy_publish(struct policy *y, const struct kernels *k, struct dev *dev,
+                   const struct params *p, int64_t version)
+{
+    char link[PATH_MAX], path[PATH_MAX];
+    if (version_path(link, y->folder, version, "") < 0 ||
+        version_path(path, y->work, version, "") < 0 ||
+        work_write(y, k, dev, p, version) < 0)
+        return -1;
+    if (y->apart && lead(y, link, path) < 0)
+        return -1;
+    if (point_at(y, version) < 0 || (!y->hash[0] && hash_read(y, version) < 0))
+        return -1;
+    old_remove(y, y->folder, version);
+    if (y->apart)
+        old_remove(y, y->work, version);
+    return 0;
+}
+
+void policy_hold(struct policy *y, int64_t version)
+{
+    y->held = version;
+}
+
+/* -- The end --------------------------------------------------------------------------
+ */
+
+/* Copy a version's files from one folder to another, which is made. */
+static int version_copy(const char *from, const char *to)
+{
+    char a[PATH_MAX], b[PATH_MAX];
+    if (mkdir(to, 0777) < 0)
+        return path_failed(to);
+    for (int i = 0; model_files_names[i]; i++) {
+        struct mapping m;
+        if (path_join(a, from, model_files_names[i]) < 0 ||
+            path_join(b, to, model_files_names[i]) < 0)
+            return -1;
+        if (access(a, F_OK) < 0)
+            continue;
+        if (mapping_open(&m, a) < 0)
+            return -1;
+        int status = bytes_write(b, m.data, m.size);
+        mapping_close(&m);
+        if (status < 0)
+            return -1;
+    }
+    return folder_sync(to);
+}
+
+/* Put a version, which is a link to the work folder, itself into POLICY.d. */
+static int bring_home(const struct policy *y, int64_t version)
+{
+    char made[PATH_MAX], from[PATH_MAX], path[PATH_MAX];
+    struct failure why;
+    if (snprintf(made, sizeof made, "%s/.making-%06lld", y->folder, (long long)version) >=
+            (int)sizeof made ||
+        version_path(path, y->folder, version, "") < 0 ||
+        version_path(from, y->work, version, "") < 0)
+        return fail(FAIL_MODEL, "%s: path too long", y->folder);
+    folder_remove(made);
+    int status = version_copy(from, made);
+    if (status == 0)
+        status = folder_put(made, path);
+    if (status < 0) {
+        fail_save(&why);
+        folder_remove(made);
+        return fail_again(&why);
+    }
+    return folder_sync(y->folder);
+}
+
+int policy_settle(struct policy *y)
+{
+    int64_t newest = policy_version(y);
+    if (newest < 0)
+        return 0;
+    if (y->apart && bring_home(y, newest) < 0)
+        return -1;
+    y->keep = 1;
+    y->held = -1;
+    if (y->apart) /* the newest is at home: nothing here is needed */
+        folder_remove(y->work);
+    old_remove(y, y->folder, newest);
+    return 0;
+}

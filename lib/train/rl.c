@@ -1,0 +1,296 @@
+/* rl.c: see rl.h: a run from its opening to its end. */
+#include "train/rl.h"
+#include "base/fail.h"
+#include "engine/weights.h"
+#include "train/checkpoint.h"
+#include "train/policy.h"
+#include "train/rl_update.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A run under way. */
+struct run {
+    const struct rl_options *o;
+    const struct rl_calls *calls;
+    const char *program;
+    struct trainer_text *text;
+    struct rl_update u;
+    struct rollout_rules rules;
+    struct policy *policy;
+    struct checkpoints checkpoints;
+    struct rl_input *input;
+    struct lr lr;
+    char base[33];       /* hash of the base model */
+    int64_t step, saved; /* done; of the newest checkpoint, -1: none */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void say(const struct run *r, const char *text)
+{
+    r->calls->say(r->calls->context, text);
+}
+
+/* -- Opening ----------------------------------------------------------------------------
+ */
+
+static int base_hash(char hex[33], const char *dir)
+{
+    struct weights *w = weights_open(dir);
+    int status = w ? weights_hash(w, dir, hex) : -1;
+    weights_close(w);
+    return status;
+}
+
+static int models_open(struct run *r)
+{
+    const struct rl_options *o = r->o;
+    struct trainer_options how = {.threads = o->threads, .recompute = o->recompute};
+    struct trainer_options frozen = {.threads = o->threads};
+    if (param_parts(&how.parts, o->parts) < 0)
+        return fail_in("--train");
+    if (base_hash(r->base, o->dir) < 0 ||
+        !(r->text = trainer_text_open(o->dir, &o->example)) ||
+        !(r->u.t = trainer_open(o->dir, &how)))
+        return -1;
+    if (o->loss.kl != RL_KL_NONE && !(r->u.ref = trainer_open(o->dir, &frozen)))
+        return -1;
+    return 0;
+}
+
+static int policy_start(struct run *r)
+{
+    const struct rl_options *o = r->o;
+    const struct policy_options how = {
+        .path = o->out, .base = o->dir, .work = o->work, .keep = (int)o->ahead + 3};
+    if (!(r->policy = policy_open(&how, trainer_params(r->u.t))))
+        return -1;
+    r->checkpoints =
+        (struct checkpoints){policy_checkpoints(r->policy), o->dir, ARR_TYPES, o->keep};
+    if (o->force)
+        checkpoint_clear(&r->checkpoints);
+    return 0;
+}
+
+/* -- Checkpoints ------------------------------------------------------------------------
+ */
+
+static int save(struct run *r)
+{
+    char parts[64];
+    if (r->step == 0 || r->saved == r->step || r->u.begun)
+        return 0;
+    param_parts_text(parts, trainer_params(r->u.t)->parts);
+    json_t *state = json_pack("{s:s, s:s, s:I}", "base", r->base, "train", parts,
+                              "updates", (json_int_t)r->u.updates);
+    if (!state)
+        return fail_memory();
+    int status =
+        checkpoint_save(&r->checkpoints, trainer_kernels(r->u.t), trainer_dev(r->u.t),
+                        trainer_params(r->u.t), r->step, state);
+    json_decref(state);
+    if (status < 0)
+        return RL_UNFINISHED;
+    r->saved = r->step;
+    policy_hold(r->policy, r->step);
+    return 0;
+}
+
+/* What a checkpoint says must be of this run. */
+static int same_run(struct run *r, const json_t *state)
+{
+    char parts[64];
+    const char *base = json_string_value(json_object_get(state, "base"));
+    const char *train = json_string_value(json_object_get(state, "train"));
+    param_parts_text(parts, trainer_params(r->u.t)->parts);
+    if (!base || strcmp(base, r->base) != 0)
+        return fail(FAIL_REFUSED, "%s: the run began from another base model", r->o->out);
+    if (!train || strcmp(train, parts) != 0)
+        return fail(FAIL_REFUSED, "%s: the run began with --train %s", r->o->out,
+                    train ? train : "?");
+    r->u.updates = json_integer_value(json_object_get(state, "updates"));
+    return 0;
+}
+
+/* The newest whole checkpoint, or the base. */
+static int resume(struct run *r)
+{
+    char *why;
+    json_t *state;
+    int64_t step;
+    if (checkpoint_find(&r->checkpoints, &step, &why) < 0)
+        return -1;
+    if (why)
+        say(r, why);
+    free(why);
+    r->saved = step;
+    if (step < 0)
+        return 0;
+    if (checkpoint_load(&r->checkpoints, trainer_kernels(r->u.t), trainer_dev(r->u.t),
+                        trainer_params(r->u.t), step, &state) < 0)
+        return -1;
+    int status = same_run(r, state);
+    json_decref(state);
+    r->step = step;
+    policy_hold(r->policy, step);
+    return status;
+}
+
+static int publish(struct run *r)
+{
+    return policy_publish(r->policy, trainer_kernels(r->u.t), trainer_dev(r->u.t),
+                          trainer_params(r->u.t), r->step) < 0
+               ? RL_UNFINISHED
+               : 0;
+}
+
+static void say_plan(struct run *r)
+{
+    char text[512], parts[64];
+    const struct params *p = trainer_params(r->u.t);
+    param_parts_text(parts, p->parts);
+    snprintf(text, sizeof text,
+             "%lld of %lld parameters are trained (%s); versions lie in %.200s",
+             (long long)p->trained, (long long)p->elements, parts,
+             policy_work(r->policy));
+    r->calls->note(r->calls->context, text);
+}
+
+/* All that comes before the first row. */
+static int start(struct run *r)
+{
+    const struct rl_options *o = r->o;
+    if (models_open(r) < 0 || policy_start(r) < 0 || resume(r) < 0)
+        return RL_FAILED;
+    int status = publish(r);
+    if (status < 0)
+        return status;
+    r->rules = (struct rollout_rules){.text = r->text,
+                                      .hash = {policy_hash(r->policy), r->base},
+                                      .root = o->example.root,
+                                      .allow_url = o->allow_url,
+                                      .max_input_pixels = o->max_input_pixels,
+                                      .allow_truncated = o->allow_truncated};
+    r->u.o = o;
+    r->u.calls = r->calls;
+    r->u.rules = &r->rules;
+    if (!(r->input = rl_input_open(o, r->program, &r->rules, r->calls)))
+        return RL_FAILED;
+    say_plan(r);
+    r->calls->hello(r->calls->context, r->step, r->step);
+    return 0;
+}
+
+static void run_close(struct run *r)
+{
+    rl_input_close(r->input);
+    policy_close(r->policy);
+    trainer_close(r->u.ref);
+    trainer_close(r->u.t);
+    trainer_text_close(r->text);
+}
+
+/* -- Steps ------------------------------------------------------------------------------
+ */
+
+/* Groups of the step's batch; with dynamic sampling, rows are asked for until as many of
+ * them teach as the batch had rows at first. 1, 0 (no more input), or a failure. */
+static int gather(struct run *r, struct rl_groups *g)
+{
+    struct rl_batch *b;
+    int status = rl_input_batch(r->input, r->step + 1, &b);
+    if (status != 1)
+        return status;
+    int64_t aim = b->count;
+    for (int round = 0;; round++) {
+        if (rl_groups_make(g, b, &r->o->loss) < 0)
+            return RL_FAILED;
+        int64_t missing = aim - rl_groups_teaching(g);
+        if (!r->o->dynamic || missing <= 0 || round == r->o->dynamic_rounds)
+            return 1;
+        rl_groups_free(g);
+        r->calls->want(r->calls->context, r->step + 1, missing);
+        status = rl_input_more(r->input, missing, &b);
+        if (status != 1)
+            return status == 0 ? RL_UNFINISHED : status;
+    }
+}
+
+/* 1 a step, 0 the input is at its end, or a failure. */
+static int one_step(struct run *r)
+{
+    struct rl_groups g = {0};
+    double from = now();
+    int status = gather(r, &g);
+    if (status != 1) {
+        rl_groups_free(&g);
+        return status;
+    }
+    double begin = now();
+    struct rl_metrics m = {.step = r->step + 1, .version = r->step + 1};
+    rl_groups_measure(&g, &r->o->loss, &m);
+    status = rl_update_step(&r->u, &g, lr_at(&r->lr, r->step + 1), &m);
+    rl_groups_free(&g);
+    if (status < 0)
+        return status == RL_UNFINISHED ? status
+                                       : fail_in("step %lld", (long long)r->step + 1);
+    r->step++;
+    if (r->step % r->o->save == 0)
+        status = save(r);
+    if (status == 0)
+        status = publish(r);
+    if (status < 0)
+        return status;
+    m.wait = begin - from;
+    m.seconds = now() - begin;
+    r->calls->metrics(r->calls->context, &m);
+    return 1;
+}
+
+static int steps(struct run *r)
+{
+    int status = 1;
+    while (status == 1 && (r->o->steps == 0 || r->step < r->o->steps)) {
+        if (r->calls->stop(r->calls->context))
+            return fail(FAIL_REFUSED, "interrupted"), RL_UNFINISHED;
+        status = one_step(r);
+    }
+    if (status == 0 && r->o->steps)
+        return fail(FAIL_MISSING, "the input ends behind step %lld, and --steps is %lld",
+                    (long long)r->step, (long long)r->o->steps),
+               RL_UNFINISHED;
+    return status < 0 ? status : 0;
+}
+
+int rl_train(const struct rl_options *o, const char *program,
+             const struct rl_calls *calls)
+{
+    struct run r = {.o = o, .calls = calls, .program = program, .lr = o->lr, .saved = -1};
+    struct failure why;
+    r.lr.steps = o->steps;
+    int status = start(&r);
+    bool started = status == 0;
+    if (started)
+        status = steps(&r);
+    fail_save(&why);
+    if (started) {
+        int kept = save(&r);
+        if (kept < 0)
+            status = kept;
+        else if (status == 0)
+            status = policy_settle(r.policy) < 0 ? RL_UNFINISHED : 0;
+        else
+            fail_again(&why);
+    }
+    run_close(&r);
+    return status;
+}

@@ -1,0 +1,161 @@
+/* run.c: see run.h. */
+#include "train/run.h"
+#include "base/fail.h"
+#include "train/run_loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Are there checkpoints already, which nobody said what to do with? 0 or -1. */
+static int out_check(const struct checkpoints *c, const struct run_options *o)
+{
+    int64_t step;
+    char *note;
+    if (checkpoint_find(c, &step, &note) < 0)
+        return -1;
+    free(note);
+    if (step >= 0 && !o->resume && !o->force)
+        return fail(FAIL_REFUSED,
+                    "%s: has checkpoints: go on with --resume, or start anew with "
+                    "--force",
+                    c->out);
+    return 0;
+}
+
+static bool stopped(void *context)
+{
+    const struct run_calls *calls = context;
+    return calls->stop(calls->context);
+}
+
+static void bad_row(void *context, struct row *row)
+{
+    const struct run_calls *calls = context;
+    calls->bad_row(calls->context, row);
+}
+
+/* Rows that are read as the steps need them: of what is no file. */
+static bool is_pipe(const char *path)
+{
+    struct stat st;
+    return strcmp(path, "-") == 0 ||
+           (stat(path, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)));
+}
+
+/* Are rows streamed? 1 or 0, or -1: the options do not go with that. */
+static int streamed(const struct run_options *o, const struct objective *objective)
+{
+    const char *pipe = NULL;
+    for (int i = 0; i < o->file_count && !pipe; i++)
+        pipe = is_pipe(o->files[i]) ? o->files[i] : NULL;
+    if (!pipe)
+        return 0;
+    pipe = strcmp(pipe, "-") == 0 ? "stdin" : pipe;
+    if (o->epochs > 1)
+        return fail(FAIL_REFUSED, "%s: several epochs need files, not a pipe", pipe);
+    if (objective->reference)
+        return 0;
+    if (!o->steps && o->lr.kind != LR_CONSTANT)
+        return fail(FAIL_REFUSED,
+                    "%s: how many rows will come is not known: say --steps N, or "
+                    "--schedule constant",
+                    pipe);
+    return 1;
+}
+
+static void say_plan(struct trainer *t, const struct run_data *data,
+                     const struct run_options *o, const struct run_calls *calls)
+{
+    char text[272], parts[80], rows[96];
+    const struct params *p = trainer_params(t);
+    params_text(parts, p);
+    if (data->stream)
+        snprintf(rows, sizeof rows, "rows as they come");
+    else
+        snprintf(rows, sizeof rows, "%lld rows, %lld steps", (long long)data->d->count,
+                 (long long)run_steps(data->d, o));
+    snprintf(text, sizeof text, "%lld of %lld parameters are trained (%s); %s",
+             (long long)p->trained, (long long)p->elements, parts, rows);
+    calls->note(calls->context, text);
+}
+
+/* Everything that a run opens. */
+struct opened {
+    struct trainer_text *text;
+    struct trainer *t;
+    struct dataset d, eval;
+    struct row_stream stream;
+    int lock;
+};
+
+static int rows_open(struct opened *all, struct run_data *data,
+                     const struct run_options *o, const struct dataset_reading *how)
+{
+    char *eval_file = o->eval;
+    int status = streamed(o, how->objective);
+    if (status == 1) {
+        data->stream = &all->stream;
+        status = row_stream_open(&all->stream, o->files, o->file_count,
+                                 o->shuffle ? o->window : 1, o->seed, how);
+        data->d = &all->stream.d;
+    } else if (status == 0) {
+        status = dataset_read(&all->d, o->files, o->file_count, how);
+        data->d = &all->d;
+        if (status == 0 && all->d.count == 0)
+            status = fail(FAIL_MISSING, "no row to learn from");
+    }
+    if (status == 0 && o->eval) {
+        status = dataset_read(&all->eval, &eval_file, 1, how);
+        data->eval = &all->eval;
+    }
+    return status;
+}
+
+static int train(struct opened *all, const struct run_options *o,
+                 const struct objective *objective, const char *program,
+                 const struct run_calls *calls)
+{
+    static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
+    const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
+    struct trainer_options how = {.threads = o->threads,
+                                  .recompute = o->recompute,
+                                  .lora.seed = o->seed,
+                                  .moments8 = o->moments8};
+    if ((o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts)) < 0)
+        return fail_in(o->lora ? "--lora" : "--train");
+    if (out_check(&c, o) < 0 || !(all->text = trainer_text_open(o->dir, &o->example)))
+        return -1;
+    const struct dataset_reading reading = {.objective = objective,
+                                            .text = all->text,
+                                            .program = program,
+                                            .context = (void *)(uintptr_t)calls,
+                                            .bad = bad_row,
+                                            .stop = stopped,
+                                            .wait = calls->wait};
+    struct run_data data = {.text = all->text};
+    if (rows_open(all, &data, o, &reading) < 0 ||
+        !(all->t = trainer_open(o->dir, &how)) || (all->lock = checkpoint_lock(&c)) < 0)
+        return -1;
+    if (o->force)
+        checkpoint_clear(&c);
+    say_plan(all->t, &data, o, calls);
+    return run_loop(all->t, &data, &c, o, calls);
+}
+
+int run_train(const struct run_options *o, const struct objective *objective,
+              const char *program, const struct run_calls *calls)
+{
+    struct opened all = {.lock = -1};
+    int status = train(&all, o, objective, program, calls);
+    if (all.lock >= 0)
+        close(all.lock);
+    trainer_close(all.t);
+    row_stream_close(&all.stream);
+    dataset_free(&all.d);
+    dataset_free(&all.eval);
+    trainer_text_close(all.text);
+    return status;
+}

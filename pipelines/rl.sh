@@ -1,0 +1,191 @@
+#!/bin/sh
+# The ring: rl-feed | caption | reward | rl-step, whose steps let in the next batch. A line for
+# each step on standard error; the same command goes on with a run that was stopped.
+set -u
+
+usage() {
+    cat <<'END'
+usage: rl.sh -m MODEL -j JUDGE -d ROWS [-d ROWS ...] -o FOLDER [option ...]
+
+Trains MODEL to write captions from which JUDGE, which does not see the picture, answers the
+picture's questions. The policy is FOLDER/policy, a link to its newest version; a row for each
+step is added to FOLDER/metrics.jsonl. The same line again goes on from the last checkpoint,
+to the bit; of a run that has ended it changes nothing.
+
+  -m MODEL   the captioner to begin with: a model folder, or a name (pocket)
+  -j JUDGE   a model folder, a name, or http://host:port/v1#name[,http://...]
+  -d ROWS    rows of pictures and questions, JSON lines; may be given again
+  -o FOLDER  for what is made
+  -R DIR     folder of the rows' relative picture paths (the current one)
+  -b N       pictures a step (128)
+  -n N       captions a picture (8)
+  -s N       steps (as the epochs give)
+  -e N       epochs, in place of steps (1)
+  -l X       learning rate (1e-6)
+  -w N       steps in which it rises (0)
+  -c N       a checkpoint every N steps (10)
+  -k K       sample K batches ahead of the trainer (0: strictly on policy)
+  -r N       seed (0)
+  -q         no line a step
+
+More options of a program stand in the environment: FEED, CAPTION="--max-tokens 512",
+REWARD="--answer text --token-cost 0.0005", STEP="--preset caprl --save 50". An interrupt or
+SIGTERM stops the ring.
+
+Exit status: 0; 1 if some rows failed; 2 usage or set-up; 75 stopped, the same line goes on.
+END
+}
+
+model='' judge='' out='' root=. batch=128 samples=8 steps='' epochs='' rate='' warmup=''
+save=10 ahead=0 seed=0 quiet=''
+data=$(mktemp) || exit 2 # the names of ROWS, one a line
+trap 'rm -f "$data"' EXIT
+while getopts m:j:d:o:R:b:n:s:e:l:w:c:k:r:qh option; do
+    case $option in
+    m) model=$OPTARG ;;
+    j) judge=$OPTARG ;;
+    d) printf '%s\n' "$OPTARG" >> "$data" ;;
+    o) out=$OPTARG ;;
+    R) root=$OPTARG ;;
+    b) batch=$OPTARG ;;
+    n) samples=$OPTARG ;;
+    s) steps=$OPTARG ;;
+    e) epochs=$OPTARG ;;
+    l) rate=$OPTARG ;;
+    w) warmup=$OPTARG ;;
+    c) save=$OPTARG ;;
+    k) ahead=$OPTARG ;;
+    r) seed=$OPTARG ;;
+    q) quiet=yes ;;
+    h) usage && exit 0 ;;
+    *) usage >&2 && exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
+if [ $# -gt 0 ] || { [ -n "$steps" ] && [ -n "$epochs" ]; } || [ -z "$model" ] || [ -z "$judge" ] || [ -z "$out" ] || [ ! -s "$data" ]; then
+    usage >&2
+    exit 2
+fi
+while IFS= read -r file; do
+    set -- "$@" --data "$file"
+done < "$data"
+
+here=$(dirname "$0")
+[ ! -x "$here/../bin/rl-feed" ] || PATH=$here/../bin:$PATH
+mkdir -p "$out" || exit 2
+metrics=$out/metrics.jsonl policy=$out/policy
+
+# A line that was torn when the last run was killed.
+if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
+    sed -i '$d' "$metrics" || exit 75
+fi
+
+# Four programs share the processors: threads that have nothing to do do not spin for long.
+export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
+
+# Of a ring that was killed, long enough ago to be none that begins now.
+find "$out" -maxdepth 1 -name ".pipes.*" -mmin +1 -exec rm -rf {} + || exit 75
+pipes=$(mktemp -d "$out/.pipes.XXXXXX") || exit 75
+trap 'rm -rf "$data" "$pipes"' EXIT
+for pipe in ticks rows captions rewards metrics lines; do
+    mkfifo "$pipes/$pipe" || exit 75
+done
+
+# Each program with the pipe that it reads from last: then all of them open.
+# shellcheck disable=SC2086  # a program's options are meant to be split
+{
+    rl-feed "$@" --batch "$batch" --ahead "$ahead" --seed "$seed" \
+        ${steps:+--steps "$steps"} ${epochs:+--epochs "$epochs"} ${FEED:-} \
+        > "$pipes/rows" < "$pipes/ticks" &
+    feed=$!
+    caption -m "$policy" --follow -n "$samples" --logprobs --root "$root" --seed "$seed" \
+        ${CAPTION:-} < "$pipes/rows" > "$pipes/captions" &
+    caption=$!
+    reward -m "$judge" --seed "$seed" ${REWARD:-} < "$pipes/captions" > "$pipes/rewards" &
+    reward=$!
+    rl-step -m "$model" --out "$policy" --root "$root" --save "$save" --ahead "$ahead" \
+        ${steps:+--steps "$steps"} ${rate:+--lr "$rate"} ${warmup:+--warmup "$warmup"} \
+        ${STEP:-} < "$pipes/rewards" > "$pipes/metrics" &
+    step=$!
+}
+# Metrics rows are kept before they let in a batch.
+tee -a --output-error=exit "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
+tee=$!
+
+stopped=''
+# shellcheck disable=SC2317  # called by the trap
+stop() {
+    stopped=75
+    kill -s TERM "$feed" "$caption" "$reward" "$step" 2> /dev/null
+}
+trap stop INT TERM HUP
+
+# seconds PID: the processor time that a program has used, in hundredths of a second.
+seconds() {
+    if read -r line < "/proc/$1/stat"; then
+        # shellcheck disable=SC2086  # fields of it, behind the name in parentheses
+        set -- ${line##*) }
+        echo $((${12} + ${13}))
+    else
+        echo 0
+    fi 2> /dev/null
+}
+
+# One line a step. Times are what the programs used of the processors since the line before.
+ticks_a_second=$(getconf CLK_TCK)
+progress() {
+    c0=0 r0=0 s0=0
+    while IFS= read -r row; do
+        [ -z "$quiet" ] || continue
+        c=$(seconds "$caption") r=$(seconds "$reward") s=$(seconds "$step")
+        printf '%s\n' "$row" | jq -r --argjson hz "$ticks_a_second" \
+            --argjson c $((c - c0)) --argjson r $((r - r0)) --argjson s $((s - s0)) '
+            def fixed($n): . * pow(10; $n) | round / pow(10; $n);
+            if .hello then "from version \(.version)"
+            elif .step and .reward then
+                "step \(.step): reward \(.reward | fixed(3))"
+                + ", length \(."completions/mean_length" // 0 | fixed(1))"
+                + ", entropy \(.entropy // 0 | fixed(2))"
+                + ", \(.num_tokens / ([(.wait_time // 0) + .step_time, 0.001] | max) | round) tokens/s"
+                + ", \((.wait_time // 0) + .step_time | fixed(1)) s (processors: caption \($c / $hz | fixed(1))"
+                + ", reward \($r / $hz | fixed(1)), rl-step \($s / $hz | fixed(1)))"
+            else empty end' >&2
+        c0=$c r0=$r s0=$s
+    done
+}
+progress < "$pipes/lines" &
+lines=$!
+
+# finish PID: its status, however often a signal wakes us.
+finish() {
+    while :; do
+        status=0
+        wait "$1" || status=$?
+        kill -0 "$1" 2> /dev/null || return "$status"
+    done
+}
+
+# The worst of all: 2, 3, then 75 (a program that was killed too), then 1.
+worst=0
+for program in "rl-feed $feed" "caption $caption" "reward $reward" "rl-step $step" "tee $tee" \
+    "progress $lines"; do
+    name=${program% *}
+    finish "${program#* }"
+    status=$?
+    case $status in
+    0) rank=0 ;;
+    1) rank=1 ;;
+    2) rank=4 ;;
+    3) rank=3 ;;
+    75 | 141) rank=2 status=75 ;;
+    *)
+        rank=2
+        [ -n "$stopped" ] || printf 'rl.sh: %s ended with status %s\n' "$name" "$status" >&2
+        status=75
+        ;;
+    esac
+    if [ $rank -gt "${worst_rank:-0}" ]; then
+        worst=$status worst_rank=$rank
+    fi
+done
+exit "$worst"
