@@ -26,6 +26,14 @@ CPPFLAGS := -D_GNU_SOURCE -MMD -MP
 OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
 LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lflint-arb -lflint -lgmp -lm
 
+# CUDA: a plug-in, where nvcc is. CUDA=0: none; CUDA_ARCHS=90a: for that GPU alone.
+NVCC ?= $(shell command -v nvcc)
+CUDA ?= $(if $(NVCC),1,0)
+CUDA_ARCHS ?= 80 90a 100
+CUDA_SOURCES := $(wildcard kernels/cuda/*.cu)
+# Its kernels, run by the host compiler's code: for tests (kernels/cuda/host/blocks.h).
+CUDA_HOST_OBJ := $(patsubst kernels/%,$(BUILD)/kernels/%.host.o,$(CUDA_SOURCES) $(wildcard kernels/cuda/host/*.cc))
+
 PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 KERNEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard kernels/*.c kernels/cpu/*.c))
@@ -36,7 +44,7 @@ C_TESTS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-test.c))
 LIBRARY := $(BUILD)/libcapmill.a
 SAY = $(if $(V),,@echo '  $@' && )# V=1 shows the whole commands
 
-all: $(addprefix $(BIN)/,$(PROGRAMS))
+all: $(addprefix $(BIN)/,$(PROGRAMS)) $(if $(filter 1,$(CUDA)),$(BUILD)/capmill-cuda.so)
 
 # The include paths hold the layers: cmd sees lib, lib sees kernels, nothing looks back.
 $(BUILD)/cmd/%.o: cmd/%.c
@@ -51,16 +59,41 @@ $(BUILD)/kernels/%.o: kernels/%.c
 # Files named *_avx2.c alone are compiled for AVX2; they are called only where it is there.
 $(BUILD)/kernels/cpu/%_avx2.o: ISA_FLAGS = -mavx2 -mfma -mf16c
 
+CUDA_GENCODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
+    -gencode arch=compute_$(firstword $(CUDA_ARCHS)),code=compute_$(firstword $(CUDA_ARCHS))
+$(BUILD)/kernels/cuda/%.cu.o: kernels/cuda/%.cu
+	@mkdir -p $(@D)
+	$(SAY)$(NVCC) -std=c++20 -O3 -lineinfo -fmad=false $(CUDA_GENCODE) -MMD -MP -Xcompiler \
+	    -fPIC,-Wall,-Wextra -Ikernels -Ikernels/cuda -c -o $@ $<
+$(BUILD)/kernels/arr.pic.o: kernels/arr.c
+	@mkdir -p $(@D)
+	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -Ikernels -c -o $@ $<
+$(BUILD)/capmill-cuda.so: $(patsubst %,$(BUILD)/%.o,$(CUDA_SOURCES)) $(BUILD)/kernels/arr.pic.o
+	$(SAY)$(NVCC) -shared -cudart static -o $@ $^
+CXXFLAGS = -std=c++20 -g $(OPT) -Wall -Wextra -Wshadow -Werror -ffp-contract=off -fPIC \
+    -fno-exceptions -fno-rtti -DCUDA_ON_HOST -Ikernels -Ikernels/cuda
+$(BUILD)/kernels/cuda/%.host.o: kernels/cuda/%
+	@mkdir -p $(@D)
+	$(SAY)$(CXX) $(CPPFLAGS) $(CXXFLAGS) -c -x c++ -o $@ $<
+$(BUILD)/libcuda-host.a: $(CUDA_HOST_OBJ)
+	@rm -f $@
+	$(SAY)$(AR) rcs $@ $^
+$(BUILD)/cuda-on-host.so: $(CUDA_HOST_OBJ) $(BUILD)/kernels/arr.pic.o
+	$(SAY)$(CC) $(CFLAGS) -shared -o $@ $^
+
 $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 	@rm -f $@
 	$(SAY)$(AR) rcs $@ $^
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+CUDA_TESTS := $(patsubst %,$(BUILD)/tests/%-test,kernels quant cuda)
+$(CUDA_TESTS): TEST_LIBRARIES = $(BUILD)/libcuda-host.a
+$(CUDA_TESTS): $(BUILD)/libcuda-host.a
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(findstring bench,$@),-O3 -mavx2 -mfma -fopenmp) \
-	    -Ilib -Ikernels -Itests/c -o $@ $(filter %.c,$^) $(LIBRARY) $(LDLIBS)
+	    -Ilib -Ikernels -Itests/c -o $@ $(filter %.c,$^) $(TEST_LIBRARIES) $(LIBRARY) $(LDLIBS)
 $(BUILD)/tests/fault-server-driver: $(wildcard tests/c/server/*.c tests/c/server/*.h)
 $(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
@@ -87,7 +120,7 @@ test-real: # a trained model; fetches 491 MB once
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@tests/real.sh $(BUILD) $(BIN)
-test-programs: all $(C_TESTS) $(C_DRIVERS)
+test-programs: all $(C_TESTS) $(C_DRIVERS) $(BUILD)/cuda-on-host.so
 
 # -- What a newcomer types -----------------------------------------------------------------
 

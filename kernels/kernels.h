@@ -111,8 +111,9 @@ struct kernels {
 
     /* -- Memory ---------------------------------------------------------------------- */
 
-    /* Open a device with this many threads (CPU). NULL if memory is short. */
-    struct dev *(*open)(int threads);
+    /* Open a device, named as for kernels_open(), with this many threads (CPU). NULL if
+     * memory is short. */
+    struct dev *(*open)(const char *device, int threads);
     void (*close)(struct dev *d);
 
     /* bytes of device memory, 64-byte aligned, not cleared; pages untouched so far cost
@@ -223,6 +224,7 @@ struct kernels {
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the
- * best this processor has). NULL with the reason in *why (static) if there is none. */
+ * best this processor has), or "cuda" or "cuda:N" (the N-th GPU, from 0), from the plug-in
+ * (plugin.h). NULL with the reason in *why (static) if there is none. */
 const struct kernels *kernels_open(const char *device, const char **why);
 #endif

@@ -1,5 +1,6 @@
 /* open.c: which table a device has (kernels.h). */
 #include "cpu/cpu.h"
+#include "plugin.h"
 
 #include <cpuid.h>
 #include <stdlib.h>
@@ -12,11 +13,20 @@ static bool have_avx2(void)
            __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 
+static bool is_cuda(const char *device)
+{
+    return strcmp(device, "cuda") == 0 ||
+           (strncmp(device, "cuda:", 5) == 0 && device[5] &&
+            strspn(device + 5, "0123456789") == strlen(device + 5) && strlen(device) < 9);
+}
+
 const struct kernels *kernels_open(const char *device, const char **why)
 {
     const char *isa = getenv("CAPMILL_ISA");
+    if (is_cuda(device))
+        return plugin_open(device, why);
     if (strcmp(device, "cpu") != 0) {
-        *why = "this build knows the device \"cpu\" alone";
+        *why = "neither cpu nor cuda nor cuda:N";
         return NULL;
     }
     if (!isa || !*isa)

@@ -182,7 +182,7 @@ CPU_OPERATIONS(avx2)
 extern const struct kernels cpu_plain, cpu_avx2;
 
 /* Memory, the same for both tables (dev.c). */
-struct dev *cpu_open(int threads);
+struct dev *cpu_open(const char *device, int threads);
 void cpu_close(struct dev *d);
 void *cpu_alloc(struct dev *d, size_t bytes);
 void cpu_release(struct dev *d, void *data, size_t bytes);

@@ -287,12 +287,12 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     if (!m->weights)
         return -1;
     if (!device || strcmp(device, "auto") == 0)
-        device = "cpu"; /* the only kind there is */
+        device = "cpu"; /* what every machine has */
     if (!m->k)
         m->k = kernels_open(device, &why);
     if (!m->k)
         return fail(FAIL_REFUSED, "device \"%s\": %s", device, why);
-    m->dev = m->k->open(threads);
+    m->dev = m->k->open(device, threads);
     if (!m->dev)
         return fail_memory();
     m->dir = dir;

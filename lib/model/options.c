@@ -11,7 +11,7 @@ const struct cli_option model_option_table[] = {
      "model folder, FILE.gguf, name that comes with capmill (pocket), or "
      "http://HOST/v1#NAME",
      true},
-    {"device", 0, CLI_TEXT, "DEVICE", "auto or cpu (auto)", true},
+    {"device", 0, CLI_TEXT, "DEVICE", "auto, cpu, cuda or cuda:N (auto)", true},
     {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32 (fp32)", false},
     {"threads", 0, CLI_INT, "N", "threads that compute (all processors)", true},
     {"max-batch", 0, CLI_INT, "N", "samples decoded together at most (16)", true},
@@ -146,11 +146,8 @@ void model_options_read(struct model_options *options, struct cli *cli)
         .chat = cli_text(cli, "chat", NULL),
         .vision_id = cli_has(cli, "vision-id"),
     };
-    if (strncmp(options->device, "cuda", 4) == 0)
-        cli_bad_usage(cli, "--device %s: this version computes on the CPU only",
-                      options->device);
-    else
-        choice(cli, "device", options->device, "auto|cpu");
+    if (strncmp(options->device, "cuda", 4) != 0)
+        choice(cli, "device", options->device, "auto|cpu|cuda");
     if (strcmp(options->compute, "bf16") == 0)
         cli_bad_usage(cli, "--compute bf16: this version computes in fp32 only");
     else

@@ -309,7 +309,7 @@ int main(int argc, char *argv[])
     struct dev *devs[THREADS_MAX];
     double peaks[THREADS_MAX];
     for (int t = 0; t < THREADS_MAX; t++) {
-        devs[t] = k->open(t + 1);
+        devs[t] = k->open("cpu", t + 1);
         if (!devs[t])
             return 1;
         peaks[t] = fma_peak(t + 1);

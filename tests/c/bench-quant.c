@@ -124,7 +124,7 @@ int main(int argc, char *argv[])
     }
     fill();
     for (int t = 1; t <= THREADS_MAX; t++) {
-        struct dev *d = k->open(t);
+        struct dev *d = k->open("cpu", t);
         if (!d)
             return 1;
         json_array_append_new(

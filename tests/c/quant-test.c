@@ -170,16 +170,19 @@ static void products_have_the_bits_of_products_with_floats(void)
     }
 }
 
+/* The CUDA table, its kernels run by the host (kernels/cuda/host/blocks.h). */
+extern const struct kernels cuda_table;
+
 static void table(const char *isa)
 {
     const char *why = "";
     setenv("CAPMILL_ISA", isa, 1);
-    k = kernels_open("cpu", &why);
+    k = strcmp(isa, "cuda") == 0 ? &cuda_table : kernels_open("cpu", &why);
     if (!k) {
         printf("ok # skip %s: %s\n", isa, why);
         return;
     }
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open(i + 1);
+    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cpu", i + 1);
     blocks_are_the_floats_that_the_reference_reads();
     char name[96];
     snprintf(name, sizeof name, "%s_blocks_are_the_floats_that_the_reference_reads", isa);
@@ -194,5 +197,6 @@ int main(void)
 {
     table("plain");
     table("avx2");
+    table("cuda");
     return check_end();
 }

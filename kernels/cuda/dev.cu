@@ -1,0 +1,119 @@
+/* dev.cu: one GPU: its stream, its memory, copies in and out (kernels.h). */
+#include "cuda.h"
+
+void dev_checked(struct dev *d, cudaError_t error, const char *what)
+{
+    if (error == cudaSuccess || d->error != cudaSuccess)
+        return;
+    d->error = error;
+    snprintf(d->why, sizeof d->why, "cuda:%d: %s: %s", d->ordinal, what,
+             cudaGetErrorString(error));
+}
+
+void dev_use(struct dev *d)
+{
+    dev_checked(d, cudaSetDevice(d->ordinal), "cudaSetDevice");
+}
+
+struct dev *dev_open_cuda(const char *device, int threads)
+{
+    struct dev *d = (struct dev *)calloc(1, sizeof *d);
+    (void)threads;
+    if (!d)
+        return NULL;
+    d->ordinal = ordinal_of(device);
+    dev_use(d);
+    dev_checked(d, cudaStreamCreate(&d->stream), "a stream");
+    if (d->error == cudaSuccess)
+        return d;
+    free(d);
+    return NULL;
+}
+
+void dev_close_cuda(struct dev *d)
+{
+    if (!d)
+        return;
+    dev_use(d);
+    cudaStreamSynchronize(d->stream);
+    cudaStreamDestroy(d->stream);
+    free(d);
+}
+
+void *alloc_cuda(struct dev *d, size_t bytes)
+{
+    void *data = NULL;
+    dev_use(d);
+    cudaError_t error = cudaMallocAsync(&data, bytes ? bytes : 1, d->stream);
+    if (error == cudaSuccess)
+        return data;
+    cudaGetLastError(); /* told by the NULL: not the device's failure */
+    return NULL;
+}
+
+void *dev_room(struct dev *d, size_t bytes)
+{
+    void *data = alloc_cuda(d, bytes);
+    if (!data)
+        dev_checked(d, cudaErrorMemoryAllocation, "room for an operation");
+    return data;
+}
+
+void release_cuda(struct dev *d, void *data, size_t bytes)
+{
+    (void)bytes;
+    dev_use(d);
+    if (data)
+        dev_checked(d, cudaFreeAsync(data, d->stream), "giving memory back");
+}
+
+void *adopt_cuda(struct dev *d, const void *host, size_t bytes)
+{
+    void *data = alloc_cuda(d, bytes);
+    if (data && bytes)
+        dev_checked(d,
+                    cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, d->stream),
+                    "copying weights");
+    return data;
+}
+
+void disown_cuda(struct dev *d, void *data, size_t bytes)
+{
+    release_cuda(d, data, bytes);
+}
+
+/* Pageable memory: the call is back once the source may be written again. */
+void upload_cuda(struct dev *d, struct arr to, const void *host)
+{
+    assert(arr_contiguous(to));
+    dev_use(d);
+    if (arr_size(to) > 0)
+        dev_checked(d,
+                    cudaMemcpyAsync(to.data, host, arr_type_bytes(to.type, arr_size(to)),
+                                    cudaMemcpyHostToDevice, d->stream),
+                    "copying to the device");
+}
+
+void download_cuda(struct dev *d, void *host, struct arr from)
+{
+    assert(arr_contiguous(from));
+    dev_use(d);
+    if (arr_size(from) == 0)
+        return;
+    dev_checked(d,
+                cudaMemcpyAsync(host, from.data,
+                                arr_type_bytes(from.type, arr_size(from)),
+                                cudaMemcpyDeviceToHost, d->stream),
+                "copying from the device");
+    dev_checked(d, cudaStreamSynchronize(d->stream), "copying from the device");
+}
+
+int sync_cuda(struct dev *d, const char **why)
+{
+    dev_use(d);
+    dev_checked(d, cudaStreamSynchronize(d->stream), "computing");
+    if (d->error == cudaSuccess)
+        return 0;
+    *why = d->why;
+    return -1;
+}

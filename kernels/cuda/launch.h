@@ -1,0 +1,24 @@
+/* launch.h: what a CUDA kernel is written against: CUDA itself, or (CUDA_ON_HOST) the
+ * host compiler and blocks that run thread by thread (host/blocks.h), so that every
+ * kernel without tensor cores is tested where there is no GPU.
+ *
+ * Of CUDA C++ kernels use: the built-in indices, __shared__ arrays of a fixed size,
+ * __syncthreads(), __syncwarp(), __shfl_xor_sync(), fmaf() and the other functions of
+ * math.h. A template kernel with a comma in its name is put into parentheses.
+ */
+#ifndef CUDA_LAUNCH_H
+#define CUDA_LAUNCH_H
+#ifdef CUDA_ON_HOST
+#include "host/blocks.h"
+#define LAUNCH(d, grid, block, kernel, ...)                                              \
+    (blocks_run(#kernel, (grid), (block), [=] { (kernel)(__VA_ARGS__); }),               \
+     dev_launched((d), #kernel))
+#else
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#define UNROLL _Pragma("unroll")
+#define LAUNCH(d, grid, block, kernel, ...)                                              \
+    (dev_use(d), (kernel) < < < (grid), (block), 0, (d)->stream >>> (__VA_ARGS__),       \
+     dev_launched((d), #kernel))
+#endif
+#endif
