@@ -142,6 +142,15 @@ refused() {
     same policy p2
 }
 
+@test "a batch of failures alone, as when a judge was down, is no step: 75, and it comes again" {
+    jq -c '.captions |= map(del(.reward) + {error: {stage: "reward", class: "http", message: "x"}})' rows.jsonl > down
+    run --separate-stderr -75 step down
+    [ "${#lines[@]}" = 1 ] # the hello
+    [[ "$stderr" == *"step 1: none of its 8 rows has two captions without an error"* ]]
+    run --separate-stderr -0 step rows.jsonl
+    [ "$(jq -c '[.step,.groups]' <<<"${lines[1]}")" = '[1,8]' ]
+}
+
 @test "a batch that teaches nothing leaves the weights as they are" {
     jq -c '.captions |= map(.reward.total = 0.5)' rows.jsonl > equal
     step --out p1 equal | tail -n 1 | jq -e '.frac_reward_zero_std == 1 and .loss == 0 and .grad_norm == 0 and .updates == 0 and .version == 1 and .logprob_gap_max == 0'

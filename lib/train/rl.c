@@ -225,6 +225,16 @@ static int gather(struct run *r, struct rl_groups *g)
     }
 }
 
+/* A batch of failures alone, as when a judge is down, is no step: the batch comes again.
+ */
+static int nothing_left(const struct run *r, const struct rl_groups *g)
+{
+    fail(FAIL_MISSING,
+         "step %lld: none of its %lld rows has two captions without an error",
+         (long long)r->step + 1, (long long)g->count);
+    return RL_UNFINISHED;
+}
+
 /* 1 a step, 0 the input is at its end, or a failure. */
 static int one_step(struct run *r)
 {
@@ -238,7 +248,8 @@ static int one_step(struct run *r)
     double begin = now();
     struct rl_metrics m = {.step = r->step + 1, .version = r->step + 1};
     rl_groups_measure(&g, &r->o->loss, &m);
-    status = rl_update_step(&r->u, &g, lr_at(&r->lr, r->step + 1), &m);
+    status = m.groups == 0 ? nothing_left(r, &g)
+                           : rl_update_step(&r->u, &g, lr_at(&r->lr, r->step + 1), &m);
     rl_groups_free(&g);
     if (status < 0)
         return status == RL_UNFINISHED ? status
