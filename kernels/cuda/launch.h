@@ -17,8 +17,10 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #define UNROLL _Pragma("unroll")
+/* clang-format off */
 #define LAUNCH(d, grid, block, kernel, ...)                                              \
-    (dev_use(d), (kernel) < < < (grid), (block), 0, (d)->stream >>> (__VA_ARGS__),       \
+    (dev_use(d), (kernel)<<<(grid), (block), 0, (d)->stream>>>(__VA_ARGS__),             \
      dev_launched((d), #kernel))
+/* clang-format on */
 #endif
 #endif
