@@ -99,7 +99,7 @@ $(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
-.PHONY: all deps deps-dev demo test test-long test-real bench lint fuzz format install clean check-fresh
+.PHONY: all deps deps-dev deps-cuda demo test test-long test-real bench lint fuzz format install clean check-fresh
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -107,6 +107,8 @@ deps:
 	@tools/deps
 deps-dev:
 	@tools/deps dev
+deps-cuda: # nvcc and the CUDA runtime, from NVIDIA's package source
+	@tools/deps cuda
 
 # -- Tests ---------------------------------------------------------------------------------
 
@@ -161,6 +163,8 @@ install: all
 	install -m 644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/capmill
 	install -m 644 examples/* $(DESTDIR)$(PREFIX)/share/doc/capmill/examples
 	cp -r share/. $(DESTDIR)$(PREFIX)/share/capmill
+	if [ -e $(BUILD)/capmill-cuda.so ]; then install -D -m 644 $(BUILD)/capmill-cuda.so \
+	    $(DESTDIR)$(PREFIX)/lib/capmill/capmill-cuda.so; fi
 	for p in $(PROGRAMS); do $(BIN)/$$p --completion bash \
 	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done
 clean:

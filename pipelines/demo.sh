@@ -51,8 +51,13 @@ CAPTION='--max-tokens 128' REWARD='--answer text --token-cost 0.0005' STEP='--ag
 say "3. The same $unseen pictures again."
 describe "$OUT/policy" > "$OUT/rl.jsonl"
 
+jq -c '{image, caption: (.facts | join(" "))}' "$OUT/base.jsonl" > "$OUT/facts.jsonl"
+say "4. All questions about them, as a benchmark: Prism."
+"$here/pocket-prism.sh" "$OUT/base.jsonl" "$world" "all drawn facts=$OUT/facts.jsonl" \
+    "before=$OUT/base.jsonl" "after=$OUT/rl.jsonl" > "$OUT/prism.txt"
+
 echo
-jq -rn --slurpfile before "$OUT/base.jsonl" --slurpfile after "$OUT/rl.jsonl" '
+jq -rn --slurpfile before "$OUT/base.jsonl" --slurpfile after "$OUT/rl.jsonl" --rawfile prism "$OUT/prism.txt" '
     def sentences: [match("[^ .][^.]*\\."; "g").string];
     def fixed($n): . * pow(10; $n) | round / pow(10; $n);
     def mean: add / length;
@@ -83,4 +88,5 @@ jq -rn --slurpfile before "$OUT/base.jsonl" --slurpfile after "$OUT/rl.jsonl" '
       "sentences that are true     \($base.precision | padded(8)) \($rl.precision)",
       "facts that are said         \($base.recall | padded(8)) \($rl.recall)",
       "tokens                      \($base.tokens | padded(8)) \($rl.tokens)",
+      "", $prism,
       ({base: $base, rl: $rl} | tojson)'

@@ -63,30 +63,8 @@ caption -m pocket --temperature 0 --root "$samples" "$samples/samples.jsonl" |
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
-set --
-for kind in scene chart sign; do
-    # The row's questions with the right option's words for an answer.
-    jq -c --arg kind $kind --arg root "$samples" 'select(.kind == $kind) | .id as $id | .image as $image
-        | .qa | to_entries[] | {id: "\($id)-\(.key)", image: "\($root)/\($image)",
-            question: .value.question, answer: .value.options[.value.answer | explode[0] - 65]}' \
-        "$samples/samples.jsonl" > "$made/$kind.jsonl"
-    jq --arg kind $kind '.title = "pocket \($kind)s"' "$share/pocket/prism.json" > "$made/$kind.json"
-    set -- "$@" "$made/$kind.json=$made/$kind.jsonl"
-done
-jq -c --arg root "$samples" '{image: "\($root)/\(.image)", caption: .caption_full}' \
-    "$samples/samples.jsonl" > "$made/all drawn facts.jsonl"
-jq -c '.caption = ""' "$made/all drawn facts.jsonl" > "$made/no caption.jsonl"
-
-# table ARGUMENT ...: a line for the table. What prism-eval says is shown where it fails.
-table() {
-    PRISM='--temperature 0' "$here/prism.sh" -j pocket-judge -o "$made/out" "$@" 2> "$made/log" || {
-        status=$?
-        cat "$made/log" >&2
-        exit $status
-    }
-}
+jq -c '{image, caption: .caption_full}' "$samples/samples.jsonl" > "$made/full.jsonl"
+jq -c '.caption = ""' "$made/full.jsonl" > "$made/none.jsonl"
 echo
-echo "Questions right, in percent (+- standard error over pictures):"
-table -c "$made/no caption.jsonl" "$@" > "$made/table"
-table -c "$made/all drawn facts.jsonl" "$@" > "$made/table"
-table -e -m pocket "$@"
+"$here/pocket-prism.sh" "$samples/samples.jsonl" "$samples" \
+    "no caption=$made/none.jsonl" "all drawn facts=$made/full.jsonl" pocket=pocket
