@@ -370,3 +370,15 @@ numbers() { jq -c 'del(.step_time,.tokens_per_second,.peak_share)' "$@"; }
     bash -e example | grep '^There\|^The'
     [ -s metrics.jsonl ]
 }
+
+@test "transformers loads what was trained and writes the same greedy captions (CAPMILL_PYTHON)" {
+    [ -n "${CAPMILL_PYTHON:-}" ] || skip "no CAPMILL_PYTHON with torch, torchvision and transformers"
+    jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n 64 > rows.jsonl
+    sft-step -m pocket --root "$WORLD" --batch-tokens 1024 --lr 7e-4 --dtype fp32 --out out rows.jsonl > metrics
+    mapfile -t images < <(head -n 12 "$WORLD/test.jsonl" | jq -r .image)
+    "$CAPMILL_PYTHON" "$BATS_TEST_DIRNAME/greedy-check.py" out/latest "$WORLD" "${images[@]}" > theirs
+    # ours end with the end token
+    head -n 12 "$WORLD/test.jsonl" | caption -m out/latest --temperature 0 --max-tokens 96 --ids --root "$WORLD" |
+        jq -c '{image, ids: .captions[0].ids[:-1]}' > ours
+    diff <(jq -c . theirs) ours
+}
