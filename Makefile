@@ -63,7 +63,7 @@ CUDA_GENCODE = $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)
     -gencode arch=compute_$(firstword $(CUDA_ARCHS)),code=compute_$(firstword $(CUDA_ARCHS))
 $(BUILD)/kernels/cuda/%.cu.o: kernels/cuda/%.cu
 	@mkdir -p $(@D)
-	$(SAY)$(NVCC) -std=c++20 -O3 -lineinfo -fmad=false $(CUDA_GENCODE) -MMD -MP -Xcompiler \
+	$(SAY)$(NVCC) -std=c++20 -O3 -fmad=false $(CUDA_GENCODE) -MMD -MP -Xcompiler \
 	    -fPIC,-Wall,-Wextra -Ikernels -Ikernels/cuda -c -o $@ $<
 $(BUILD)/kernels/arr.pic.o: kernels/arr.c
 	@mkdir -p $(@D)

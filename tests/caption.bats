@@ -151,8 +151,8 @@ EOF
     [[ "$stderr" == *"which model"* ]]
     run --separate-stderr -2 caption -m pocket --compute bf16 "$SAMPLES"
     [[ "$stderr" == "caption: --compute bf16: this version computes in fp32 only"* ]]
-    run --separate-stderr -2 caption -m pocket --device cuda:1 "$SAMPLES"
-    [[ "$stderr" == "caption: --device cuda:1: this version computes on the CPU only"* ]]
+    run --separate-stderr -2 caption -m pocket --device tpu "$SAMPLES"
+    [[ "$stderr" == "caption: --device tpu: not one of auto|cpu|cuda"* ]]
     CAPMILL_SHARE=/nonexistent run --separate-stderr -2 caption -m pocket "$SAMPLES"
     [[ "$stderr" == *"CAPMILL_SHARE=/nonexistent: no such folder" ]]
     CAPMILL_ISA=sse run --separate-stderr -2 caption -m pocket "$SAMPLES"
