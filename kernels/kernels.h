@@ -224,7 +224,7 @@ struct kernels {
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the
- * best this processor has), or "cuda" or "cuda:N" (the N-th GPU, from 0), from the plug-in
- * (plugin.h). NULL with the reason in *why (static) if there is none. */
+ * best this processor has), or "cuda" or "cuda:N" (the N-th GPU, from 0), from the
+ * plug-in (plugin.h). NULL with the reason in *why (static) if there is none. */
 const struct kernels *kernels_open(const char *device, const char **why);
 #endif

@@ -249,6 +249,7 @@ EOF
         echo '{"image":"none.png","prompt":"no picture part","answer":"1"}'
     } > rows
     head -n 3 rows | jq -c '{image, captions: [{text: "one \u00e9"}, {text: "two"}, {text: "three"}]}' > captions
+    # shellcheck disable=SC2016  # a formula
     start_server --reply '</think><answer>\boxed{7}</answer> so $x = 7$'
     run --separate-stderr -1 prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made/ \
         --caprl-tag Seed2K --caprl-step 400 -o out rows

@@ -8,7 +8,7 @@ setup() {
 table() {
     printf 'index\timage\tquestion\tA\tB\tanswer\tcategory\n'
     printf '1\t%s\tWhat is it?\tone\ttwo\tA\tx\n' "$(base64 -w0 "$(find "$SAMPLES/images" -name '*.png' | sort | head -n 1)")"
-    printf "$1"
+    printf '%b' "$1"
 }
 
 @test "a table's rows are what the converter makes of it, its pictures too" {
@@ -87,15 +87,15 @@ table() {
 @test "image_path, --root, captions kept by picture, a judge: prism-eval on a table" {
     mkdir -p in/pictures
     cp "$SAMPLES"/images/*.png in/pictures
-    ls in/pictures | head -n 4 | {
+    (cd in/pictures && printf '%s\n' *) | head -n 4 | {
         printf 'index\timage\timage_path\tquestion\tA\tB\tanswer\tl2-category\n'
         i=0
         while read -r name; do
             i=$((i + 1))
             printf '%d\t\tpictures/%s\tWhat colour is it?\tred\tblue\tB\tcolour\n' $i "$name"
         done
-        printf "5\t\t['pictures/%s']\tWhat shape is it?\tball\tcube\tA\tshape\n" "$(ls in/pictures | head -n 1)"
-        printf '6\t%s\t\tWhat shape is it?\tball\tcube\tA\tshape\n' "$(base64 -w0 "in/pictures/$(ls in/pictures | head -n 1)")"
+        printf "5\t\t['pictures/%s']\tWhat shape is it?\tball\tcube\tA\tshape\n" "$(cd in/pictures && printf '%s\n' * | head -n 1)"
+        printf '6\t%s\t\tWhat shape is it?\tball\tcube\tA\tshape\n' "$(base64 -w0 "in/pictures/$(cd in/pictures && printf '%s\n' * | head -n 1)")"
         printf '7\t6\t\tWhat size is it?\tlarge\tsmall\tA\tshape\n'
     } > in/bench.tsv
     run --separate-stderr -0 prism-eval --judge pocket-judge --judge-prompt-file "$CAPMILL_SHARE/prompts/judge-text.txt" \

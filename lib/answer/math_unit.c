@@ -55,7 +55,8 @@ static struct span drop_word_unit(struct span s)
     enum { LONGEST = 24 };
     size_t end = s.n, from;
     while (end && math_space(s.s[end - 1])) end--;
-    from = math_spaces(s, 0); /* a unit alone is no unit: "km" is the product of k and m */
+    from =
+        math_spaces(s, 0); /* a unit alone is no unit: "km" is the product of k and m */
     if (end > LONGEST + from)
         from = end - LONGEST;
     for (size_t i = from; i + 1 < end; i++) {

@@ -38,7 +38,8 @@ static inline bool option_heading(const struct cli_option *option)
     return option->name[0] == '\0';
 }
 
-/* Give an option a value unless it has one; texts are copied. 0 or -1 (refused, memory). */
+/* Give an option a value unless it has one; texts are copied. 0 or -1 (refused, memory).
+ */
 int options_preset(struct options *o, const char *name, const char *value,
                    const char *from);
 /* Append all options and their values as rows (cli_settings()). */

@@ -24,9 +24,9 @@ static int micro(void *context, struct trainer *t, const struct micro *m,
     (void)context;
     int targets = trainer_targets(t), status;
     float *weight = malloc(((size_t)targets * 2 + 1) * sizeof *weight);
-    float *logprob = weight + targets;
     if (!weight)
         return fail_memory();
+    float *logprob = weight + targets;
     for (int i = 0; i < targets; i++) weight[i] = -1.0f / (float)m->over;
     status = m->train ? trainer_backward(t, weight, NULL, logprob)
                       : trainer_logprobs(t, logprob, NULL);

@@ -16,13 +16,13 @@
 struct trainer;
 
 struct trainer_options {
-    const char *device;            /* "auto" or "cpu" */
-    int threads;                   /* 0: all */
-    unsigned parts;                /* trained: bits of 1 << PART_x; 0 without pairs: nothing
-                                      is, the model just says log-probabilities (a
-                                      reference) */
-    bool recompute;                /* keep each layer's input only */
-    struct lora_options lora;      /* rank > 0: pairs are trained and parts is 0 */
+    const char *device;       /* "auto" or "cpu" */
+    int threads;              /* 0: all */
+    unsigned parts;           /* trained: bits of 1 << PART_x; 0 without pairs: nothing
+                                 is, the model just says log-probabilities (a
+                                 reference) */
+    bool recompute;           /* keep each layer's input only */
+    struct lora_options lora; /* rank > 0: pairs are trained and parts is 0 */
     const struct kernels *kernels; /* in place of the device's; NULL: none */
     bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
 };

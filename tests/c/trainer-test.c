@@ -509,7 +509,8 @@ static void frozen_parts_leave_the_others_gradients(void)
     sft_example(&e, group);
     sft_backward(all, &e, NULL);
     for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
-        struct trainer_options o = {.device = getenv("CAPMILL_TEST_DEVICE"), .threads = 2};
+        struct trainer_options o = {.device = getenv("CAPMILL_TEST_DEVICE"),
+                                    .threads = 2};
         CHECK(param_parts(&o.parts, sets[s]) == 0, "%s", fail_text());
         struct trainer *t = trainer_open(golden_path("goldens/models/qwen3_vl"), &o);
         NEED(t, "%s", fail_text());
