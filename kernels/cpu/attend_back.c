@@ -53,15 +53,15 @@ static void wide_product(float *out, const float *a, int64_t step, const float *
 /* p and ds of one query. */
 static void weights(struct tile_back *t, int n)
 {
-    float *p = t->p + n * TILE, *ds = t->ds + n * TILE;
+    float *restrict p = t->p + n * TILE, *restrict ds = t->ds + n * TILE;
+    float scale = t->scale, lse = t->lse[n], delta = t->delta[n];
     int seen = t->seen[n] < 0 ? 0 : t->seen[n] > TILE ? TILE : t->seen[n];
     row_product(p, t->q + n * t->wide, 1, t->k_turned, t->dim);
     row_product(ds, t->dy + n * t->wide, 1, t->v_turned, t->dim);
     for (int j = 0; j < TILE; j++) {
-        float weight = exp_f32(p[j] * t->scale - t->lse[n]);
-        weight = j < seen ? weight : 0;
-        p[j] = weight;
-        ds[j] = j < seen ? t->scale * weight * (ds[j] - t->delta[n]) : 0;
+        float weight = exp_f32(p[j] * scale - lse), slope = ds[j] - delta;
+        p[j] = j < seen ? weight : 0;
+        ds[j] = j < seen ? scale * weight * slope : 0;
     }
 }
 
