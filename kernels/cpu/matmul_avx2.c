@@ -172,6 +172,8 @@ void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     assert(w.type != ARR_I32 && w.type != ARR_U8 && w.type < ARR_TYPES);
     assert(arr_type_block(w.type) == 1 ||
            p.depth * TILE_COLUMNS * (int64_t)sizeof(float) <= CPU_SCRATCH);
+    if (p.m >= MANY_ROWS && p.n >= MANY_COLUMNS && product_many(&p))
+        return;
     int64_t chunks = (p.m + p.chunk - 1) / p.chunk;
     int64_t tiles = (p.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     CPU_EACH(d, t, chunks * tiles, p.m * p.n * p.depth, CPU_PRODUCTS, piece(&p, t));

@@ -3,6 +3,7 @@
 #ifndef PRODUCT_AVX2_H
 #define PRODUCT_AVX2_H
 #include "quant_avx2.h"
+#include "transpose_avx2.h"
 
 enum {
     TILE_ROWS = 3,    /* rows of x and */
@@ -50,4 +51,9 @@ ALWAYS_INLINE void finish(const struct product *p, int64_t i, int64_t j, int64_t
  * from j, where w is of blocks that are turned into floats a piece at a time. */
 void product_blocks(const struct product *p, int64_t i, int rows, int64_t j,
                     int64_t count, const float bias[TILE_COLUMNS]);
+
+/* matmul_many_avx2.c: all of a product, for MANY_ROWS and MANY_COLUMNS or more. false,
+ * and nothing is done, where the rows are too long for its buffers. */
+enum { MANY_ROWS = 48, MANY_COLUMNS = 48 };
+bool product_many(const struct product *p);
 #endif
