@@ -9,6 +9,9 @@
  */
 #include "backward_cpu.h"
 #include "vector.h"
+#ifdef CPU_AVX2
+#include "transpose_avx2.h"
+#endif
 
 enum {
     ROWS = 6,
@@ -35,27 +38,65 @@ struct gemm {
     float *panels; /* of B, shared */
 };
 
+/* What is A's row i along k, or NULL where there is none. */
+static const float *along(const struct side *s, int64_t i, int64_t r, int64_t rows,
+                          int64_t k)
+{
+    return r < rows ? row_f32(s->a, i + r) + k : NULL;
+}
+
+/* Whole tiles, as far as whole vectors along k go: how many k that are. */
+static int64_t pack_vectors(float *to, const struct side *s, int64_t i, int64_t k0,
+                            int64_t depth)
+{
+    int64_t k = 0;
+#ifdef CPU_AVX2
+    /* A vector is stored of 8 rows; what is too much the next store covers. */
+    for (; k + 16 <= depth; k += 8, to += 8 * ROWS) {
+        __m256 r[8];
+        for (int64_t l = 0; l < 8; l++)
+            r[l] = _mm256_loadu_ps(row_f32(s->a, i + (l < ROWS ? l : 0)) + k0 + k);
+        transpose8(r);
+        for (int64_t l = 0; l < 8; l++) _mm256_storeu_ps(to + l * ROWS, r[l]);
+    }
+#else
+    (void)to, (void)s, (void)i, (void)k0, (void)depth;
+#endif
+    return k;
+}
+
 /* Rows [i, i + ROWS) of A, k in [k0, k0 + depth): [depth][ROWS], zeros where there are no
  * rows. */
 static void pack_a(float *to, const struct side *s, int64_t i, int64_t rows, int64_t k0,
                    int64_t depth)
 {
-    if (s->turned)
-        for (int64_t k = 0; k < depth; k++) {
+    int64_t k = 0;
+    if (s->turned && rows == ROWS) {
+        for (; k < depth; k++)
+            memcpy(to + k * ROWS, row_f32(s->a, k0 + k) + i, ROWS * sizeof *to);
+    } else if (s->turned) {
+        for (; k < depth; k++) {
             const float *from = row_f32(s->a, k0 + k) + i;
             for (int64_t r = 0; r < ROWS; r++) to[k * ROWS + r] = r < rows ? from[r] : 0;
         }
-    else
+    } else {
+        int64_t done = rows == ROWS ? pack_vectors(to, s, i, k0, depth) : 0;
         for (int64_t r = 0; r < ROWS; r++) {
-            const float *from = r < rows ? row_f32(s->a, i + r) + k0 : NULL;
-            for (int64_t k = 0; k < depth; k++) to[k * ROWS + r] = from ? from[k] : 0;
+            const float *from = along(s, i, r, rows, k0);
+            for (k = done; k < depth; k++) to[k * ROWS + r] = from ? from[k] : 0;
         }
+    }
 }
 
 /* Columns [j, j + COLUMNS) of B: [depth][COLUMNS]; B may be of any float type. */
 static void pack_b(float *to, const struct side *s, int64_t j, int64_t columns,
                    int64_t k0, int64_t depth)
 {
+    if (s->a.type == ARR_F32 && columns == COLUMNS) {
+        for (int64_t k = 0; k < depth; k++)
+            memcpy(to + k * COLUMNS, row_f32(s->a, k0 + k) + j, COLUMNS * sizeof *to);
+        return;
+    }
     for (int64_t k = 0; k < depth; k++, to += COLUMNS) {
         const char *from = row_any(s->a, k0 + k) + arr_type_bytes(s->a.type, j);
         floats_of(to, from, s->a.type, columns);
@@ -68,8 +109,11 @@ static void tile(const struct gemm *g, const float *a, const float *b, int64_t d
                  int64_t i, int64_t rows, int64_t j, int64_t columns, bool set)
 {
     vec8 sum[ROWS][VECTORS];
-    for (int r = 0; r < ROWS; r++)
+    for (int r = 0; r < ROWS; r++) {
+        if (r < rows) /* C is far away, and wanted at the end */
+            __builtin_prefetch(row_f32(g->c, i + r) + j, 1);
         for (int v = 0; v < VECTORS; v++) sum[r][v] = vec8_of(0);
+    }
     for (int64_t k = 0; k < depth; k++, a += ROWS, b += COLUMNS) {
         vec8 b0 = *(const vec8 *)b, b1 = *(const vec8 *)(b + 8);
 #pragma GCC unroll 6
