@@ -191,6 +191,8 @@ static void block(const struct product *p, const struct packing *how, int64_t t,
         lane_block(&s, how, x, w, tiles, 1);
         lane_block(&s, how, x, w, tiles, 5);
         lane_block(&s, how, x, w, tiles, 3);
+        for (int64_t r = i; r < end; r++)
+            _mm_prefetch((const char *)(row_f32(p->y, r) + j + c), _MM_HINT_T0);
         lane_block(&s, how, x, w, tiles, 7);
         write(p, &s, i, end, j + c, least(COLUMNS, columns - c));
     }
