@@ -84,32 +84,39 @@ static double step(struct trainer *t, struct example **list, int count)
 typedef void gemm(int, int, int, int, int, int, float, const float *, int, const float *,
                   int, float, float *, int);
 
-/* Flops a second, best of some. 0: no OpenBLAS. */
-static double sgemm_rate(int threads)
+/* The peer: a square product of OpenBLAS'. */
+struct peer {
+    gemm *sgemm; /* NULL: no OpenBLAS */
+    float *a, *b, *c;
+};
+enum { PEER_SIDE = 2048 };
+
+static void peer_open(struct peer *p, int threads)
 {
-    enum { N = 2048 };
+    const size_t n = (size_t)PEER_SIDE * PEER_SIDE;
     void *blas = dlopen("libopenblas.so.0", RTLD_NOW);
-    if (!blas)
-        return 0;
-    gemm *sgemm;
     void (*set)(int);
-    *(void **)&sgemm = dlsym(blas, "cblas_sgemm");
+    *p = (struct peer){0};
+    if (!blas)
+        return;
+    *(void **)&p->sgemm = dlsym(blas, "cblas_sgemm");
     *(void **)&set = dlsym(blas, "openblas_set_num_threads");
-    float *a = calloc((size_t)N * N, sizeof *a), *b = calloc((size_t)N * N, sizeof *b),
-          *c = calloc((size_t)N * N, sizeof *c);
-    for (int i = 0; i < N * N; i++) a[i] = b[i] = (float)(i % 7);
-    double best = 1e30;
     set(threads);
-    for (int i = 0; i < 7; i++) {
-        double from = machine_now();
-        sgemm(101, 111, 112, N, N, N, 1, a, N, b, N, 0, c, N);
-        double took = machine_now() - from;
-        best = took < best ? took : best;
-    }
-    free(a);
-    free(b);
-    free(c);
-    return 2.0 * N * N * N / best;
+    p->a = calloc(n, sizeof *p->a);
+    p->b = calloc(n, sizeof *p->b);
+    p->c = calloc(n, sizeof *p->c);
+    for (size_t i = 0; i < n; i++) p->a[i] = p->b[i] = (float)(i % 7);
+}
+
+/* Flops a second of one run; 0 without OpenBLAS. */
+static double peer_rate(const struct peer *p)
+{
+    const int n = PEER_SIDE;
+    double from = machine_now();
+    if (!p->sgemm)
+        return 0;
+    p->sgemm(101, 111, 112, n, n, n, 1, p->a, n, p->b, n, 0, p->c, n);
+    return 2.0 * n * n * n / (machine_now() - from);
 }
 
 /* Parameters that multiply: all but the embedding's lookup. */
@@ -129,14 +136,30 @@ static struct trainer *opened(const char *dir, int threads, bool recompute)
     return t;
 }
 
-static double best_step(struct trainer *t, struct example **list, int count, int steps)
+struct measured {
+    double best;  /* seconds of the fastest step */
+    double share; /* of the peer's rate, if a step is so many flops */
+};
+
+/* Steps and the peer take turns, so that what else the machine does meets both: each step
+ * is held to the mean rate of the runs before and behind it, and the share is the median
+ * of these. One step warms up. */
+static struct measured steps_of(struct trainer *t, struct example **list, int count,
+                                int steps, const struct peer *peer, double flops)
 {
-    double best = 1e30;
-    for (int i = 0; i <= steps; i++) {
+    struct measured m = {1e30, 0};
+    double share[MACHINE_RUNS_MAX], before = 0, after;
+    steps = steps < MACHINE_RUNS_MAX ? steps : MACHINE_RUNS_MAX;
+    for (int i = -1; i < steps; i++, before = after) {
         double took = step(t, list, count);
-        best = i > 0 && took < best ? took : best;
+        after = peer ? peer_rate(peer) : 0;
+        if (i < 0)
+            continue;
+        m.best = took < m.best ? took : m.best;
+        share[i] = after > 0 ? flops / took / ((before + after) / 2) : 0;
     }
-    return best;
+    m.share = machine_median(share, steps);
+    return m;
 }
 
 static void decoder(const char *folder, const struct shape *s, int threads, int steps)
@@ -146,25 +169,29 @@ static void decoder(const char *folder, const struct shape *s, int threads, int 
     snprintf(dir, sizeof dir, "%s/%s", folder, s->name);
     model_make(dir, s);
     for (int i = 0; i < 8; i++) list[i] = text(1, 1, 255, s->sizes->vocab);
+    struct peer peer;
+    peer_open(&peer, threads);
     struct trainer *t = opened(dir, threads, false);
-    double rate = sgemm_rate(threads), took = best_step(t, list, 8, steps);
-    double again = sgemm_rate(threads), n = multiplying(t, trainer_params(t));
-    rate = again > rate ? again : rate;
+    double flops = 6 * multiplying(t, trainer_params(t)) * 2048;
+    struct measured full = steps_of(t, list, 8, steps, &peer, flops);
     size_t bytes = trainer_bytes(t);
     int64_t all = trainer_params(t)->elements; /* and a gradient and two moments each */
     double held = 4.0 * (double)(all + 3 * trainer_params(t)->trained);
     trainer_close(t);
     t = opened(dir, threads, true);
-    double slow = best_step(t, list, 8, steps);
+    struct measured again = steps_of(t, list, 8, steps, &peer, flops);
     size_t lean = trainer_bytes(t);
     trainer_close(t);
+    free(peer.a);
+    free(peer.b);
+    free(peer.c);
+    double longer = again.share > 0 ? full.share / again.share : again.best / full.best;
     printf("{\"train\":\"%s\",\"threads\":%d,\"parameters\":%lld,\"tokens_s\":%.0f,"
            "\"of_sgemm\":%.3f,\"recompute_time\":%.3f,\"bytes_per_parameter\":%.1f,"
            "\"bytes_per_token\":%.0f,"
            "\"recompute_bytes_per_token\":%.0f}\n",
-           s->name, threads, (long long)all, 2048 / took,
-           rate > 0 ? 6 * n * 2048 / took / rate : 0, slow / took, held / (double)all,
-           (double)bytes / 2048, (double)lean / 2048);
+           s->name, threads, (long long)all, 2048 / full.best, full.share, longer,
+           held / (double)all, (double)bytes / 2048, (double)lean / 2048);
     fflush(stdout);
     for (int i = 0; i < 8; i++) text_free(list[i]);
 }
@@ -177,7 +204,8 @@ static void groups(const char *folder, int threads, int steps)
     snprintf(dir, sizeof dir, "%s/%s", folder, shapes[0].name);
     for (int i = 0; i < 8; i++) alone[i] = text(900, 1, 500, shapes[0].sizes->vocab);
     struct trainer *t = opened(dir, threads, false);
-    double shared = best_step(t, &tree, 1, steps), apart = best_step(t, alone, 8, steps);
+    double shared = steps_of(t, &tree, 1, steps, NULL, 0).best;
+    double apart = steps_of(t, alone, 8, steps, NULL, 0).best;
     printf("{\"train\":\"group\",\"threads\":%d,\"shared_prefix\":%.2f}\n", threads,
            apart / shared);
     trainer_close(t);
@@ -187,7 +215,7 @@ static void groups(const char *folder, int threads, int steps)
 
 int main(int argc, char *argv[])
 {
-    int threads = argc > 2 ? atoi(argv[2]) : 1, steps = argc > 3 ? atoi(argv[3]) : 3;
+    int threads = argc > 2 ? atoi(argv[2]) : 1, steps = argc > 3 ? atoi(argv[3]) : 5;
     if (argc < 3)
         return fprintf(stderr, "usage: bench-train FOLDER THREADS [STEPS]\n"), 2;
     mkdir(argv[1], 0755);
@@ -195,6 +223,6 @@ int main(int argc, char *argv[])
         if (argc < 5 || strcmp(argv[4], shapes[i].name) == 0)
             decoder(argv[1], &shapes[i], threads, steps);
     if (argc < 5 || strcmp(argv[4], "group") == 0)
-        groups(argv[1], threads, 1);
+        groups(argv[1], threads, steps < 3 ? steps : 3);
     return 0;
 }
