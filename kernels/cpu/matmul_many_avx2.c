@@ -106,7 +106,6 @@ ALWAYS_INLINE void lane_tile(struct sums *s, int64_t row, const float *x, const 
 {
     __m256 acc[ROWS][2];
     for (int r = 0; r < ROWS; r++) acc[r][0] = acc[r][1] = _mm256_setzero_ps();
-#pragma GCC unroll 4
     for (int64_t k = 0; k < steps; k++, x += ROWS, w += COLUMNS) {
         __m256 w0 = _mm256_load_ps(w), w1 = _mm256_load_ps(w + 8);
 #pragma GCC unroll 6
