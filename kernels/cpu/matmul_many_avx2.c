@@ -1,9 +1,9 @@
 /* matmul_many_avx2.c: many rows of x past many rows of w (product_avx2.h).
  *
  * The definition's CPU_LANES running sums of one output take every eighth k each. Here
- * each lane is a product of its own, of the columns k = lane, lane + 8, ... of x and w, in
- * the manner of BLIS (matmul_back.c): packed panels, tiles of ROWS x COLUMNS outputs in
- * registers, a vector along the columns. Lanes come in the order in which lanes_sum()
+ * each lane is a product of its own, of the columns k = lane, lane + 8, ... of x and w,
+ * in the manner of BLIS (matmul_back.c): packed panels, tiles of ROWS x COLUMNS outputs
+ * in registers, a vector along the columns. Lanes come in the order in which lanes_sum()
  * adds them, so that three partial sums of an output are enough, and each number is the
  * definition's to the bit. What it saves over matmul_avx2.c's tiles are the sums across a
  * vector, one for every 8 outputs, and turning halves into floats for every 3 rows. Of
