@@ -101,3 +101,4 @@ jq -r '
 echo "model $shape, random bf16 weights; kernels by shape and the FMA peak: $build/bench.json"
 tests/bench-judge.sh "$build" "$bin"
 tests/bench-prism.sh "$build" "$bin"
+tests/bench-train.sh "$build"

@@ -3,10 +3,7 @@
  * after dim) and of values (WIDTH numbers at a time, key after key), as 12 accumulators;
  * each number is still summed in the definition's order, fused. */
 #include "attend.h"
-
-#include <immintrin.h>
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
+#include "transpose_avx2.h"
 
 enum {
     GROUP = 3,
@@ -192,27 +189,6 @@ void attend_avx2(struct query queries[], int count, const struct block *b)
         attend_group(live + i, 2, b);
     else if (i + 1 == n)
         attend_group(live + i, 1, b);
-}
-
-/* 8 keys' 8 numbers each, turned about: rows in, columns out. */
-ALWAYS_INLINE void transpose8(__m256 r[8])
-{
-    __m256 t[8];
-    for (int i = 0; i < 8; i += 2) {
-        t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
-        t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
-        r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
-        r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
-        r[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
-        t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
-    }
-    for (int i = 0; i < 8; i++) r[i] = t[i];
 }
 
 void attend_keys_avx2(float *keys, const float *from, int64_t stride, int count,

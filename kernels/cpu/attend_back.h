@@ -45,16 +45,20 @@ static inline void tile_back_make(struct tile_back *t, float *scratch, int64_t d
 static inline void tile_back_query(struct tile_back *t, int n, const float *q,
                                    const float *dy, const float *y, float lse)
 {
-    float delta = 0;
-    for (int64_t i = 0; i < t->wide; i++) {
-        bool in = i < t->dim;
-        t->q[n * t->wide + i] = in ? q[i] : 0;
-        t->dy[n * t->wide + i] = in ? dy[i] : 0;
-        t->dq[n * t->wide + i] = 0;
-        delta += in ? dy[i] * y[i] : 0;
-    }
+    float *to_q = t->q + n * t->wide, *to_dy = t->dy + n * t->wide;
+    size_t size = (size_t)t->dim * sizeof *q;
+    float lane[CPU_LANES] = {0};
+    int64_t i = 0;
+    memset(to_q, 0, (size_t)t->wide * sizeof *to_q);
+    memset(to_dy, 0, (size_t)t->wide * sizeof *to_dy);
+    memset(t->dq + n * t->wide, 0, (size_t)t->wide * sizeof *t->dq);
+    memcpy(to_q, q, size);
+    memcpy(to_dy, dy, size);
+    for (; i + CPU_LANES <= t->dim; i += CPU_LANES)
+        for (int l = 0; l < CPU_LANES; l++) lane[l] += dy[i + l] * y[i + l];
+    for (int l = 0; i + l < t->dim; l++) lane[l] += dy[i + l] * y[i + l];
     t->lse[n] = lse;
-    t->delta[n] = delta;
+    t->delta[n] = lanes_sum(lane);
 }
 
 /* The block's keys and values stand in k and v (rows behind the last are zero): turn them

@@ -3,6 +3,7 @@
  * common, the only ones that can share others. */
 #include "attend_back.h"
 #include "backward_cpu.h"
+#include "turned.h"
 
 struct paged_back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;
@@ -17,11 +18,11 @@ static void page_in(struct tile_back *t, struct arr k, struct arr v, int32_t pag
     int64_t dim = t->dim, wide = t->wide;
     const float *keys = row_f32(k, page) + h * dim * KV_PAGE;
     const float *values = row_f32(v, page) + h * dim * KV_PAGE;
-    for (int64_t j = 0; j < TILE; j++)
-        for (int64_t i = 0; i < wide; i++) {
-            t->k[j * wide + i] = i < dim ? keys[i * KV_PAGE + j] : 0;
-            t->v[j * wide + i] = i < dim ? values[j * dim + i] : 0;
-        }
+    turned(t->k, wide, keys, KV_PAGE, dim, TILE);
+    for (int64_t j = 0; j < TILE; j++) {
+        memcpy(t->v + j * wide, values + j * dim, (size_t)dim * sizeof *values);
+        for (int64_t i = dim; i < wide; i++) t->k[j * wide + i] = t->v[j * wide + i] = 0;
+    }
 }
 
 /* Keys that nobody sees may hold any bits, NaN too: away with them. */
@@ -34,14 +35,16 @@ static void unseen_clear(struct tile_back *t, int most)
     }
 }
 
-static void page_out(const struct tile_back *t, struct arr dk, struct arr dv,
-                     int32_t page, int64_t h)
+/* Adds dk and dv to the page's; k_turned is done with. */
+static void page_out(struct tile_back *t, struct arr dk, struct arr dv, int32_t page,
+                     int64_t h)
 {
     int64_t dim = t->dim, wide = t->wide;
     float *keys = row_f32(dk, page) + h * dim * KV_PAGE;
     float *values = row_f32(dv, page) + h * dim * KV_PAGE;
-    for (int64_t i = 0; i < dim; i++)
-        for (int64_t j = 0; j < TILE; j++) keys[i * KV_PAGE + j] += t->dk[j * wide + i];
+    float *dk_turned = t->k_turned;
+    turned(dk_turned, TILE, t->dk, wide, TILE, dim);
+    for (int64_t i = 0; i < dim * TILE; i++) keys[i] += dk_turned[i];
     for (int64_t j = 0; j < TILE; j++)
         for (int64_t i = 0; i < dim; i++) values[j * dim + i] += t->dv[j * wide + i];
 }

@@ -2,6 +2,7 @@
  * factor are made first; then the weights' gradients, a chunk of columns at a time,
  * vector after vector; then the inputs', which may take dy's place. */
 #include "backward_cpu.h"
+#include "vector.h"
 
 #include <math.h>
 
@@ -80,14 +81,16 @@ static void input_back(const struct norm_back *n, int64_t i, bool centred)
 {
     const float *dy = vector_of(n, n->dy, i), *x = vector_of(n, n->x, i), *w = n->w;
     float *dx = vector_of(n, n->dx, i), mean = n->mean[i], factor = n->factor[i];
-    float lane[CPU_LANES] = {0}, square[CPU_LANES] = {0};
+    float lane[CPU_LANES], square[CPU_LANES];
+    vec8 sum = vec8_of(0), slopes = vec8_of(0);
     int64_t k = 0, dim = n->dim;
-    for (; k + CPU_LANES <= dim; k += CPU_LANES)
-        for (int l = 0; l < CPU_LANES; l++) {
-            float g = dy[k + l] * w[k + l];
-            lane[l] += g;
-            square[l] += g * ((x[k + l] - mean) * factor);
-        }
+    for (; k + CPU_LANES <= dim; k += CPU_LANES) {
+        vec8 g = *(const vec8 *)(dy + k) * *(const vec8 *)(w + k);
+        sum += g;
+        slopes += g * ((*(const vec8 *)(x + k) - vec8_of(mean)) * vec8_of(factor));
+    }
+    memcpy(lane, &sum, sizeof lane);
+    memcpy(square, &slopes, sizeof square);
     for (int l = 0; k + l < dim; l++) {
         float g = dy[k + l] * w[k + l];
         lane[l] += g;
@@ -95,10 +98,19 @@ static void input_back(const struct norm_back *n, int64_t i, bool centred)
     }
     float shift = centred ? lanes_sum(lane) / (float)dim : 0.0f;
     float slope = lanes_sum(square) / (float)dim;
-    for (k = 0; k < dim; k++) {
+    bool add = n->mode == GRAD_ADD;
+    for (k = 0; k + CPU_LANES <= dim; k += CPU_LANES) {
+        vec8 h = (*(const vec8 *)(x + k) - vec8_of(mean)) * vec8_of(factor);
+        vec8 g = *(const vec8 *)(dy + k) * *(const vec8 *)(w + k), *to = (vec8 *)(dx + k);
+        vec8 value = vec8_of(factor) * (g - vec8_of(shift) - h * vec8_of(slope));
+        if (add)
+            value += *to;
+        *to = value;
+    }
+    for (; k < dim; k++) {
         float h = (x[k] - mean) * factor;
         float value = factor * (dy[k] * w[k] - shift - h * slope);
-        dx[k] = n->mode == GRAD_ADD ? dx[k] + value : value;
+        dx[k] = add ? dx[k] + value : value;
     }
 }
 

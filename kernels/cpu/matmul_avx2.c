@@ -6,14 +6,12 @@
  * w is read as stored, turned into floats in registers. With few rows of x all this is
  * bound by memory, and the next tile of w is asked for early.
  *
- * Also tried: w turned into packed floats once per 192 rows of x, with K in blocks of
- * 512. It is slower at all sizes measured (512 rows, 2048 x 2048 bf16: 0.94 of this; 24
- * rows: 0.66), since the conversions hide behind the products.
+ * Many rows go another way: matmul_many_avx2.c.
  */
 #include "product_avx2.h"
 
 enum {
-    CHUNK_BYTES = 4 << 20, /* of x in a chunk, unless that makes */
+    CHUNK_BYTES = 1 << 20, /* of x in a chunk, unless that makes */
     CHUNK_LEAST = 24,      /* fewer rows than this */
     AHEAD_TILE = 32 << 10, /* a tile of w of up to so many bytes asks for the next tile */
     AHEAD = 2048,          /* (the processor's own prefetch ends with a row); a larger
@@ -172,6 +170,10 @@ void matmul_avx2(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     assert(w.type != ARR_I32 && w.type != ARR_U8 && w.type < ARR_TYPES);
     assert(arr_type_block(w.type) == 1 ||
            p.depth * TILE_COLUMNS * (int64_t)sizeof(float) <= CPU_SCRATCH);
+    bool half = w.type == ARR_BF16 || w.type == ARR_F16;
+    if (p.m >= (half ? MANY_HALF_ROWS : MANY_ROWS) && p.n >= MANY_COLUMNS &&
+        product_many(&p))
+        return;
     int64_t chunks = (p.m + p.chunk - 1) / p.chunk;
     int64_t tiles = (p.n + TILE_COLUMNS - 1) / TILE_COLUMNS;
     CPU_EACH(d, t, chunks * tiles, p.m * p.n * p.depth, CPU_PRODUCTS, piece(&p, t));

@@ -9,6 +9,9 @@
  */
 #include "backward_cpu.h"
 #include "vector.h"
+#ifdef CPU_AVX2
+#include "transpose_avx2.h"
+#endif
 
 enum {
     ROWS = 6,
@@ -35,27 +38,79 @@ struct gemm {
     float *panels; /* of B, shared */
 };
 
-/* Rows [i, i + ROWS) of A, k in [k0, k0 + depth): [depth][ROWS], zeros where there are no
- * rows. */
-static void pack_a(float *to, const struct side *s, int64_t i, int64_t rows, int64_t k0,
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Whole tiles, as far as whole vectors along k go: how many k that are. */
+static int64_t pack_vectors(float *to, const struct side *s, int64_t i, int64_t k0,
+                            int64_t depth)
+{
+    int64_t k = 0;
+#ifdef CPU_AVX2
+    /* A vector is stored of 8 rows; what is too much the next store covers. */
+    for (; k + 16 <= depth; k += 8, to += 8 * ROWS) {
+        __m256 r[8];
+        for (int64_t l = 0; l < 8; l++)
+            r[l] = _mm256_loadu_ps(row_f32(s->a, i + (l < ROWS ? l : 0)) + k0 + k);
+        transpose8(r);
+        for (int64_t l = 0; l < 8; l++) _mm256_storeu_ps(to + l * ROWS, r[l]);
+    }
+#else
+    (void)to, (void)s, (void)i, (void)k0, (void)depth;
+#endif
+    return k;
+}
+
+/* Rows [i, i + ROWS) of A that lies along k, k in [k0, k0 + depth): [depth][ROWS], zeros
+ * where there are no rows. */
+static void pack_along(float *to, const struct side *s, int64_t i, int64_t rows,
+                       int64_t k0, int64_t depth)
+{
+    int64_t done = rows == ROWS ? pack_vectors(to, s, i, k0, depth) : 0;
+    for (int64_t r = 0; r < ROWS; r++) {
+        const float *from = r < rows ? row_f32(s->a, i + r) + k0 : NULL;
+        for (int64_t k = done; k < depth; k++) to[k * ROWS + r] = from ? from[k] : 0;
+    }
+}
+
+/* The same of A turned, for rows [i, end): all tiles of a row of memory at once, since
+ * rows a power of two apart would push each other out of the cache. */
+static void pack_turned(float *to, const struct side *s, int64_t i, int64_t end,
+                        int64_t k0, int64_t depth)
+{
+    for (int64_t k = 0; k < depth; k++, to += ROWS) {
+        const float *from = row_f32(s->a, k0 + k) + i;
+        float *at = to;
+        int64_t left = end - i;
+        for (; left >= ROWS; left -= ROWS, from += ROWS, at += depth * ROWS)
+            memcpy(at, from, ROWS * sizeof *at);
+        for (int64_t r = 0; left > 0 && r < ROWS; r++) at[r] = r < left ? from[r] : 0;
+    }
+}
+
+/* Rows [i, end) of A in tiles. */
+static void pack_a(float *to, const struct side *s, int64_t i, int64_t end, int64_t k0,
                    int64_t depth)
 {
-    if (s->turned)
-        for (int64_t k = 0; k < depth; k++) {
-            const float *from = row_f32(s->a, k0 + k) + i;
-            for (int64_t r = 0; r < ROWS; r++) to[k * ROWS + r] = r < rows ? from[r] : 0;
-        }
-    else
-        for (int64_t r = 0; r < ROWS; r++) {
-            const float *from = r < rows ? row_f32(s->a, i + r) + k0 : NULL;
-            for (int64_t k = 0; k < depth; k++) to[k * ROWS + r] = from ? from[k] : 0;
-        }
+    if (s->turned) {
+        pack_turned(to, s, i, end, k0, depth);
+        return;
+    }
+    for (; i < end; i += ROWS, to += ROWS * depth)
+        pack_along(to, s, i, least(ROWS, end - i), k0, depth);
 }
 
 /* Columns [j, j + COLUMNS) of B: [depth][COLUMNS]; B may be of any float type. */
 static void pack_b(float *to, const struct side *s, int64_t j, int64_t columns,
                    int64_t k0, int64_t depth)
 {
+    if (s->a.type == ARR_F32 && columns == COLUMNS) {
+        for (int64_t k = 0; k < depth; k++)
+            memcpy(to + k * COLUMNS, row_f32(s->a, k0 + k) + j, COLUMNS * sizeof *to);
+        return;
+    }
     for (int64_t k = 0; k < depth; k++, to += COLUMNS) {
         const char *from = row_any(s->a, k0 + k) + arr_type_bytes(s->a.type, j);
         floats_of(to, from, s->a.type, columns);
@@ -68,8 +123,11 @@ static void tile(const struct gemm *g, const float *a, const float *b, int64_t d
                  int64_t i, int64_t rows, int64_t j, int64_t columns, bool set)
 {
     vec8 sum[ROWS][VECTORS];
-    for (int r = 0; r < ROWS; r++)
+    for (int r = 0; r < ROWS; r++) {
+        if (r < rows) /* C is far away, and wanted at the end */
+            __builtin_prefetch(row_f32(g->c, i + r) + j, 1);
         for (int v = 0; v < VECTORS; v++) sum[r][v] = vec8_of(0);
+    }
     for (int64_t k = 0; k < depth; k++, a += ROWS, b += COLUMNS) {
         vec8 b0 = *(const vec8 *)b, b1 = *(const vec8 *)(b + 8);
 #pragma GCC unroll 6
@@ -97,11 +155,6 @@ static void tile(const struct gemm *g, const float *a, const float *b, int64_t d
     }
 }
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Rows of block t of A past the packed columns [j0, j1) of B, k from k0. */
 static void block(const struct gemm *g, int64_t t, int64_t j0, int64_t j1, int64_t k0,
                   int64_t depth)
@@ -109,8 +162,7 @@ static void block(const struct gemm *g, int64_t t, int64_t j0, int64_t j1, int64
     int64_t i0 = t * BLOCK_ROWS, i1 = least(i0 + BLOCK_ROWS, g->m);
     float *panel = cpu_scratch(g->d);
     bool set = g->set && k0 == 0;
-    for (int64_t i = i0; i < i1; i += ROWS)
-        pack_a(panel + (i - i0) * depth, &g->a, i, least(ROWS, i1 - i), k0, depth);
+    pack_a(panel, &g->a, i0, i1, k0, depth);
     for (int64_t j = j0; j < j1; j += COLUMNS)
         for (int64_t i = i0; i < i1; i += ROWS)
             tile(g, panel + (i - i0) * depth, g->panels + (j - j0) * depth, depth, i,

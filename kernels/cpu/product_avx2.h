@@ -3,6 +3,7 @@
 #ifndef PRODUCT_AVX2_H
 #define PRODUCT_AVX2_H
 #include "quant_avx2.h"
+#include "transpose_avx2.h"
 
 enum {
     TILE_ROWS = 3,    /* rows of x and */
@@ -50,4 +51,11 @@ ALWAYS_INLINE void finish(const struct product *p, int64_t i, int64_t j, int64_t
  * from j, where w is of blocks that are turned into floats a piece at a time. */
 void product_blocks(const struct product *p, int64_t i, int rows, int64_t j,
                     int64_t count, const float bias[TILE_COLUMNS]);
+
+/* matmul_many_avx2.c: all of a product, for so many rows and columns or more. false, and
+ * nothing is done, where the rows are too long for its buffers. From where on its packing
+ * pays (K of 2048; of 256 far earlier): where it saves turning halves into floats again
+ * for every 3 rows, 128 rows; else the tiles of matmul_avx2.c do as well up to 256. */
+enum { MANY_ROWS = 256, MANY_HALF_ROWS = 128, MANY_COLUMNS = 48 };
+bool product_many(const struct product *p);
 #endif

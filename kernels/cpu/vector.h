@@ -28,4 +28,15 @@ VEC_INLINE vec8 vec8_fma(vec8 a, vec8 b, vec8 c)
     return a * b + c;
 #endif
 }
+
+/* The larger of each two, b's where they do not compare. */
+VEC_INLINE vec8 vec8_larger(vec8 a, vec8 b)
+{
+#ifdef CPU_AVX2
+    return (vec8)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    for (int l = 0; l < CPU_LANES; l++) b[l] = a[l] > b[l] ? a[l] : b[l];
+    return b;
+#endif
+}
 #endif

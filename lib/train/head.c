@@ -4,13 +4,23 @@
 
 #include <stdlib.h>
 
+/* Floats from one row of logits to the next: an odd number of cache lines. Vocabularies
+ * like powers of two, and rows such a distance apart would share few places in the
+ * caches. */
+static int64_t logits_stride(int vocab)
+{
+    enum { LINE = 16 };
+    return ((vocab + LINE - 1) / LINE | 1) * LINE;
+}
+
 static void layout(struct head *h, struct scratch *s, const struct text_config *tc,
                    int chunk)
 {
     h->last = scratch_matrix(s, chunk, tc->hidden);
     h->normed = scratch_matrix(s, chunk, tc->hidden);
     h->dlast = scratch_matrix(s, chunk, tc->hidden);
-    h->logits = scratch_matrix(s, chunk, tc->vocab);
+    h->logits = scratch_matrix(s, chunk, logits_stride(tc->vocab));
+    h->logits = arr_columns(h->logits, 0, tc->vocab);
     h->lse = scratch_vector(s, ARR_F32, chunk);
     h->weight = scratch_vector(s, ARR_F32, chunk);
     h->entropy = scratch_vector(s, ARR_F32, chunk);
@@ -59,9 +69,9 @@ static void forward(const struct head *c, const struct vlm *m, struct arr x, flo
 static void logprobs(const struct head *c, float *out, float *lse, int n, float scale)
 {
     const struct kernels *k = c->k;
-    int64_t vocab = c->logits.shape[1];
-    struct arr table =
-        arr_reshape(c->logits, 2, (int64_t[]){c->logits.shape[0] * vocab, 1});
+    struct arr table = c->logits;
+    table.shape[0] *= table.stride;
+    table.shape[1] = table.stride = 1;
     k->gather(c->dev, c->picked, table, c->flat);
     k->download(c->dev, out, c->picked);
     k->download(c->dev, lse, c->lse);
@@ -109,7 +119,7 @@ static void chunk(const struct head *h, const struct vlm *m, struct tape *tape,
     for (int i = 0; i < n; i++) integers[i] = targets[at + i].id;
     k->upload(c.dev, c.ids, integers);
     for (int i = 0; i < n; i++)
-        integers[i] = (int32_t)(i * c.logits.shape[1]) + targets[at + i].id;
+        integers[i] = (int32_t)(i * c.logits.stride) + targets[at + i].id;
     k->upload(c.dev, c.flat, integers);
     float scale = work->scale > 0 ? work->scale : 1;
     forward(&c, m, x, scale);

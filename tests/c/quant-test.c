@@ -146,6 +146,27 @@ static void products_of(enum arr_type type, const char *name, const char *raw,
         product_same(w, f, first, 1, 0, MATMUL_SET, name);
 }
 
+/* Enough rows of both for the way that packs them. */
+static void many_products_same(enum arr_type type, const char *name, const char *raw,
+                               float *floats)
+{
+    enum { DEPTH = 32, N = 50, M = 260, APART = 16 }; /* rows of x overlap */
+    static float y[2][M * N];
+    struct arr x = over(x_values, ARR_F32, M, DEPTH);
+    x.stride = APART;
+    for (int device = 0; device < DEVICES; device++) {
+        k->matmul(devs[device], over(y[0], ARR_F32, M, N), x,
+                  over((char *)(uintptr_t)raw, type, N, DEPTH), arr_none(), MATMUL_SET);
+        for (int i = 0; i < M; i++) /* a row alone */
+            k->matmul(devs[0], over(y[1] + i * N, ARR_F32, 1, N),
+                      over(x_values + i * APART, ARR_F32, 1, DEPTH),
+                      over(floats, ARR_F32, N, DEPTH), arr_none(), MATMUL_SET);
+        for (int i = 0; i < M * N; i++)
+            CHECK(same(y[0][i], y[1][i]), "%s: many rows, %d threads: %d: %a, not %a",
+                  name, device + 1, i, (double)y[0][i], (double)y[1][i]);
+    }
+}
+
 static void products_have_the_bits_of_products_with_floats(void)
 {
     x_fill();
@@ -164,6 +185,7 @@ static void products_have_the_bits_of_products_with_floats(void)
         if (block <= 32) {
             products_of(types[t].type, types[t].name, raw.data, floats.f32, 5, 32);
             products_of(types[t].type, types[t].name, raw.data, floats.f32, 6, 352);
+            many_products_same(types[t].type, types[t].name, raw.data, floats.f32);
         }
         golden_tensor_free(&raw);
         golden_tensor_free(&floats);
