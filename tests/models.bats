@@ -91,6 +91,7 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
 }
 
 @test "model-info --plan: what a run really takes, within a tenth" {
+    [[ "$CAPMILL_BUILD" != */san ]] || skip "a sanitizer's own memory comes on top"
     jq -c '{id,image,caption:(.facts|join(" "))}' "$WORLD/train.jsonl" | head -n 120 > rows.jsonl
     sft_exec() { exec sft-step -m pocket --root "$WORLD" --batch-tokens 2048 --micro-tokens 2048 --threads 2 --epochs 99 "$@" rows.jsonl; }
     for options in "" "--recompute" "--lora=8,16,all"; do

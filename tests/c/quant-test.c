@@ -61,8 +61,8 @@ static void gathers(struct arr w, const float *want, const char *what)
 }
 
 /* One golden pair: raw bytes and floats; 1, or 0 if it is not there (the reference has
- * no quantiser for every type). They are copied to exact allocations at an odd
- * address, so that a sanitizer sees a step too far. */
+ * no quantiser for every type). They are copied to exact allocations, so that a sanitizer
+ * sees a step too far; blocks to an odd address, numbers to one of their own size. */
 static int golden_pair(int t, const char *file, const char *raw, const char *floats)
 {
     struct golden_tensor bytes, want;
@@ -73,12 +73,13 @@ static int golden_pair(int t, const char *file, const char *raw, const char *flo
         return golden_tensor_free(&bytes), 0;
     int64_t columns = want.shape[1], rows = want.shape[0];
     size_t size = arr_type_bytes(types[t].type, rows * columns);
-    char *at = malloc(size + 1);
+    size_t shift = arr_type_block(types[t].type) > 1 ? 1 : arr_type_size(types[t].type);
+    char *at = malloc(size + shift);
     if (!at || (size_t)bytes.count != size)
         return 0;
-    memcpy(at + 1, bytes.data, size);
+    memcpy(at + shift, bytes.data, size);
     snprintf(what, sizeof what, "%s %s", types[t].name, raw);
-    gathers(over(at + 1, types[t].type, rows, columns), want.f32, what);
+    gathers(over(at + shift, types[t].type, rows, columns), want.f32, what);
     free(at);
     golden_tensor_free(&bytes);
     golden_tensor_free(&want);
