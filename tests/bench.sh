@@ -102,3 +102,4 @@ echo "model $shape, random bf16 weights; kernels by shape and the FMA peak: $bui
 tests/bench-judge.sh "$build" "$bin"
 tests/bench-prism.sh "$build" "$bin"
 tests/bench-train.sh "$build"
+tests/bench-ring.sh "$build" "$bin" | tee "$build/bench-ring.json"
