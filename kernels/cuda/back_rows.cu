@@ -1,6 +1,6 @@
-/* back_rows.cu: gradients of gather, scatter, gather_mix, rotary positions and pages
- * (backward.h). Where rows may meet in one place, a thread has a column and takes them in
- * ascending order. */
+/* back_rows.cu: gradients of gather, scatter, gather_mix and pages (backward.h; rotary
+ * positions are turned back in rows.cu). Where rows may meet in one place, a thread has a
+ * column and takes them in ascending order. */
 #include "cuda.h"
 
 struct rows_back {
@@ -61,40 +61,6 @@ void back_scatter_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr i
     struct rows_back p = {dx, dy, index, arr_none(), arr_row_size(dy), keep};
     LAUNCH(d, blocks_for(index.shape[0] * p.columns, THREADS), THREADS,
            scatter_back_kernel, p);
-}
-
-/* -- Rotary positions: turned back -----------------------------------------------------
- */
-
-struct rotation_back {
-    struct arr x, cosine, sine;
-    int64_t heads, half;
-};
-
-template <bool pairs> __global__ void rope_back_kernel(struct rotation_back p)
-{
-    const int64_t i = thread_number(), each = p.heads * p.half, r = i / each;
-    if (r >= p.x.shape[0])
-        return;
-    const int64_t h = i % each / p.half, j = i % p.half, far = pairs ? 1 : p.half;
-    float *x = row_of<float>(p.x, r) + h * 2 * p.half + (pairs ? 2 * j : j);
-    const float c = row_of<float>(p.cosine, r)[j], s = row_of<float>(p.sine, r)[j];
-    const float a = x[0], b = x[far];
-    x[0] = a * c + b * s;
-    x[far] = b * c - a * s;
-}
-
-void back_rope_cuda(struct dev *d, struct arr dx, struct arr cosine, struct arr sine)
-{
-    struct rotation_back p = {dx, cosine, sine, dx.shape[1], dx.shape[2] / 2};
-    LAUNCH(d, blocks_for(arr_size(dx) / 2, THREADS), THREADS, rope_back_kernel<false>, p);
-}
-
-void back_rope_pairs_cuda(struct dev *d, struct arr dx, struct arr cosine,
-                          struct arr sine)
-{
-    struct rotation_back p = {dx, cosine, sine, dx.shape[1], dx.shape[2] / 2};
-    LAUNCH(d, blocks_for(arr_size(dx) / 2, THREADS), THREADS, rope_back_kernel<true>, p);
 }
 
 /* -- Pages -----------------------------------------------------------------------------

@@ -72,6 +72,7 @@ void gather_mix_cuda(struct dev *d, struct arr y, struct arr table, struct arr i
 struct rotation {
     struct arr x, cosine, sine;
     int64_t heads, half;
+    float turn; /* 1, or -1: the rotation undone (backward.h) */
 };
 
 /* Element a of a pair is `near` apart from the last pair's, b `far` from a. */
@@ -83,27 +84,39 @@ template <bool pairs> __global__ void rope_kernel(struct rotation p)
     const int64_t h = i % each / p.half, j = i % p.half;
     float *x = row_of<float>(p.x, r) + h * 2 * p.half + (pairs ? 2 * j : j);
     const int64_t far = pairs ? 1 : p.half;
-    const float c = row_of<float>(p.cosine, r)[j], s = row_of<float>(p.sine, r)[j];
+    const float c = row_of<float>(p.cosine, r)[j],
+                s = p.turn * row_of<float>(p.sine, r)[j];
     const float a = x[0], b = x[far];
     x[0] = a * c - b * s;
     x[far] = b * c + a * s;
 }
 
-static struct rotation rotation_of(struct arr x, struct arr cosine, struct arr sine)
+template <bool pairs>
+static void rotate(struct dev *d, struct arr x, struct arr cosine, struct arr sine,
+                   float turn)
 {
-    struct rotation p = {x, cosine, sine, x.shape[1], x.shape[2] / 2};
+    struct rotation p = {x, cosine, sine, x.shape[1], x.shape[2] / 2, turn};
     assert(cosine.shape[0] == x.shape[0] && cosine.shape[1] == p.half);
-    return p;
+    LAUNCH(d, blocks_for(arr_size(x) / 2, THREADS), THREADS, rope_kernel<pairs>, p);
 }
 
 void rope_cuda(struct dev *d, struct arr x, struct arr cosine, struct arr sine)
 {
-    LAUNCH(d, blocks_for(arr_size(x) / 2, THREADS), THREADS, rope_kernel<false>,
-           rotation_of(x, cosine, sine));
+    rotate<false>(d, x, cosine, sine, 1);
 }
 
 void rope_pairs_cuda(struct dev *d, struct arr x, struct arr cosine, struct arr sine)
 {
-    LAUNCH(d, blocks_for(arr_size(x) / 2, THREADS), THREADS, rope_kernel<true>,
-           rotation_of(x, cosine, sine));
+    rotate<true>(d, x, cosine, sine, 1);
+}
+
+void back_rope_cuda(struct dev *d, struct arr dx, struct arr cosine, struct arr sine)
+{
+    rotate<false>(d, dx, cosine, sine, -1);
+}
+
+void back_rope_pairs_cuda(struct dev *d, struct arr dx, struct arr cosine,
+                          struct arr sine)
+{
+    rotate<true>(d, dx, cosine, sine, -1);
 }
