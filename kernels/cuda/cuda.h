@@ -30,6 +30,9 @@ static inline void dev_launched(struct dev *d, const char *kernel)
     dev_checked(d, cudaGetLastError(), kernel);
 }
 
+/* Let a kernel have so much shared memory, more than the 48 KiB that all have. */
+void dev_shared(struct dev *d, const void *kernel, size_t bytes);
+
 static inline unsigned blocks_for(int64_t things, int64_t each)
 {
     int64_t n = (things + each - 1) / each;
@@ -91,6 +94,32 @@ __device__ __forceinline__ float bits_float(uint32_t bits)
 __device__ __forceinline__ float bf16_float(uint16_t h)
 {
     return bits_float((uint32_t)h << 16);
+}
+
+/* Rounded to nearest even; NaN stays NaN. */
+__device__ __forceinline__ uint16_t float_bf16(float x)
+{
+#ifdef CUDA_ON_HOST
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x)
+        return (uint16_t)(bits >> 16 | 64);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+#else
+    return __bfloat16_as_ushort(__float2bfloat16_rn(x));
+#endif
+}
+
+/* Two of them, as mma.h's registers have them. */
+__device__ __forceinline__ uint32_t bf16_pair(float low, float high)
+{
+#ifdef CUDA_ON_HOST
+    return (uint32_t)float_bf16(high) << 16 | float_bf16(low);
+#else
+    uint32_t pair; /* the first operand goes to the high half */
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+    return pair;
+#endif
 }
 
 __device__ __forceinline__ float f16_float(uint16_t h)

@@ -15,6 +15,18 @@ void dev_use(struct dev *d)
     dev_checked(d, cudaSetDevice(d->ordinal), "cudaSetDevice");
 }
 
+#ifndef CUDA_ON_HOST
+void dev_shared(struct dev *d, const void *kernel, size_t bytes)
+{
+    if (bytes > 48 << 10)
+        dev_checked(d,
+                    cudaFuncSetAttribute(kernel,
+                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                         (int)bytes),
+                    "shared memory");
+}
+#endif
+
 struct dev *dev_open_cuda(const char *device, int threads)
 {
     struct dev *d = (struct dev *)calloc(1, sizeof *d);

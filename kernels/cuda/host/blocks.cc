@@ -11,7 +11,7 @@
 #define FIBERS_TOLD 0
 #endif
 
-enum { WARP = 32, THREADS_MAX = 1024, STACK = 128 << 10 };
+enum { WARP = 32, THREADS_MAX = 1024, STACK = 128 << 10, SLOT = 32 };
 
 enum state { RUNS, WAITS_WARP, WAITS_BLOCK, ENDED };
 
@@ -19,10 +19,19 @@ struct fiber {
     void *sp; /* where it goes on */
     char *stack;
     enum state state;
-    unsigned char slot[2][8]; /* what it shows in a shuffle, by turns: a lane is at most
-                                 one shuffle ahead */
+    unsigned char slot[2][SLOT]; /* what it shows in a shuffle, by turns: a lane is at
+                                    most one shuffle ahead */
     unsigned shuffles;
+    struct copy *copies; /* [copy_count] begun and not waited for, in order */
+    unsigned copy_count, copy_cap, group; /* group: the one that is being gathered */
     dim3 thread;
+};
+
+/* An asynchronous copy of 16 bytes; from NULL: zeros. */
+struct copy {
+    void *to;
+    const void *from;
+    unsigned group;
 };
 
 /* The block that runs. */
@@ -39,6 +48,7 @@ struct block {
 };
 static struct block *the_block;
 blocks_place blocks_here;
+char *blocks_shared;
 static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* launch at a time */
 
 /* Save the registers that a call must keep, put the stack pointer into *save, go on with
@@ -128,6 +138,7 @@ static void fiber_start(struct fiber *f, dim3 thread)
     f->sp = top;
     f->thread = thread;
     f->shuffles = 0;
+    f->copy_count = f->group = 0;
     f->state = RUNS;
 }
 
@@ -184,10 +195,32 @@ static void block_run(struct block *b)
                 to_fiber(b, at);
         }
     while (release(b));
+    for (unsigned i = 0; i < n; i++)
+        if (b->fibers[i].copy_count > 0)
+            die("a copy that nobody waited for");
 }
 
-void blocks_run_all(const char *kernel, dim3 grid, dim3 block, void (*call)(const void *),
-                    const void *with)
+/* So much shared memory, which ends where a page begins that must not be touched. */
+static void shared_room(const char *kernel, size_t bytes)
+{
+    enum { PAGE = 4096, MOST = (BLOCKS_SHARED_MOST + PAGE - 1) / PAGE * PAGE };
+    static char *room;
+    if (bytes > BLOCKS_SHARED_MOST) {
+        fprintf(stderr, "%s: no GPU has %zu bytes of shared memory\n", kernel, bytes);
+        abort();
+    }
+    if (!room) {
+        void *p = mmap(NULL, MOST + PAGE, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED || mprotect((char *)p + MOST, PAGE, PROT_NONE) != 0)
+            abort();
+        room = (char *)p;
+    }
+    blocks_shared = room + MOST - (bytes + 127) / 128 * 128;
+}
+
+void blocks_run_all(const char *kernel, dim3 grid, dim3 block, size_t shared,
+                    void (*call)(const void *), const void *with)
 {
     pthread_mutex_lock(&one);
     if (!the_block && !(the_block = (struct block *)calloc(1, sizeof *the_block)))
@@ -202,12 +235,14 @@ void blocks_run_all(const char *kernel, dim3 grid, dim3 block, void (*call)(cons
                 grid.x, grid.y, grid.z, block.x, block.y, block.z);
         abort();
     }
+    shared_room(kernel, shared);
     blocks_here.grid_dim = grid;
     blocks_here.block_dim = block;
     for (unsigned z = 0; z < grid.z; z++)
         for (unsigned y = 0; y < grid.y; y++)
             for (unsigned x = 0; x < grid.x; x++) {
                 blockIdx = dim3(x, y, z);
+                memset(blocks_shared, 0xff, shared);
                 block_run(the_block);
             }
     pthread_mutex_unlock(&one);
@@ -239,15 +274,126 @@ unsigned blocks_lane()
     return the_block->now % WARP;
 }
 
-void blocks_shuffle(void *value, size_t bytes, unsigned from)
+/* Show bytes to the warp and wait for what its other lanes show; the turn that they are
+ * in. */
+static unsigned show(const void *bytes, size_t size)
 {
     struct block *b = the_block;
     struct fiber *f = &b->fibers[b->now];
-    unsigned other = b->now / WARP * WARP + from;
     unsigned turn = f->shuffles++ % 2;
-    memcpy(f->slot[turn], value, bytes);
+    memcpy(f->slot[turn], bytes, size);
     wait(WAITS_WARP);
-    if (other >= b->count || b->fibers[other].shuffles < f->shuffles)
+    return turn;
+}
+
+/* What lane `from` of the warp shows. */
+static const void *shown(unsigned turn, unsigned from)
+{
+    struct block *b = the_block;
+    unsigned other = b->now / WARP * WARP + from;
+    if (other >= b->count || b->fibers[other].shuffles < b->fibers[b->now].shuffles)
         die("a shuffle from a lane that is not there");
-    memcpy(value, b->fibers[other].slot[turn], bytes);
+    return b->fibers[other].slot[turn];
+}
+
+void blocks_shuffle(void *value, size_t bytes, unsigned from)
+{
+    unsigned turn = show(value, bytes);
+    memcpy(value, shown(turn, from), bytes);
+}
+
+/* -- Tensor cores (mma.h) ---------------------------------------------------------------
+ */
+
+/* Number `which` (0, 1) of a register of two bf16. */
+static double half_of(uint32_t pair, unsigned which)
+{
+    uint32_t bits = (which ? pair >> 16 : pair & 0xffff) << 16;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return (double)f;
+}
+
+void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
+{
+    uint32_t mine[6] = {a[0], a[1], a[2], a[3], b[0], b[1]}, from[6];
+    unsigned lane = blocks_lane(), g = lane / 4, t = lane % 4;
+    double rows[2][16], columns[2][16];
+    unsigned turn = show(mine, sizeof mine);
+    for (unsigned k = 0; k < 16; k++) {
+        unsigned high = k / 8, of = k % 8 / 2; /* the lane of the four that has it */
+        memcpy(from, shown(turn, g * 4 + of), sizeof from);
+        rows[0][k] = half_of(from[high * 2], k % 2);
+        rows[1][k] = half_of(from[high * 2 + 1], k % 2);
+        for (unsigned c = 0; c < 2; c++) {
+            memcpy(from, shown(turn, (2 * t + c) * 4 + of), sizeof from);
+            columns[c][k] = half_of(from[4 + high], k % 2);
+        }
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        double sum = (double)d[i];
+        for (unsigned k = 0; k < 16; k++) sum += rows[i / 2][k] * columns[i % 2][k];
+        d[i] = (float)sum;
+    }
+}
+
+static const uint16_t *row_shown(unsigned turn, unsigned lane)
+{
+    const void *row;
+    memcpy(&row, shown(turn, lane), sizeof row);
+    if ((uintptr_t)row % 16)
+        die("a row of ldmatrix that is not at a multiple of 16");
+    return (const uint16_t *)row;
+}
+
+void blocks_ldmatrix(uint32_t to[4], const void *row)
+{
+    unsigned lane = blocks_lane(), turn = show(&row, sizeof row);
+    for (unsigned i = 0; i < 4; i++)
+        memcpy(&to[i], row_shown(turn, i * 8 + lane / 4) + lane % 4 * 2, sizeof to[i]);
+}
+
+void blocks_ldmatrix_trans(uint32_t to[4], const void *row)
+{
+    unsigned lane = blocks_lane(), turn = show(&row, sizeof row);
+    for (unsigned i = 0; i < 4; i++) {
+        uint32_t low = row_shown(turn, i * 8 + lane % 4 * 2)[lane / 4];
+        uint32_t high = row_shown(turn, i * 8 + lane % 4 * 2 + 1)[lane / 4];
+        to[i] = high << 16 | low;
+    }
+}
+
+void blocks_copy16(void *to, const void *from, bool there)
+{
+    struct fiber *f = &the_block->fibers[the_block->now];
+    if ((uintptr_t)to % 16 || (there && (uintptr_t)from % 16))
+        die("a copy of 16 bytes that is not at a multiple of 16");
+    if (f->copy_count == f->copy_cap) {
+        f->copy_cap = f->copy_cap ? 2 * f->copy_cap : 16;
+        f->copies = (struct copy *)realloc(f->copies, f->copy_cap * sizeof *f->copies);
+        if (!f->copies)
+            abort();
+    }
+    f->copies[f->copy_count++] = {to, there ? from : NULL, f->group};
+}
+
+void blocks_copies_commit()
+{
+    the_block->fibers[the_block->now].group++;
+}
+
+void blocks_copies_wait(int left)
+{
+    struct fiber *f = &the_block->fibers[the_block->now];
+    unsigned done = 0;
+    for (; done < f->copy_count && f->copies[done].group + (unsigned)left < f->group;
+         done++) {
+        const struct copy *c = &f->copies[done];
+        if (c->from)
+            memcpy(c->to, c->from, 16);
+        else
+            memset(c->to, 0, 16);
+    }
+    f->copy_count -= done;
+    memmove(f->copies, f->copies + done, f->copy_count * sizeof *f->copies);
 }

@@ -6,7 +6,8 @@
  * leaves undefined is told and ends the program: a barrier that not all threads of a
  * block reach, a shuffle from a lane that is not there. The order in which fibers run
  * between barriers is CUDA_HOST_ORDER (up, down, or the number of the thread to begin
- * with): a missing barrier shows as another result. Memory that cudaMalloc() gives lies
+ * with): a missing barrier shows as another result. An asynchronous copy is made as late
+ * as it may be, when its thread waits for it. Memory that cudaMalloc() gives lies
  * between pages that must not be touched.
  *
  * The functions of CUDA's runtime that the plug-in calls have twins of the same signature
@@ -45,14 +46,22 @@ extern blocks_place blocks_here;
 #define blockDim (blocks_here.block_dim)
 #define gridDim (blocks_here.grid_dim)
 
-/* Run call(with) as every thread of every block. */
-void blocks_run_all(const char *kernel, dim3 grid, dim3 block, void (*call)(const void *),
-                    const void *with);
+/* Shared memory whose size the launch gives, all bits set as a block begins; a GPU has
+ * BLOCKS_SHARED_MOST. */
+enum { BLOCKS_SHARED_MOST = 227 << 10 };
+extern char *blocks_shared;
+#define SHARED_ROOM(type, name) type *name = (type *)(void *)blocks_shared
 
-template <class F> void blocks_run(const char *kernel, dim3 grid, dim3 block, F body)
+/* Run call(with) as every thread of every block. */
+void blocks_run_all(const char *kernel, dim3 grid, dim3 block, size_t shared,
+                    void (*call)(const void *), const void *with);
+
+template <class F>
+void blocks_run(const char *kernel, dim3 grid, dim3 block, size_t shared, F body)
 {
     blocks_run_all(
-        kernel, grid, block, [](const void *with) { (*(const F *)with)(); }, &body);
+        kernel, grid, block, shared, [](const void *with) { (*(const F *)with)(); },
+        &body);
 }
 
 /* -- What a thread may call ------------------------------------------------------------
@@ -76,6 +85,14 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
     blocks_shuffle(&value, sizeof value, (unsigned)lane % 32);
     return value;
 }
+
+/* Tensor cores and asynchronous copies: see mma.h. */
+void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
+void blocks_ldmatrix(uint32_t to[4], const void *row);
+void blocks_ldmatrix_trans(uint32_t to[4], const void *row);
+void blocks_copy16(void *to, const void *from, bool there);
+void blocks_copies_commit();
+void blocks_copies_wait(int left);
 
 /* -- The runtime's twins ---------------------------------------------------------------
  */
