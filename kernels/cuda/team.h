@@ -129,8 +129,6 @@ template <class F> static inline void with_team(const struct vectors &in, F f)
         f(number<LANES>(), number<1>(), blocks_for(in.count, WARPS));
     else if (in.dim <= most)
         f(number<THREADS>(), number<1>(), blocks);
-    else if (in.dim <= 2 * most)
-        f(number<THREADS>(), number<2>(), blocks);
     else if (in.dim <= 4 * most)
         f(number<THREADS>(), number<4>(), blocks);
     else

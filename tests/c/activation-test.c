@@ -325,6 +325,69 @@ static void pages_hold_what_was_written(void)
     }
 }
 
+/* The operations one by one, and all in one, of a table. */
+static void prepare(const struct kernels *t, struct dev *d,
+                    const struct attention_input *in, bool apart)
+{
+    if (!apart) {
+        t->attention_input(d, in);
+        return;
+    }
+    if (in->q_norm.data) {
+        t->rmsnorm(d, in->q, in->q, in->q_norm, in->eps);
+        t->rmsnorm(d, in->k, in->k, in->k_norm, in->eps);
+    }
+    (in->pairs ? t->rope_pairs : t->rope)(d, in->q, in->cos, in->sin);
+    (in->pairs ? t->rope_pairs : t->rope)(d, in->k, in->cos, in->sin);
+    t->kv_write(d, in->k_pages, in->v_pages, in->k, in->v, in->slot);
+}
+
+static void inputs_of_attention_are_their_operations_to_the_bit(void)
+{
+    enum { PAGES = 3, MOST = 45 };
+    static const int64_t dims[] = {128, 64, 80, 8, 256, 96, 264, 72};
+    for (int i = 0; i < 40; i++) {
+        bool gpu = i % 4 != 0;
+        enum arr_type act = gpu ? any_act() : ARR_F32;
+        int64_t rows = random_in(1, MOST), kv_heads = random_in(1, 2);
+        int64_t heads = kv_heads * random_in(1, 3);
+        int64_t dim = i % 5 ? dims[random_in(0, 7)] : 2 * random_in(1, 40);
+        const int64_t q[] = {rows, heads, dim}, key[] = {rows, kv_heads, dim};
+        int32_t slot[MOST];
+        for (int r = 0; r < MOST; r++)
+            slot[r] = (r * (i % 3 ? 1 : 37) + 20) % (PAGES * KV_PAGE);
+        struct attention_input in = {.q = placed(act, 3, q),
+                                     .k = placed(act, 3, key),
+                                     .v = placed(act, 3, key),
+                                     .eps = 1e-6f,
+                                     .pairs = random_bits() & 1,
+                                     .slot = integers(rows, slot)};
+        const int64_t half[] = {rows, dim / 2};
+        in.cos = placed(ARR_F32, 2, half);
+        in.sin = placed(ARR_F32, 2, half);
+        in.k_pages = filled(MAKE(act, 0, PAGES, kv_heads, dim, KV_PAGE));
+        in.v_pages = filled(MAKE(act, 0, PAGES, kv_heads, KV_PAGE, dim));
+        if (random_bits() & 1) {
+            in.q_norm = filled(MAKE(any_act(), 0, dim));
+            in.k_norm = filled(MAKE(any_act(), 0, dim));
+        }
+        struct attention_input other = in;
+        other.q = copied(in.q);
+        other.k = copied(in.k);
+        other.k_pages = copied(in.k_pages);
+        other.v_pages = copied(in.v_pages);
+        prepare(gpu ? k : cpu, gpu ? any_dev() : cpu_dev, &in, false);
+        prepare(gpu ? k : cpu, gpu ? any_dev() : cpu_dev, &other, true);
+        CHECK(same_bits(in.q, other.q), "queries of %lld, type %d", (long long)dim,
+              (int)act);
+        CHECK(same_bits(in.k_pages, other.k_pages), "keys of %lld, type %d",
+              (long long)dim, (int)act);
+        CHECK(same_bits(in.v_pages, other.v_pages), "values of %lld, type %d",
+              (long long)dim, (int)act);
+        pool_free();
+    }
+}
+
 int main(void)
 {
     const char *why = "";
@@ -343,6 +406,7 @@ int main(void)
     CASE(rows_are_rounded_once);
     CASE(rotations_are_rounded_once);
     CASE(pages_hold_what_was_written);
+    CASE(inputs_of_attention_are_their_operations_to_the_bit);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     cpu->close(cpu_dev);
     return check_end();
