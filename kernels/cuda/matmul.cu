@@ -117,7 +117,7 @@ void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     const struct results r = {y, bias, mode == MATMUL_ADD};
     if (x.type == ARR_F32 && y.type == ARR_F32)
         matmul_f32(d, y, x, w, bias, mode);
-    else if (y.shape[0] <= FEW)
+    else if (y.shape[0] <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT))
         product_few(d, r, w, x);
     else
         product_many(d, r, w, x, PRODUCT);

@@ -45,6 +45,24 @@ struct halves halves_of(struct dev *d, struct arr from, struct product_room *roo
     return {t.to, rows, pieces * 8, pieces * 8};
 }
 
+__global__ void numbers_kernel(struct arr to, struct arr from)
+{
+    const int64_t i = thread_number();
+    if (i >= from.shape[0])
+        return;
+    if (to.type == ARR_F32)
+        ((float *)to.data)[i] = vector_at(from, i);
+    else
+        ((uint16_t *)to.data)[i] = float_bf16(vector_at(from, i));
+}
+
+void numbers_turn(struct dev *d, void *to, enum arr_type type, struct arr from)
+{
+    struct arr a = from;
+    a.data = to, a.type = type, a.stride = 1;
+    LAUNCH(d, blocks_for(from.shape[0], THREADS), THREADS, numbers_kernel, a, from);
+}
+
 void product_room_free(struct dev *d, struct product_room *room)
 {
     release_cuda(d, room->data, room->bytes);

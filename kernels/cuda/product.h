@@ -17,7 +17,8 @@
 #include "cuda.h"
 
 constexpr int STEP = 64, STRIPS = WARPS;
-constexpr int FEW = 64; /* so many rows at most are product_few's */
+constexpr int FEW = 64;   /* so many rows at most are product_few's */
+constexpr int FEW_LT = 8; /* where cuBLASLt may do the others */
 /* A tile of the result has this side, and a small one where large ones are too few to
  * occupy a GPU. */
 constexpr int TILE = 128, TILE_SMALL = 64, TILES_ENOUGH = 128;
@@ -86,6 +87,8 @@ struct product_room {
 struct halves halves_of(struct dev *d, struct arr from, struct product_room *room);
 void product_room_free(struct dev *d, struct product_room *room);
 bool halves_fit(struct arr a); /* no copy is needed */
+/* A vector's elements as numbers of another float type, one after the other. */
+void numbers_turn(struct dev *d, void *to, enum arr_type type, struct arr from);
 
 /* Any number of rows and columns; a is turned to bf16 in parts of bounded size. */
 void product_many(struct dev *d, struct results r, struct arr a, struct arr b,

@@ -3,6 +3,7 @@
  * STAGES stages of shared memory by asynchronous copies. */
 #include "product.h"
 
+#include "lt.h"
 #include "mma.h"
 
 constexpr int STAGES = 3, WARPS_I = 2, WARPS_J = WARPS / WARPS_I;
@@ -230,7 +231,8 @@ static void part(struct dev *d, struct results r, struct arr a, struct halves b,
     struct product_room room;
     struct tiles p = {halves_of(d, a, &room), b, r, depth, 0, false};
     p.whole = (uintptr_t)r.out.data % (wide ? 16 : 8) == 0 && r.out.stride % 4 == 0;
-    if (p.a.data) {
+    const bool done = p.a.data && !d->invariant && lt_product(d, r, p.a, b, depth, form);
+    if (p.a.data && !done) {
         if ((i + TILE - 1) / TILE * ((j + TILE - 1) / TILE) >= TILES_ENOUGH)
             launch<TILE>(d, p, form);
         else

@@ -11,6 +11,8 @@
 
 extern const struct kernels cuda_table;
 void fragments_product(float *d, const uint16_t *a, const uint16_t *b, int way);
+int lt_host_products(void);
+void lt_host_wanted(struct dev *d, bool wanted);
 
 /* -- Arrays ----------------------------------------------------------------------------
  */
@@ -345,6 +347,58 @@ static void gradients_are_the_sums_of_products(void)
     }
 }
 
+/* -- cuBLASLt --------------------------------------------------------------------------
+ */
+
+static void every_device_wants_cublaslt(bool wanted)
+{
+    for (int i = 0; i < DEVICES; i++) lt_host_wanted(devs[i], wanted);
+}
+
+static void cublaslt_is_told_what_a_product_is(void)
+{
+    every_device_wants_cublaslt(true);
+    for (int i = 0; i < 30; i++) {
+        int64_t m = random_in(1, 90), n = random_in(1, 100), depth = random_in(1, 200);
+        struct product p = product_of(m, n, depth);
+        if (i % 2) { /* what needs no copies */
+            n = (n + 7) / 8 * 8, depth = (depth + 7) / 8 * 8;
+            p = product_of(m, n, depth);
+            p.w = filled(aligned(ARR_BF16, n, depth, 8));
+            p.y = filled(aligned(p.y.type, m, n, 0));
+        }
+        int before = lt_host_products();
+        check_product(&p, "product by cuBLASLt");
+        bool may = !p.bias.data || p.y.type == ARR_F32 || p.bias.type == ARR_BF16;
+        CHECK(i % 2 == 0 || lt_host_products() - before == (m > 8 && may), "who did it");
+        struct arr dy = any_matrix(f32_or_bf16(), m, n);
+        check_gradient_of_x(dy, p.w, i % 4 < 2);
+        check_gradient_of_w(dy, p.x);
+        pool_free();
+    }
+    CHECK(lt_host_products() >= 20, "%d products", lt_host_products());
+    every_device_wants_cublaslt(false);
+}
+
+static void without_cublaslt_own_kernels_do(void)
+{
+    struct dev *d = k->open("cuda", 1);
+    int before = lt_host_products();
+    setenv("CUDA_HOST_CUBLASLT", "0", 1);
+    for (int i = 0; i < 4; i++) {
+        struct product p = product_of(random_in(65, 90), 40, 72);
+        struct arr y = twin_of(p.y), want = twin_of(p.y);
+        lt_host_wanted(d, i % 2);
+        k->matmul(d, y, p.x, p.w, p.bias, p.mode);
+        k->matmul(devs[0], want, p.x, p.w, p.bias, p.mode);
+        CHECK(equal(y, want), "other bits");
+        pool_free();
+    }
+    CHECK(lt_host_products() == before, "somebody computed");
+    unsetenv("CUDA_HOST_CUBLASLT");
+    k->close(d);
+}
+
 int main(void)
 {
     k = &cuda_table;
@@ -354,6 +408,8 @@ int main(void)
     CASE(rows_have_the_same_bits_alone_and_among_others);
     CASE(blocks_have_the_bits_of_their_numbers_in_bf16);
     CASE(gradients_are_the_sums_of_products);
+    CASE(cublaslt_is_told_what_a_product_is);
+    CASE(without_cublaslt_own_kernels_do);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     return check_end();
 }
