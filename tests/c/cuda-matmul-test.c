@@ -64,6 +64,18 @@ static bool equal(struct arr a, struct arr b)
     return true;
 }
 
+/* What lies between a's rows is as it was. */
+static bool gaps_kept(struct arr a, struct arr was)
+{
+    size_t size = arr_type_size(a.type), gap = (size_t)(a.stride - a.shape[1]) * size;
+    for (int64_t r = 0; r + 1 < a.shape[0]; r++) {
+        size_t at = (size_t)(r * a.stride + a.shape[1]) * size;
+        if (memcmp((char *)a.data + at, (char *)was.data + at, gap) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* As a product on tensor cores reads it. */
 static double operand(struct arr a, int64_t r, int64_t i)
 {
@@ -139,6 +151,7 @@ static void check_product(const struct product *p, const char *what)
             }
             check_number(y, i, j, sum, size, what);
         }
+    CHECK(gaps_kept(y, p->y), "%s: between rows", what);
 }
 
 static struct product product_of(int64_t m, int64_t n, int64_t depth)
@@ -309,6 +322,7 @@ static void check_gradient_of_x(struct arr dy, struct arr w, bool set)
             }
             check_number(dx, i, j, sum, size, "dx");
         }
+    CHECK(gaps_kept(dx, was), "dx: between rows");
 }
 
 static void check_gradient_of_w(struct arr dy, struct arr x)
@@ -330,6 +344,7 @@ static void check_gradient_of_w(struct arr dy, struct arr x)
             check_number(dw, i, j, sum, size, "dw");
         }
     }
+    CHECK(gaps_kept(dw, was), "dw: between rows");
 }
 
 static void gradients_are_the_sums_of_products(void)
