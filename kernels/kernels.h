@@ -139,7 +139,9 @@ struct kernels {
     /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type or of blocks, bias [N]
      * of any float type or absent; x, y f32, rows may be strided. Each output: K in
      * ascending order over a fixed number of lanes, one fixed final reduction, then bias,
-     * then y (MATMUL_ADD). */
+     * then y (MATMUL_ADD).
+     * A GPU also has x bf16 and y bf16 or f32: w is rounded to bf16, sums are in float32,
+     * and K is in ascending strips whose number depends on K alone. */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
 

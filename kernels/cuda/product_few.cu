@@ -7,13 +7,13 @@
  * strips are added. bf16 comes by asynchronous copies. Of the rest each lane has 32
  * numbers of one row at a step (a block of ggml's smaller formats, an eighth of the
  * larger), which wait in registers as they are stored, AHEAD steps before they are turned
- * to bf16; only Q8_0 and Q4_K of the blocks do, the others are the slow way. */
+ * to bf16; the types that runs.h does not have are the slow way. */
 #include "product.h"
 
 #include "mma.h"
-#include "quant.h"
+#include "runs.h"
 
-constexpr int RUN = 32; /* numbers of a lane at a step */
+#include <type_traits>
 
 /* RT, TT: tiles of 16 rows of weights and of 8 rows of b. */
 template <int tt> struct shape {
@@ -28,8 +28,7 @@ template <int tt> struct shape {
 };
 
 struct few {
-    struct arr a;
-    int64_t a_bytes; /* of a row */
+    struct runs a;
     struct halves b;
     struct results r;
     int64_t depth;
@@ -49,28 +48,13 @@ __device__ __forceinline__ void warp_fetch(uint16_t *to, const struct halves &fr
     }
 }
 
-/* -- Weights that are not bf16: a run of 32 as it is stored, and as bf16; load() has
- * zeros from `to` on, and where there is no row n ---------------
+/* -- Weights as they come --------------------------------------------------------------
  */
 
-/* Four pieces of a run, the first being `piece`, to row `row` of a tile. */
-template <int PIECES>
-__device__ __forceinline__ void run_put(uint16_t *tile, int row, int piece,
-                                        const uint32_t pair[RUN / 2])
-{
-    UNROLL
-    for (int q = 0; q < 4; q++)
-        *(uint4 *)(void *)(tile + piece_at<PIECES>(row, piece + q) * 8) =
-            make_uint4(pair[q * 4], pair[q * 4 + 1], pair[q * 4 + 2], pair[q * 4 + 3]);
-}
-
-struct run_bf16 {
-    static constexpr bool COPIED = true; /* by warp_fetch(): the rest is not called */
+/* By warp_fetch(): the rest is not called. */
+struct run_copied {
     static constexpr int AHEAD = 1;
-    __device__ void load(const struct few &, int64_t, int64_t, int64_t)
-    {
-    }
-    template <int PIECES> __device__ void put(uint16_t *, int, int) const
+    __device__ void load(const struct runs &, int64_t, int64_t, int64_t)
     {
     }
 };
@@ -78,156 +62,46 @@ struct run_bf16 {
 /* Of any type, at any address: nothing is read ahead, and number by number, which is the
  * slow way; kept small. */
 struct run_any {
-    static constexpr bool COPIED = false;
     static constexpr int AHEAD = 1;
     const char *from;
     enum arr_type type;
     int64_t k0, end;
 
-    __device__ void load(const struct few &p, int64_t n, int64_t k, int64_t to)
+    __device__ void load(const struct runs &a, int64_t n, int64_t k, int64_t to)
     {
-        from = (const char *)p.a.data + n * p.a_bytes;
-        type = p.a.type;
+        from = (const char *)a.a.data + n * a.bytes;
+        type = a.a.type;
         k0 = k;
-        end = n < p.a.shape[0] ? to : 0;
-    }
-    template <int PIECES> __device__ void put(uint16_t *tile, int row, int piece) const
-    {
-        ROLLED
-        for (int i = 0; i < RUN; i++)
-            tile[piece_at<PIECES>(row, piece + i / 8) * 8 + i % 8] =
-                float_bf16(k0 + i < end ? any_at(type, from, k0 + i) : 0.0f);
+        end = n < a.a.shape[0] ? to : 0;
     }
 };
 
-/* Of float32 (or float16) at a multiple of 16, where the depth has whole runs. */
-struct run_f32 {
-    static constexpr bool COPIED = false;
-    static constexpr int AHEAD = 1;
-    float4 four[RUN / 4];
+/* A run to row `row` of a tile, `piece` being its first. */
+template <int PIECES, class W>
+__device__ __forceinline__ void run_put(uint16_t *tile, int row, int piece, const W &run)
+{
+    uint32_t pair[RUN / 2];
+    run.pairs(pair);
+    UNROLL
+    for (int q = 0; q < 4; q++)
+        *(uint4 *)(void *)(tile + piece_at<PIECES>(row, piece + q) * 8) =
+            make_uint4(pair[q * 4], pair[q * 4 + 1], pair[q * 4 + 2], pair[q * 4 + 3]);
+}
 
-    __device__ void load(const struct few &p, int64_t n, int64_t k, int64_t to)
-    {
-        const bool there = n < p.a.shape[0] && k < to;
-        const float4 *from = (const float4 *)(const void *)(row_of<float>(p.a, n) + k);
-        UNROLL
-        for (int i = 0; i < RUN / 4; i++)
-            four[i] = there ? from[i] : make_float4(0, 0, 0, 0);
-    }
-    template <int PIECES> __device__ void put(uint16_t *tile, int row, int piece) const
-    {
-        uint32_t pair[RUN / 2];
-        UNROLL
-        for (int i = 0; i < RUN / 4; i++) {
-            pair[2 * i] = bf16_pair(four[i].x, four[i].y);
-            pair[2 * i + 1] = bf16_pair(four[i].z, four[i].w);
-        }
-        run_put<PIECES>(tile, row, piece, pair);
-    }
-};
+template <int PIECES>
+__device__ __forceinline__ void run_put(uint16_t *tile, int row, int piece,
+                                        const struct run_any &run)
+{
+    ROLLED
+    for (int i = 0; i < RUN; i++)
+        tile[piece_at<PIECES>(row, piece + i / 8) * 8 + i % 8] = float_bf16(
+            run.k0 + i < run.end ? any_at(run.type, run.from, run.k0 + i) : 0.0f);
+}
 
-struct run_f16 {
-    static constexpr bool COPIED = false;
-    static constexpr int AHEAD = 2;
-    uint4 eight[RUN / 8];
-
-    __device__ void load(const struct few &p, int64_t n, int64_t k, int64_t to)
-    {
-        const bool there = n < p.a.shape[0] && k < to;
-        const uint4 *from = (const uint4 *)(const void *)(row_of<uint16_t>(p.a, n) + k);
-        UNROLL
-        for (int i = 0; i < RUN / 8; i++)
-            eight[i] = there ? from[i] : make_uint4(0, 0, 0, 0);
-    }
-    template <int PIECES> __device__ void put(uint16_t *tile, int row, int piece) const
-    {
-        uint32_t pair[RUN / 2];
-        UNROLL
-        for (int i = 0; i < RUN / 2; i++) {
-            const uint4 &e = eight[i / 4];
-            const uint32_t two = i % 4 == 0   ? e.x
-                                 : i % 4 == 1 ? e.y
-                                 : i % 4 == 2 ? e.z
-                                              : e.w;
-            pair[i] =
-                bf16_pair(f16_float((uint16_t)two), f16_float((uint16_t)(two >> 16)));
-        }
-        run_put<PIECES>(tile, row, piece, pair);
-    }
-};
-
-/* A block of Q8_0 at an even address. */
-struct run_q8_0 {
-    static constexpr bool COPIED = false;
-    static constexpr int AHEAD = 2;
-    uint16_t half[17];
-
-    __device__ void load(const struct few &p, int64_t n, int64_t k, int64_t to)
-    {
-        const uint16_t *from =
-            (const uint16_t *)(const void *)((const char *)p.a.data + n * p.a_bytes +
-                                             k / 32 * 34);
-        const bool there = n < p.a.shape[0] && k < to;
-        UNROLL
-        for (int i = 0; i < 17; i++) half[i] = there ? from[i] : (uint16_t)0;
-    }
-    template <int PIECES> __device__ void put(uint16_t *tile, int row, int piece) const
-    {
-        uint32_t pair[RUN / 2];
-        const float d = f16_float(half[0]);
-        UNROLL
-        for (int i = 0; i < RUN / 2; i++)
-            pair[i] = bf16_pair(d * (float)(int8_t)(half[i + 1] & 255),
-                                d * (float)(int8_t)(half[i + 1] >> 8));
-        run_put<PIECES>(tile, row, piece, pair);
-    }
-};
-
-/* 32 of a block of Q4_K at a multiple of 16: its factors and scales, and the 32 bytes
- * whose low or high halves they are. */
-struct run_q4_k {
-    static constexpr bool COPIED = false;
-    static constexpr int AHEAD = 2;
-    uint4 head, code[2];
-    int run;
-
-    __device__ void load(const struct few &p, int64_t n, int64_t k, int64_t to)
-    {
-        const uint4 *from = (const uint4 *)(const void *)((const char *)p.a.data +
-                                                          n * p.a_bytes + k / 256 * 144);
-        const uint4 none = make_uint4(0, 0, 0, 0);
-        const bool there = n < p.a.shape[0] && k < to;
-        run = (int)(k % 256 / 32);
-        head = there ? from[0] : none;
-        code[0] = there ? from[1 + run / 2 * 2] : none;
-        code[1] = there ? from[2 + run / 2 * 2] : none;
-    }
-    /* scale_k() of the three words of scales. */
-    __device__ int scale(bool least) const
-    {
-        const int at = run % 4 * 8;
-        const uint32_t low = head.y >> at, high = head.z >> at, rest = head.w >> at;
-        if (run < 4)
-            return (int)((least ? high : low) & 63);
-        return (int)((least ? rest >> 4 & 15 : rest & 15) |
-                     ((least ? high : low) >> 6 & 3) << 4);
-    }
-    template <int PIECES> __device__ void put(uint16_t *tile, int row, int piece) const
-    {
-        uint32_t pair[RUN / 2];
-        const float d = f16_float((uint16_t)head.x) * (float)scale(false);
-        const float m = f16_float((uint16_t)(head.x >> 16)) * (float)scale(true);
-        const uint32_t word[8] = {code[0].x, code[0].y, code[0].z, code[0].w,
-                                  code[1].x, code[1].y, code[1].z, code[1].w};
-        UNROLL
-        for (int i = 0; i < RUN / 2; i++) {
-            const uint32_t two = word[i / 2] >> (i % 2 * 16 + run % 2 * 4);
-            pair[i] =
-                bf16_pair(d * (float)(two & 15) - m, d * (float)(two >> 8 & 15) - m);
-        }
-        run_put<PIECES>(tile, row, piece, pair);
-    }
-};
+template <int PIECES>
+__device__ __forceinline__ void run_put(uint16_t *, int, int, const struct run_copied &)
+{
+}
 
 /* -- The kernel ------------------------------------------------------------------------
  */
@@ -262,6 +136,7 @@ __device__ __forceinline__ void step_sum(float sum[S::RT][S::TT][4], const uint1
 template <class W, class S>
 __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
 {
+    constexpr bool COPIED = std::is_same<W, struct run_copied>::value;
     SHARED_ROOM(uint16_t, room);
     const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
     const int64_t i0 = (int64_t)blockIdx.x * S::RT * 16, each = strip_steps(p.depth);
@@ -269,8 +144,8 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
     const int64_t steps = (left < each ? left : each) * (STEP / S::DEEP);
     const int64_t strip = begin + steps * S::DEEP,
                   end = strip < p.depth ? strip : p.depth;
-    const struct halves a = {(const uint16_t *)p.a.data, p.a.shape[0], p.depth,
-                             p.a.stride};
+    const struct halves a = {(const uint16_t *)p.a.a.data, p.a.a.shape[0], p.depth,
+                             p.a.a.stride};
     uint16_t *const mine = room + warp * S::STAGES * (S::A + S::B);
     /* this lane's run of a step */
     constexpr int RUNS = S::DEEP / RUN;
@@ -282,14 +157,14 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
     UNROLL
     for (int s = 0; s < S::STAGES - 1; s++) {
         uint16_t *stage = mine + s * (S::A + S::B);
-        if (s < steps && W::COPIED)
+        if (s < steps && COPIED)
             warp_fetch<S::RT * 16, S::PIECES>(stage, a, i0, begin + s * S::DEEP);
         if (s < steps)
             warp_fetch<S::TT * 8, S::PIECES>(stage + S::A, p.b, 0, begin + s * S::DEEP);
         copies_commit();
     }
     UNROLL
-    for (int u = 0; u < W::AHEAD; u++) run[u].load(p, run_n, run_k + u * S::DEEP, end);
+    for (int u = 0; u < W::AHEAD; u++) run[u].load(p.a, run_n, run_k + u * S::DEEP, end);
     for (int64_t s0 = 0; s0 < steps; s0 += W::AHEAD) UNROLL
     for (int u = 0; u < W::AHEAD; u++) {
         const int64_t s = s0 + u, next = s + S::STAGES - 1;
@@ -297,13 +172,13 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
             break;
         uint16_t *stage = mine + s % S::STAGES * (S::A + S::B);
         copies_wait<S::STAGES - 2>();
-        if (!W::COPIED) {
-            run[u].template put<S::PIECES>(stage, run_row, run_piece);
-            run[u].load(p, run_n, run_k + (s + W::AHEAD) * S::DEEP, end);
+        if (!COPIED) {
+            run_put<S::PIECES>(stage, run_row, run_piece, run[u]);
+            run[u].load(p.a, run_n, run_k + (s + W::AHEAD) * S::DEEP, end);
         }
         __syncwarp(); /* all lanes have it, and are done with the stage filled next */
         uint16_t *other = mine + next % S::STAGES * (S::A + S::B);
-        if (next < steps && W::COPIED)
+        if (next < steps && COPIED)
             warp_fetch<S::RT * 16, S::PIECES>(other, a, i0, begin + next * S::DEEP);
         if (next < steps)
             warp_fetch<S::TT * 8, S::PIECES>(other + S::A, p.b, 0,
@@ -353,23 +228,17 @@ template <class W> static void launch(struct dev *d, const struct few &p)
 void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
 {
     struct product_room room;
-    struct few p = {a, row_bytes(a), halves_of(d, b, &room), r, a.shape[1]};
-    const uintptr_t at = (uintptr_t)a.data | (uintptr_t)p.a_bytes;
+    struct few p = {runs_of(a), halves_of(d, b, &room), r, a.shape[1]};
     assert(r.out.shape[0] <= FEW);
-    if (r.out.shape[0] > 0 && r.out.shape[1] > 0 && p.b.data) {
-        const bool runs = at % 16 == 0 && p.depth % RUN == 0;
-        if (halves_fit(a))
-            launch<struct run_bf16>(d, p);
-        else if (a.type == ARR_F32 && runs)
-            launch<struct run_f32>(d, p);
-        else if (a.type == ARR_F16 && runs)
-            launch<struct run_f16>(d, p);
-        else if (a.type == ARR_Q8_0 && at % 2 == 0)
-            launch<struct run_q8_0>(d, p);
-        else if (a.type == ARR_Q4_K && at % 16 == 0)
-            launch<struct run_q4_k>(d, p);
-        else
-            launch<struct run_any>(d, p);
-    }
+    if (r.out.shape[0] > 0 && r.out.shape[1] > 0 && p.b.data)
+        switch (halves_fit(a) ? ARR_BF16 : runs_type(a)) {
+        case ARR_BF16: launch<struct run_copied>(d, p); break;
+        case ARR_F32: launch<struct run_f32>(d, p); break;
+        case ARR_F16: launch<struct run_f16>(d, p); break;
+        case ARR_Q8_0: launch<struct run_q8_0>(d, p); break;
+        case ARR_Q4_K: launch<struct run_q4_k>(d, p); break;
+        case ARR_Q6_K: launch<struct run_q6_k>(d, p); break;
+        default: launch<struct run_any>(d, p);
+        }
     product_room_free(d, &room);
 }

@@ -279,14 +279,15 @@ static struct arr turned(struct arr w)
 
 static void blocks_have_the_bits_of_their_numbers_in_bf16(void)
 {
-    for (int i = 0; i < 6 * FORMATS; i++) {
+    for (int i = 0; i < 8 * FORMATS; i++) {
         int f = i % FORMATS;
         int64_t block = arr_type_block(formats[f].type), m = i / FORMATS % 2 ? 8 : 1;
         if (i / FORMATS >= 2)
-            m = random_in(1, i / FORMATS == 5 ? 90 : 64);
+            m = i / FORMATS >= 5 ? random_in(65, 90) : random_in(1, 64);
         int64_t depth = block * random_in(1, 1400 / block), n = random_in(1, 50);
         /* at any address, and where it is read in words */
-        struct arr w = blocks(f, n, depth, (size_t[]){0, 16, 32, 2, 1, 3}[i / FORMATS]);
+        struct arr w =
+            blocks(f, n, depth, (size_t[]){0, 16, 32, 2, 1, 3, 0, 2}[i / FORMATS]);
         struct product p = product_of(m, n, depth), q;
         p.w = w, q = p, q.w = turned(w);
         struct arr y = twin_of(p.y), want = twin_of(p.y);
