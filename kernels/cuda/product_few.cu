@@ -7,11 +7,11 @@
  * strips are added. bf16 comes by asynchronous copies. Of the rest each lane has 32
  * numbers of one row at a step (a block of ggml's smaller formats, an eighth of the
  * larger), which wait in registers as they are stored, AHEAD steps before they are turned
- * to bf16; the types that runs.h does not have are the slow way. */
-#include "product.h"
+ * to bf16; the types that runs.h does not have are the slow way. (Up to eight rows of b
+ * with Q8_0 and Q4_K: product_blocks.cu.) */
+#include "few.h"
 
 #include "mma.h"
-#include "runs.h"
 
 #include <type_traits>
 
@@ -22,31 +22,9 @@ template <int tt> struct shape {
     static constexpr int A = RT * 16 * DEEP, B = TT * 8 * DEEP; /* numbers of a stage */
     static constexpr int BYTES = (A + B) * 2 * WARPS;
     static constexpr int STAGES = SHARED_BYTES / BYTES < 4 ? SHARED_BYTES / BYTES : 4;
-    static constexpr int ROW = RT * 16 + 4; /* of a strip's sums; 4: against conflicts */
     static_assert(RT * 16 * DEEP == LANES * RUN, "a run for each lane");
-    static_assert(STAGES >= 2 && STRIPS * TT * 8 * ROW * 4 <= STAGES * BYTES, "room");
+    static_assert(STAGES >= 2 && strips_bytes(RT, TT) <= STAGES * BYTES, "room");
 };
-
-struct few {
-    struct runs a;
-    struct halves b;
-    struct results r;
-    int64_t depth;
-};
-
-/* Begin to copy `rows` rows from `row` on, from k0 on, by one warp. */
-template <int rows, int PIECES>
-__device__ __forceinline__ void warp_fetch(uint16_t *to, const struct halves &from,
-                                           int64_t row, int64_t k0)
-{
-    UNROLL
-    for (int e = 0; e < rows * PIECES / LANES; e++) {
-        const int at = e * LANES + (int)threadIdx.x % LANES;
-        const int64_t r = row + at / PIECES, c = k0 + at % PIECES * 8;
-        copy16_start(to + piece_at<PIECES>(at / PIECES, at % PIECES) * 8,
-                     from.data + r * from.stride + c, r < from.rows && c < from.columns);
-    }
-}
 
 /* -- Weights as they come --------------------------------------------------------------
  */
@@ -187,25 +165,7 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
         step_sum<S>(sum, stage, stage + S::A);
     }
 
-    __syncthreads(); /* the tiles are read: now the strips' sums [strip][j][i] */
-    float *const sums = (float *)(void *)room;
-    constexpr int STRIP = S::TT * 8 * S::ROW;
-    UNROLL
-    for (int m = 0; m < S::RT; m++) UNROLL
-    for (int t = 0; t < S::TT; t++) UNROLL
-    for (int e = 0; e < 4; e++)
-        sums[warp * STRIP + (t * 8 + lane % 4 * 2 + e % 2) * S::ROW + m * 16 + lane / 4 +
-             e / 2 * 8] = sum[m][t][e];
-    __syncthreads();
-    const int rows = (int)p.r.out.shape[0];
-    for (int at = (int)threadIdx.x; at < rows * S::RT * 16; at += THREADS) {
-        const int j = at / (S::RT * 16), i = at % (S::RT * 16);
-        float total = 0;
-        for (int64_t s = 0; s * each < steps_of(p.depth); s++)
-            total += sums[s * STRIP + j * S::ROW + i];
-        if (i0 + i < p.r.out.shape[1])
-            result_put(p.r, j, i0 + i, total);
-    }
+    strips_put<S::RT, S::TT>(p, (float *)(void *)room, i0, sum);
 }
 
 template <class W> static void launch(struct dev *d, const struct few &p)
@@ -230,7 +190,7 @@ void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
     struct product_room room;
     struct few p = {runs_of(a), halves_of(d, b, &room), r, a.shape[1]};
     assert(r.out.shape[0] <= FEW);
-    if (r.out.shape[0] > 0 && r.out.shape[1] > 0 && p.b.data)
+    if (r.out.shape[0] > 0 && r.out.shape[1] > 0 && p.b.data && !product_blocks(d, p))
         switch (halves_fit(a) ? ARR_BF16 : runs_type(a)) {
         case ARR_BF16: launch<struct run_copied>(d, p); break;
         case ARR_F32: launch<struct run_f32>(d, p); break;
