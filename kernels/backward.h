@@ -59,11 +59,13 @@ struct backward {
     /* -- Products and norms ---------------------------------------------------------- */
 
     /* dx [M, K] (+)= dy [M, N] w [N, K]; w of any float type; rows may be strided. Each
-     * output: N ascending, in blocks, fused. mode SET may not alias here. */
+     * output: N ascending, in blocks, fused. mode SET may not alias here. A GPU also has
+     * dx or dy bf16: dy and w are rounded to bf16, sums are in float32. */
     void (*matmul_x)(struct dev *d, struct arr dx, struct arr dy, struct arr w,
                      enum grad_mode mode);
     /* dw [N, K] += dy [M, N]^T x [M, K]: M ascending, in blocks. db [N] += sums of dy's
-     * columns. Either may be absent. */
+     * columns. Either may be absent. A GPU also has dy or x bf16 (both are rounded to
+     * it). */
     void (*matmul_w)(struct dev *d, struct arr dw, struct arr db, struct arr dy,
                      struct arr x);
 

@@ -178,8 +178,8 @@ struct kernels {
     /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type or of blocks, bias [N]
      * of any float type or absent; x act, y act or f32 (a residual, logits), rows may be
      * strided. A bf16 x is multiplied by w rounded to bf16. Each output: K in ascending
-     * order over a fixed number of lanes, one fixed final reduction, then bias, then y
-     * (MATMUL_ADD). */
+     * order over a fixed number of lanes (on tensor cores: in strips whose number depends
+     * on K alone), one fixed final reduction, then bias, then y (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
 

@@ -16,10 +16,12 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
+    bool invariant; /* batch-invariant products: true but where speed alone was asked for
+                     */
+    struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
     cudaStream_t stream;
     enum arr_type act;  /* of activations */
     int64_t memory;     /* bytes at most; 0: what there is */
-    bool batch_variant; /* library products may be used */
     cudaError_t error;  /* the first one */
     char why[200];      /* it, and what was asked for */
 };

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define UNROLL
+#define ROLLED
 #define __global__
 #define __device__
 #define __host__
@@ -36,6 +37,27 @@ struct dim3 {
     {
     }
 };
+
+/* CUDA's vectors of 4-byte numbers, which are read and written at once. */
+#define BLOCKS_VECTOR2(name, type)                                                       \
+    struct alignas(8) name {                                                             \
+        type x, y;                                                                       \
+    };                                                                                   \
+    static inline name make_##name(type x, type y)                                       \
+    {                                                                                    \
+        return {x, y};                                                                   \
+    }
+#define BLOCKS_VECTOR4(name, type)                                                       \
+    struct alignas(16) name {                                                            \
+        type x, y, z, w;                                                                 \
+    };                                                                                   \
+    static inline name make_##name(type x, type y, type z, type w)                       \
+    {                                                                                    \
+        return {x, y, z, w};                                                             \
+    }
+BLOCKS_VECTOR2(uint2, unsigned)
+BLOCKS_VECTOR4(uint4, unsigned)
+BLOCKS_VECTOR4(float4, float)
 
 struct blocks_place {
     dim3 thread, block, block_dim, grid_dim;
