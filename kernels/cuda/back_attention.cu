@@ -94,15 +94,13 @@ __global__ void back_paged_queries_kernel(struct back p)
     const int64_t r = warp_number() / heads, h = warp_number() % heads;
     if (r >= p.q.shape[0])
         return;
-    const int64_t len = *row_of<int32_t>(p.view.len, r), kv = h / (heads / p.k.shape[1]);
-    const int32_t *table = row_of<int32_t>(p.view.table, *row_of<int32_t>(p.view.seq, r));
+    const int64_t kv = h / (heads / p.k.shape[1]);
     const struct query_back s = query_back_of(p, r, h);
-    for (int64_t j = 0; j < len; j += KV_PAGE) {
-        const int32_t page = table[j / KV_PAGE];
-        query_back_block(s, row_of<float>(p.k, page) + kv * dim * KV_PAGE, KV_PAGE, 1,
-                         row_of<float>(p.v, page) + kv * dim * KV_PAGE, dim,
-                         seen_of(len - j), slopes[threadIdx.x / LANES]);
-    }
+    each_page(p.k, p.v, p.view, r, kv,
+              [&](const float *keys, const float *values, int seen) {
+                  query_back_block(s, keys, KV_PAGE, 1, values, dim, seen,
+                                   slopes[threadIdx.x / LANES]);
+              });
 }
 
 /* -- Keys and values of segments -------------------------------------------------------
