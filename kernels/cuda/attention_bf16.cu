@@ -277,7 +277,7 @@ __device__ __forceinline__ void tile_attend(struct attended<D> &s, Walk &w,
     rows_start<D>(second, (int)p.q.shape[2], p.wide,
                   [&](int i) { return query_at(p.q, rows, i); });
     attended_clear(s);
-    each_block<D>(
+    each_step<D>(
         w, room, [&] { queries_load<D>(q, second); },
         [&](const struct block_step &b, const uint16_t *at) {
             if (before && b.place / RUN != run) {

@@ -55,7 +55,9 @@ static inline int64_t segment_tiles(struct arr start, int64_t rows)
 }
 
 struct segment_walk {
+    using step = struct block_step;
     static constexpr bool TURNED = false;
+    template <int D> static constexpr int ROOM = block_room<D, TURNED>::ALL;
     struct arr k, v;
     struct tile_rows rows;
     int64_t begin; /* of the segment */
@@ -134,7 +136,9 @@ __host__ __device__ __forceinline__ int tile_height(int64_t group)
 /* Adjacent rows that name the same page in the same place go through it together. Each
  * warp follows all rows, lane l rows l and l + 32. */
 struct page_walk {
+    using step = struct block_step;
     static constexpr bool TURNED = true;
+    template <int D> static constexpr int ROOM = block_room<D, TURNED>::ALL;
     struct arr k, v;
     struct tile_rows rows;
     const int32_t *table[2];
@@ -260,16 +264,14 @@ __device__ __forceinline__ void walk_clear(const struct page_walk &w,
 /* -- Through all of them ---------------------------------------------------------------
  */
 
-/* Do work(step, room) for every block of the walk, each being loaded while the one before
- * is worked on; room: two of block_room's ALL. All that is loaded is finite if what some
- * row of the step sees is. What was begun to be copied before, too, is there for ready(),
- * which comes first; the second block's room is still free then. */
+/* Do work(step, room) for every step of the walk, each being loaded while the one before
+ * is worked on; room: two of the walk's ROOM. What was begun to be copied before, too, is
+ * there for ready(), which comes first; the second step's room is still free then. */
 template <int D, class Walk, class Ready, class Work>
-__device__ __forceinline__ void each_block(Walk &w, uint16_t *room, Ready ready,
-                                           Work work)
+__device__ __forceinline__ void each_step(Walk &w, uint16_t *room, Ready ready, Work work)
 {
-    constexpr int ALL = block_room<D, Walk::TURNED>::ALL;
-    struct block_step now, then;
+    constexpr int ROOM = Walk::template ROOM<D>;
+    typename Walk::step now, then;
     bool more = walk_next(w, now);
     if (more)
         walk_start<D>(w, now, room);
@@ -281,12 +283,12 @@ __device__ __forceinline__ void each_block(Walk &w, uint16_t *room, Ready ready,
     for (int n = 0; more; n ^= 1) {
         const bool another = walk_next(w, then);
         if (another)
-            walk_start<D>(w, then, room + (n ^ 1) * ALL);
+            walk_start<D>(w, then, room + (n ^ 1) * ROOM);
         copies_commit();
         copies_wait<1>();
-        walk_clear<D>(w, now, room + n * ALL);
+        walk_clear<D>(w, now, room + n * ROOM);
         __syncthreads();
-        work(now, room + n * ALL);
+        work(now, room + n * ROOM);
         __syncthreads();
         now = then;
         more = another;

@@ -7,6 +7,7 @@
  * with a warp for each key and blocks of queries; of pages, a block of threads for each
  * page and head of keys, rows ascending. */
 #include "attention.h"
+#include "attention_bf16.h"
 
 struct back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;
@@ -150,6 +151,8 @@ void back_attention_cuda(struct dev *d, struct arr dq, struct arr dk, struct arr
 {
     struct back p = {dq, dk, dv, dy, q, k, v, y, lse, start, {}, scale};
     unsigned blocks = blocks_for(q.shape[0] * q.shape[1], WARPS);
+    if (q.type == ARR_BF16)
+        return back_attention_bf16(d, dq, dk, dv, dy, q, k, v, y, lse, start, scale);
     assert(q.shape[2] <= HEAD_MAX);
     LAUNCH(d, blocks, THREADS, back_queries_kernel, p);
     LAUNCH(d, blocks, THREADS, back_keys_kernel, p);
@@ -211,6 +214,8 @@ void back_attention_paged_cuda(struct dev *d, struct arr dq, struct arr dk, stru
                                float scale)
 {
     struct back p = {dq, dk, dv, dy, q, k, v, y, lse, arr_none(), view, scale};
+    if (q.type == ARR_BF16)
+        return back_attention_paged_bf16(d, dq, dk, dv, dy, q, k, v, y, lse, view, scale);
     assert(q.shape[2] <= HEAD_MAX && k.shape[1] <= 65535);
     LAUNCH(d, blocks_for(q.shape[0] * q.shape[1], WARPS), THREADS,
            back_paged_queries_kernel, p);
