@@ -58,18 +58,31 @@ static bool same_halves(struct arr a, struct arr b)
 /* -- What is seen ----------------------------------------------------------------------
  */
 
-/* The keys and values that a row and head sees. */
+/* The keys and values that a row and head sees, and where they lie in their arrays:
+ * number i of a key is number k + i * k_next of row `row`. */
 static double keys[LONGEST][DIM_MOST], values[LONGEST][DIM_MOST];
+static struct place {
+    int64_t row, k, k_next, v, v_next;
+} places[LONGEST];
+
+static void see(struct arr k_all, struct arr v_all, int64_t n, int64_t dim)
+{
+    for (int64_t j = 0; j < n; j++) {
+        const struct place *p = &places[j];
+        for (int64_t i = 0; i < dim; i++) {
+            keys[j][i] = value(k_all, p->row, p->k + i * p->k_next);
+            values[j][i] = value(v_all, p->row, p->v + i * p->v_next);
+        }
+    }
+}
 
 static void see_segment(struct arr k_rows, struct arr v_rows, int64_t from, int64_t n,
                         int64_t head)
 {
     int64_t dim = k_rows.shape[2];
     for (int64_t j = 0; j < n; j++)
-        for (int64_t i = 0; i < dim; i++) {
-            keys[j][i] = value(k_rows, from + j, head * dim + i);
-            values[j][i] = value(v_rows, from + j, head * dim + i);
-        }
+        places[j] = (struct place){from + j, head * dim, 1, head * dim, 1};
+    see(k_rows, v_rows, n, dim);
 }
 
 static void see_pages(struct arr k_pages, struct arr v_pages, const int32_t *table,
@@ -77,12 +90,9 @@ static void see_pages(struct arr k_pages, struct arr v_pages, const int32_t *tab
 {
     int64_t dim = k_pages.shape[2];
     for (int64_t j = 0; j < n; j++)
-        for (int64_t i = 0; i < dim; i++) {
-            keys[j][i] = value(k_pages, table[j / KV_PAGE],
-                               (head * dim + i) * KV_PAGE + j % KV_PAGE);
-            values[j][i] = value(v_pages, table[j / KV_PAGE],
-                                 (head * KV_PAGE + j % KV_PAGE) * dim + i);
-        }
+        places[j] = (struct place){table[j / KV_PAGE], head * dim * KV_PAGE + j % KV_PAGE,
+                                   KV_PAGE, (head * KV_PAGE + j % KV_PAGE) * dim, 1};
+    see(k_pages, v_pages, n, dim);
 }
 
 /* Head h of row r of y and lse, which sees n keys. */
@@ -112,6 +122,103 @@ static void check_attended(struct arr y, struct arr lse, struct arr q, int64_t r
     if (lse.data)
         CHECK(fabs(value(lse, r, h) - most - log(total)) < 1e-5, "lse %g for %g",
               value(lse, r, h), most + log(total));
+}
+
+/* -- Gradients -------------------------------------------------------------------------
+ */
+
+/* What is added to a gradient, and how far off it may be: terms of sums whose factors are
+ * rounded to bf16, and what float32 comes to. */
+struct sums {
+    double *want, *terms, *small;
+};
+
+static struct sums sums_of(struct arr a)
+{
+    size_t bytes = (size_t)arr_size(a) * sizeof(double);
+    struct sums s = {pool_take(bytes), pool_take(bytes), pool_take(bytes)};
+    memset(s.want, 0, bytes);
+    memset(s.terms, 0, bytes);
+    memset(s.small, 0, bytes);
+    return s;
+}
+
+static void sums_add(struct sums *s, int64_t at, double factor, double size, double x)
+{
+    s->want[at] += factor * x;
+    s->terms[at] += fabs(factor * x);
+    s->small[at] += size * fabs(x);
+}
+
+/* The gradients of one attention: what went in, what is wanted. */
+struct gradients {
+    struct arr q, k, v, y, lse, dy, dq, dk, dv;
+    struct arr dq_was, dk_was, dv_was;
+    struct sums to_q, to_k, to_v;
+};
+
+static void gradients_begin(struct gradients *g)
+{
+    g->dq_was = halves_copied(g->dq);
+    g->dk_was = halves_copied(g->dk);
+    g->dv_was = halves_copied(g->dv);
+    g->to_q = sums_of(g->dq);
+    g->to_k = sums_of(g->dk);
+    g->to_v = sums_of(g->dv);
+}
+
+/* What head h of row r, which sees n keys, adds. */
+static void gradients_add(struct gradients *g, int64_t r, int64_t h, int64_t n,
+                          double scale)
+{
+    int64_t dim = g->q.shape[2], of_q = h * dim;
+    double delta = 0, delta_size = 0;
+    for (int64_t i = 0; i < dim; i++) {
+        double term = value(g->dy, r, of_q + i) * value(g->y, r, of_q + i);
+        delta += term;
+        delta_size += fabs(term);
+    }
+    for (int64_t j = 0; j < n; j++) {
+        const struct place *at = &places[j];
+        double score = 0, slope = -delta, size = delta_size;
+        for (int64_t i = 0; i < dim; i++) {
+            double term = value(g->dy, r, of_q + i) * values[j][i];
+            score += value(g->q, r, of_q + i) * keys[j][i];
+            slope += term;
+            size += fabs(term);
+        }
+        double p = exp(score * scale - value(g->lse, r, h));
+        for (int64_t i = 0; i < dim; i++) {
+            int64_t of_k = at->row * arr_row_size(g->dk) + at->k + i * at->k_next;
+            int64_t of_v = at->row * arr_row_size(g->dv) + at->v + i * at->v_next;
+            sums_add(&g->to_q, r * arr_row_size(g->dq) + of_q + i, p * slope * scale,
+                     p * size * scale, keys[j][i]);
+            sums_add(&g->to_k, of_k, p * slope * scale, p * size * scale,
+                     value(g->q, r, of_q + i));
+            sums_add(&g->to_v, of_v, p, p, value(g->dy, r, of_q + i));
+        }
+    }
+}
+
+static void check_sums(struct arr got, struct arr was, struct sums s, const char *what)
+{
+    int64_t row = arr_row_size(got);
+    for (int64_t r = 0; r < got.shape[0]; r++)
+        for (int64_t i = 0; i < row; i++) {
+            int64_t at = r * row + i;
+            double want = value(was, r, i) + s.want[at];
+            double off = fabs(value(got, r, i) - want);
+            double most = U * (s.terms[at] + fabs(want)) + (SUMS + U * U) * s.small[at];
+            CHECK(off <= (s.small[at] > 0 ? most : 0), "%s: %g for %g (%g and %g)", what,
+                  value(got, r, i), want, value(was, r, i), s.want[at]);
+        }
+}
+
+static void check_gradients(const struct gradients *g)
+{
+    check_sums(g->dq, g->dq_was, g->to_q, "dq");
+    check_sums(g->dk, g->dk_was, g->to_k, "dk");
+    check_sums(g->dv, g->dv_was, g->to_v, "dv");
 }
 
 /* The same once more, threads in another order, must have the same bits. */
@@ -181,6 +288,44 @@ static void attention_stays_inside_its_segments(void)
         }
         CHECK(same_halves(alone, y) && same_bits(lse_alone, lse), "segments alone");
         unsetenv("CUDA_HOST_ORDER");
+        pool_free();
+    }
+}
+
+/* dq, dk, dv are columns of one array, too. */
+static void gradients_in_segments_are_sums_over_rows_and_keys(void)
+{
+    for (int n = 0; n < 16; n++) {
+        struct in_segments s = segments_of(n);
+        int64_t rows = s.q.shape[0], heads = s.q.shape[1], columns = heads * s.q.shape[2];
+        struct arr all = HALVES(aligned ? 16 : 5, rows, 3 * columns), again;
+        struct gradients g = {.q = s.q, .k = s.k, .v = s.v};
+        struct arr starts = integers(SEGMENTS + 1, s.start);
+        g.y = halves(3, s.q.shape, 8);
+        g.dy = halves(3, s.q.shape, 0);
+        g.lse = MAKE(ARR_F32, 3, rows, heads);
+        k->attention(any_dev(), g.y, g.q, g.k, g.v, starts, s.scale, g.lse);
+        again = halves_copied(all);
+        for (int t = 0; t < 2; t++) {
+            struct arr *of = t ? &again : &all;
+            g.dq = arr_reshape(arr_columns(*of, 0, columns), 3, s.q.shape);
+            g.dk = arr_reshape(arr_columns(*of, columns, columns), 3, s.q.shape);
+            g.dv = arr_reshape(arr_columns(*of, 2 * columns, columns), 3, s.q.shape);
+            if (t == 0)
+                gradients_begin(&g);
+            setenv("CUDA_HOST_ORDER", any_order(), 1);
+            k->back->attention(any_dev(), g.dq, g.dk, g.dv, g.dy, g.q, g.k, g.v, g.y,
+                               g.lse, starts, s.scale);
+            unsetenv("CUDA_HOST_ORDER");
+        }
+        CHECK(same_halves(again, all), "threads in another order");
+        for (int i = 0; i < SEGMENTS; i++)
+            for (int64_t h = 0; h < heads; h++) {
+                see_segment(s.k, s.v, s.start[i], s.start[i + 1] - s.start[i], h);
+                for (int64_t r = s.start[i]; r < s.start[i + 1]; r++)
+                    gradients_add(&g, r, h, s.start[i + 1] - s.start[i], (double)s.scale);
+            }
+        check_gradients(&g);
         pool_free();
     }
 }
@@ -345,13 +490,74 @@ static void prefill_and_decode_have_the_same_bits(void)
     pool_free();
 }
 
+static void back_rows(const struct in_pages *p, const struct gradients *g, int64_t r,
+                      int64_t count)
+{
+    struct kv_view view = {p->view.table, arr_rows(p->view.seq, r, count),
+                           arr_rows(p->view.len, r, count)};
+    k->back->attention_paged(any_dev(), arr_rows(g->dq, r, count), g->dk, g->dv,
+                             arr_rows(g->dy, r, count), arr_rows(g->q, r, count), g->k,
+                             g->v, arr_rows(g->y, r, count), arr_rows(g->lse, r, count),
+                             view, p->scale);
+}
+
+static void gradients_over_pages_are_sums_over_rows_and_keys(void)
+{
+    static const int64_t dims[] = {128, 64, 80, 32, 20, 16, 7};
+    static const int64_t groups[] = {7, 4, 1, 8, 3, 2, 5, 40};
+    static struct in_pages p;
+    for (int n = 0; n < 14; n++) {
+        aligned = n % 7 < 4 || n % 7 == 5;
+        pages_made(&p, dims[n % 7], random_in(1, 2), groups[n % 8],
+                   (int32_t)random_in(1, 400));
+        rows_made(&p, n % 3 == 2 ? 3 : 40);
+        view_made(&p);
+        struct gradients g = {.q = p.q, .k = p.k, .v = p.v};
+        g.y = halves(3, p.q.shape, 8);
+        g.dy = halves(3, p.q.shape, aligned ? 8 : 1);
+        g.lse = filled(MAKE(ARR_F32, 1, p.rows, p.heads));
+        g.dq = halves(3, p.q.shape, aligned ? 16 : 3);
+        g.dk = halves(4, p.k.shape, 0);
+        g.dv = halves(4, p.v.shape, 0);
+        attend_rows(&p, g.y, g.lse, 0, p.rows);
+        gradients_begin(&g);
+        struct gradients again = g;
+        again.dq = halves_copied(g.dq);
+        again.dk = halves_copied(g.dk);
+        again.dv = halves_copied(g.dv);
+        back_rows(&p, &g, 0, p.rows);
+        for (int64_t r = 0; r < p.rows; r++)
+            for (int64_t h = 0; h < p.heads; h++) {
+                see_pages(p.k, p.v, p.tables[p.seq[r]], p.len[r],
+                          h / (p.heads / p.kv_heads));
+                gradients_add(&g, r, h, p.len[r], (double)p.scale);
+            }
+        check_gradients(&g);
+        setenv("CUDA_HOST_ORDER", any_order(), 1);
+        back_rows(&p, &again, 0, p.rows);
+        CHECK(same_halves(again.dq, g.dq) && same_halves(again.dk, g.dk) &&
+                  same_halves(again.dv, g.dv),
+              "threads in another order");
+        again.dq = halves_copied(g.dq_was);
+        for (int64_t r = 0, count; r < p.rows; r += count) {
+            count = random_in(1, 30) < p.rows - r ? random_in(1, p.rows - r) : p.rows - r;
+            back_rows(&p, &again, r, count);
+        }
+        unsetenv("CUDA_HOST_ORDER");
+        CHECK(same_halves(again.dq, g.dq), "dq of rows in other groups");
+        pool_free();
+    }
+}
+
 int main(void)
 {
     k = &cuda_table;
     for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cuda", 1);
     CASE(attention_stays_inside_its_segments);
+    CASE(gradients_in_segments_are_sums_over_rows_and_keys);
     CASE(paged_attention_sees_each_rows_own_past);
     CASE(prefill_and_decode_have_the_same_bits);
+    CASE(gradients_over_pages_are_sums_over_rows_and_keys);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     return check_end();
 }
