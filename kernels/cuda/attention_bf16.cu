@@ -14,8 +14,9 @@
 
 constexpr int RUN = 8;
 /* With fewer blocks of threads than this, two for each of an H100's processors, runs are
- * computed side by side, if their sums take no more bytes than that. */
-constexpr int64_t BLOCKS_ENOUGH = 264, PARTIALS_MOST = 64 << 20;
+ * computed side by side, if their sums take no more bytes than that; and parts of runs,
+ * as long as they are no more than so many. */
+constexpr int64_t BLOCKS_ENOUGH = 264, PARTIALS_MOST = 64 << 20, PARTS_MOST = 1056;
 
 struct attending {
     struct arr y, q, k, v, lse;
@@ -24,6 +25,7 @@ struct attending {
     float scale;         /* to logarithms of base 2 */
     bool wide;
     int runs;     /* of a row that sees all places of its table */
+    int parts;    /* blocks of threads for each run of a tile */
     float *sums;  /* [runs, rows, heads, dim] of each run, or NULL: folded at once */
     float *stats; /* [runs, rows, heads, 2]: maximum, and sum of weights */
 };
@@ -315,13 +317,38 @@ __global__ void __launch_bounds__(TILE_THREADS) segments_bf16_kernel(struct atte
     attended_out(s, p, w.rows, room);
 }
 
+/* One run of a tile, or one of p.parts of it: adjacent rows that have all pages of it in
+ * common are together, others are parts that blocks of threads take in turn. */
+template <int D>
+__device__ __forceinline__ void tile_run(struct attended<D> &s, struct page_walk &w,
+                                         const struct attending &p, uint16_t *room)
+{
+    const int run = (int)blockIdx.z / p.parts, part = (int)blockIdx.z % p.parts;
+    const struct tile_rows all = w.rows;
+    if (!pages_begin(w, p.view, run * RUN, RUN))
+        return;
+    uint64_t starts = p.parts > 1 ? rows_apart<RUN>(w, p.view, run * RUN) : 1;
+    for (int i = 0; starts != 0; i++) {
+        const int first = __ffsll((long long)starts) - 1;
+        starts &= starts - 1;
+        if (i % p.parts != part)
+            continue;
+        const int end = starts ? __ffsll((long long)starts) - 1 : all.count;
+        w.rows.first = all.first + first;
+        w.rows.count = end - first;
+        if (!pages_begin(w, p.view, run * RUN, RUN))
+            continue;
+        tile_attend(s, w, p, room, NULL);
+        run_out(s, p, w.rows, run);
+    }
+}
+
 template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) pages_bf16_kernel(struct attending p)
 {
     SHARED_ROOM(uint16_t, room);
     struct page_walk w = {};
     struct attended<D> s;
-    const int run = (int)blockIdx.z;
     w.k = p.k;
     w.v = p.v;
     w.kv = blockIdx.y;
@@ -329,14 +356,14 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_bf16_kernel(struct attendi
     w.rows.head = w.kv * w.rows.group;
     w.dim = (int)p.q.shape[2];
     w.wide = p.wide;
-    if (!page_tile(w, p.view, blockIdx.x, run * RUN, p.sums ? RUN : RUN * p.runs))
-        return;
-    tile_attend(s, w, p, room,
-                p.sums ? NULL : (float *)(void *)(room + 2 * block_room<D, true>::ALL));
-    if (p.sums)
-        run_out(s, p, w.rows, run);
-    else
+    page_rows(w.rows, p.view, blockIdx.x);
+    if (p.sums) {
+        tile_run(s, w, p, room);
+    } else if (pages_begin(w, p.view, 0, RUN * p.runs)) {
+        tile_attend(s, w, p, room,
+                    (float *)(void *)(room + 2 * block_room<D, true>::ALL));
         attended_out(s, p, w.rows, room);
+    }
 }
 
 /* The runs of each row and head folded, by a warp. */
@@ -389,8 +416,8 @@ static bool all_wide(const struct attending &p)
 void attention_bf16(struct dev *d, struct arr y, struct arr q, struct arr k, struct arr v,
                     struct arr start, float scale, struct arr lse)
 {
-    struct attending p = {y,     q, k,    v,   lse, start, {}, scale * LOG2_E,
-                          false, 0, NULL, NULL};
+    struct attending p = {y,     q, k, v,    lse, start, {}, scale * LOG2_E,
+                          false, 0, 0, NULL, NULL};
     assert(all_bf16(p) && scale > 0 && q.shape[1] <= 65535);
     p.wide = all_wide(p);
     const dim3 grid((unsigned)segment_tiles(start, q.shape[0]), (unsigned)q.shape[1]);
@@ -404,8 +431,8 @@ void attention_bf16(struct dev *d, struct arr y, struct arr q, struct arr k, str
 void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr k,
                           struct arr v, struct kv_view view, float scale, struct arr lse)
 {
-    struct attending p = {y,     q, k,    v,   lse, arr_none(), view, scale * LOG2_E,
-                          false, 0, NULL, NULL};
+    struct attending p = {y,     q, k, v,    lse, arr_none(), view, scale * LOG2_E,
+                          false, 0, 0, NULL, NULL};
     const int64_t kv_heads = k.shape[1], group = q.shape[1] / kv_heads;
     assert(all_bf16(p) && scale > 0 && group <= TILE && kv_heads <= 65535);
     p.wide = all_wide(p);
@@ -419,7 +446,11 @@ void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr 
         return;
     if (apart)
         p.stats = p.sums + sums / sizeof(float);
-    const dim3 grid((unsigned)tiles, (unsigned)kv_heads, apart ? (unsigned)p.runs : 1);
+    const int64_t parts = PARTS_MOST / (tiles * kv_heads * p.runs);
+    p.parts = (int)(parts < tile_height(group) ? parts : tile_height(group));
+    p.parts = p.parts > 0 ? p.parts : 1;
+    const dim3 grid((unsigned)tiles, (unsigned)kv_heads,
+                    apart ? (unsigned)(p.runs * p.parts) : 1);
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t bytes = 2 * sizeof(uint16_t) * block_room<D, true>::ALL;

@@ -157,15 +157,21 @@ __device__ __forceinline__ uint64_t rows_that(bool low, bool high)
            __ballot_sync(0xffffffffu, low);
 }
 
-/* Tile `number`, places first and on, `most` of them; false: no row comes so far. rows
- * is set but for first and count. */
-__device__ __forceinline__ bool page_tile(struct page_walk &w, const struct kv_view &view,
-                                          int64_t number, int first, int most)
+/* The rows of tile `number`. */
+__device__ __forceinline__ void page_rows(struct tile_rows &t, const struct kv_view &view,
+                                          int64_t number)
 {
-    const int lane = (int)threadIdx.x % LANES, height = tile_height(w.rows.group);
+    const int height = tile_height(t.group);
     const int64_t left = view.len.shape[0] - number * height;
-    w.rows.first = number * height;
-    w.rows.count = left < height ? (int)left : height;
+    t.first = number * height;
+    t.count = left < height ? (int)left : height;
+}
+
+/* w.rows at places first and on, `most` of them; false: no row comes so far. */
+__device__ __forceinline__ bool
+pages_begin(struct page_walk &w, const struct kv_view &view, int first, int most)
+{
+    const int lane = (int)threadIdx.x % LANES;
     for (int i = 0; i < 2; i++) {
         const int row = lane + i * LANES;
         const int64_t r = w.rows.first + (row < w.rows.count ? row : 0);
@@ -199,6 +205,33 @@ __device__ __forceinline__ void page_look(struct page_walk &w)
     const bool new_low = lane == 0 || low != w.page[0], new_high = high != w.page[1];
     w.starts = rows_that(new_low, new_high);
     w.left = rows_that(new_low && w.page[0] >= 0, new_high && w.page[1] >= 0);
+}
+
+/* Rows of w whose pages in these places, as far as they see them, are not all those of
+ * the row before. */
+template <int places>
+__device__ __forceinline__ uint64_t rows_apart(const struct page_walk &w,
+                                               const struct kv_view &view, int first)
+{
+    const int lane = (int)threadIdx.x % LANES;
+    bool apart[2];
+    for (int i = 0; i < 2; i++) {
+        const int row = lane + i * LANES;
+        apart[i] = row < w.rows.count;
+        if (row == 0 || row >= w.rows.count)
+            continue;
+        const int64_t r = w.rows.first + row - 1;
+        const int32_t *before =
+            row_of<int32_t>(view.table, *row_of<int32_t>(view.seq, r));
+        const int len = *row_of<int32_t>(view.len, r);
+        int other = 0;
+        UNROLL
+        for (int b = first; b < first + places; b++)
+            other |= (w.len[i] > b * TILE ? w.table[i][b] : -1) ^
+                     (len > b * TILE ? before[b] : -1);
+        apart[i] = other != 0;
+    }
+    return rows_that(apart[0], apart[1]);
 }
 
 __device__ __forceinline__ bool walk_next(struct page_walk &w, struct block_step &b)

@@ -208,7 +208,8 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_queries_kernel(struct back
     w.rows.head = w.kv * w.rows.group;
     w.dim = (int)p.q.shape[2];
     w.wide = p.wide;
-    if (page_tile(w, p.view, blockIdx.x, 0, (int)p.view.table.shape[1]))
+    page_rows(w.rows, p.view, blockIdx.x);
+    if (pages_begin(w, p.view, 0, (int)p.view.table.shape[1]))
         queries_back<D>(w, p, room);
 }
 
@@ -460,44 +461,25 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_keys_kernel(struct back p)
 __global__ void nowhere_kernel(struct back p)
 {
     const int64_t page = thread_number();
-    if (page < p.k.shape[0])
-        p.place[page] = -1;
+    if (page >= p.k.shape[0])
+        return;
+    p.place[page] = p.last_row[page] = -1;
+    p.first_row[page] = INT32_MAX;
 }
 
-/* A page is shared as a part of a prefix: at one place, whichever row says so. */
+/* A page is shared as a part of a prefix: at one place, whichever row says so. The least
+ * and the greatest of integers are the same in any order. */
 __global__ void place_kernel(struct back p)
 {
     const int64_t places = p.view.table.shape[1];
     const int64_t r = thread_number() / places, place = thread_number() % places;
-    if (r < p.q.shape[0] && *row_of<int32_t>(p.view.len, r) > place * TILE)
-        p.place[row_of<int32_t>(p.view.table, *row_of<int32_t>(p.view.seq, r))[place]] =
-            (int)place;
-}
-
-/* The first and the last row that see a page; a warp for each. */
-__global__ void span_kernel(struct back p)
-{
-    const int lane = (int)threadIdx.x % LANES;
-    const int64_t page = warp_number(), rows = p.q.shape[0];
-    if (page >= p.k.shape[0] || p.place[page] < 0)
+    if (r >= p.q.shape[0] || *row_of<int32_t>(p.view.len, r) <= place * TILE)
         return;
-    const struct query_walk w = {p, {}, 0, (int)page, p.place[page], 0};
-    int64_t first = rows, last = -1; /* of this lane's rows */
-    for (int64_t r = lane; r < rows; r += LANES)
-        if (keys_seen(w, r) > 0) {
-            first = r < first ? r : first;
-            last = r;
-        }
-    for (int l = LANES / 2; l > 0; l /= 2) {
-        const int64_t other_first = __shfl_xor_sync(0xffffffffu, first, l);
-        const int64_t other_last = __shfl_xor_sync(0xffffffffu, last, l);
-        first = other_first < first ? other_first : first;
-        last = other_last > last ? other_last : last;
-    }
-    if (lane == 0) {
-        p.first_row[page] = (int)first;
-        p.last_row[page] = (int)last;
-    }
+    const int32_t page =
+        row_of<int32_t>(p.view.table, *row_of<int32_t>(p.view.seq, r))[place];
+    p.place[page] = (int)place;
+    atomicMin(&p.first_row[page], (int)r);
+    atomicMax(&p.last_row[page], (int)r);
 }
 
 /* -- The table's -----------------------------------------------------------------------
@@ -564,7 +546,6 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
     LAUNCH(d, blocks_for(pages, THREADS), THREADS, nowhere_kernel, p);
     LAUNCH(d, blocks_for(q.shape[0] * view.table.shape[1], THREADS), THREADS,
            place_kernel, p);
-    LAUNCH(d, blocks_for(pages, WARPS), THREADS, span_kernel, p);
     const dim3 tiles(blocks_for(q.shape[0], tile_height(group)), (unsigned)kv_heads);
     const dim3 blocks((unsigned)pages, (unsigned)kv_heads);
     with_tile_dim(q.shape[2], [&](auto size) {

@@ -99,6 +99,20 @@ static inline int __ffsll(long long bits)
     return __builtin_ffsll(bits);
 }
 
+/* Fibers take turns: nothing comes in between. */
+static inline int atomicMin(int *at, int value)
+{
+    int was = *at;
+    *at = value < was ? value : was;
+    return was;
+}
+static inline int atomicMax(int *at, int value)
+{
+    int was = *at;
+    *at = value > was ? value : was;
+    return was;
+}
+
 /* Tensor cores and asynchronous copies: see mma.h. */
 void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void blocks_ldmatrix(uint32_t to[4], const void *row);
