@@ -317,13 +317,44 @@ __global__ void __launch_bounds__(TILE_THREADS) segments_bf16_kernel(struct atte
     attended_out(s, p, w.rows, room);
 }
 
+/* What a block of threads works on, before the walk: tile blockIdx.x, head of keys
+ * blockIdx.y. */
+__device__ __forceinline__ void pages_of(struct page_walk &w, const struct attending &p)
+{
+    w.k = p.k;
+    w.v = p.v;
+    w.kv = blockIdx.y;
+    w.rows.group = (int)(p.q.shape[1] / p.k.shape[1]);
+    w.rows.head = w.kv * w.rows.group;
+    w.dim = (int)p.q.shape[2];
+    w.wide = p.wide;
+    page_rows(w.rows, p.view, blockIdx.x);
+}
+
+/* All runs of a tile, folded. */
+template <int D>
+__global__ void __launch_bounds__(TILE_THREADS) pages_bf16_kernel(struct attending p)
+{
+    SHARED_ROOM(uint16_t, room);
+    struct page_walk w = {};
+    struct attended<D> s;
+    pages_of(w, p);
+    if (!pages_begin(w, p.view, 0, RUN * p.runs))
+        return;
+    tile_attend(s, w, p, room, (float *)(void *)(room + 2 * block_room<D, true>::ALL));
+    attended_out(s, p, w.rows, room);
+}
+
 /* One run of a tile, or one of p.parts of it: adjacent rows that have all pages of it in
  * common are together, others are parts that blocks of threads take in turn. */
 template <int D>
-__device__ __forceinline__ void tile_run(struct attended<D> &s, struct page_walk &w,
-                                         const struct attending &p, uint16_t *room)
+__global__ void __launch_bounds__(TILE_THREADS) run_bf16_kernel(struct attending p)
 {
+    SHARED_ROOM(uint16_t, room);
     const int run = (int)blockIdx.z / p.parts, part = (int)blockIdx.z % p.parts;
+    struct page_walk w = {};
+    struct attended<D> s;
+    pages_of(w, p);
     const struct tile_rows all = w.rows;
     if (!pages_begin(w, p.view, run * RUN, RUN))
         return;
@@ -340,29 +371,6 @@ __device__ __forceinline__ void tile_run(struct attended<D> &s, struct page_walk
             continue;
         tile_attend(s, w, p, room, NULL);
         run_out(s, p, w.rows, run);
-    }
-}
-
-template <int D>
-__global__ void __launch_bounds__(TILE_THREADS) pages_bf16_kernel(struct attending p)
-{
-    SHARED_ROOM(uint16_t, room);
-    struct page_walk w = {};
-    struct attended<D> s;
-    w.k = p.k;
-    w.v = p.v;
-    w.kv = blockIdx.y;
-    w.rows.group = (int)(p.q.shape[1] / p.k.shape[1]);
-    w.rows.head = w.kv * w.rows.group;
-    w.dim = (int)p.q.shape[2];
-    w.wide = p.wide;
-    page_rows(w.rows, p.view, blockIdx.x);
-    if (p.sums) {
-        tile_run(s, w, p, room);
-    } else if (pages_begin(w, p.view, 0, RUN * p.runs)) {
-        tile_attend(s, w, p, room,
-                    (float *)(void *)(room + 2 * block_room<D, true>::ALL));
-        attended_out(s, p, w.rows, room);
     }
 }
 
@@ -454,8 +462,11 @@ void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr 
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t bytes = 2 * sizeof(uint16_t) * block_room<D, true>::ALL;
-        const size_t fold = apart || p.runs == 1 ? 0 : fold_bytes<D>;
-        LAUNCH_SHARED(d, grid, TILE_THREADS, bytes + fold, pages_bf16_kernel<D>, p);
+        if (apart)
+            LAUNCH_SHARED(d, grid, TILE_THREADS, bytes, run_bf16_kernel<D>, p);
+        else
+            LAUNCH_SHARED(d, grid, TILE_THREADS, bytes + (p.runs > 1 ? fold_bytes<D> : 0),
+                          pages_bf16_kernel<D>, p);
     });
     if (apart) {
         LAUNCH(d, blocks_for(q.shape[0] * q.shape[1], WARPS), THREADS, merge_kernel, p);
