@@ -317,8 +317,7 @@ __global__ void __launch_bounds__(TILE_THREADS) segments_bf16_kernel(struct atte
     attended_out(s, p, w.rows, room);
 }
 
-/* What a block of threads works on, before the walk: tile blockIdx.x, head of keys
- * blockIdx.y. */
+/* What a block of threads works on, before the walk: head of keys blockIdx.y. */
 __device__ __forceinline__ void pages_of(struct page_walk &w, const struct attending &p)
 {
     w.k = p.k;
@@ -328,7 +327,7 @@ __device__ __forceinline__ void pages_of(struct page_walk &w, const struct atten
     w.rows.head = w.kv * w.rows.group;
     w.dim = (int)p.q.shape[2];
     w.wide = p.wide;
-    page_rows(w.rows, p.view, blockIdx.x);
+    page_rows(w.rows, p.view);
 }
 
 /* All runs of a tile, folded. */

@@ -157,11 +157,12 @@ __device__ __forceinline__ uint64_t rows_that(bool low, bool high)
            __ballot_sync(0xffffffffu, low);
 }
 
-/* The rows of tile `number`. */
-__device__ __forceinline__ void page_rows(struct tile_rows &t, const struct kv_view &view,
-                                          int64_t number)
+/* The rows of the block's tile. The last is the first to be begun: later rows of a prompt
+ * see more, and what is short then fills the end. */
+__device__ __forceinline__ void page_rows(struct tile_rows &t, const struct kv_view &view)
 {
     const int height = tile_height(t.group);
+    const int64_t number = gridDim.x - 1 - blockIdx.x;
     const int64_t left = view.len.shape[0] - number * height;
     t.first = number * height;
     t.count = left < height ? (int)left : height;

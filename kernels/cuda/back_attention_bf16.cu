@@ -88,6 +88,10 @@ __device__ __forceinline__ void slopes_of(float slope[4][4], const struct slopes
     }
 }
 
+struct alignas(8) pair { /* written at once: 16 lanes' to different banks */
+    float left, right;
+};
+
 /* A tile's gradients [TILE, D] in float32 from a warp's fragments to shared memory. */
 template <int D>
 __device__ __forceinline__ void fragments_out(float *to, const float sum[D / 8][4])
@@ -97,10 +101,8 @@ __device__ __forceinline__ void fragments_out(float *to, const float sum[D / 8][
     to += (warp * 16 + lane / 4) * ROW + lane % 4 * 2;
     UNROLL
     for (int n = 0; n < D / 8; n++) {
-        to[n * 8] = sum[n][0];
-        to[n * 8 + 1] = sum[n][1];
-        to[8 * ROW + n * 8] = sum[n][2];
-        to[8 * ROW + n * 8 + 1] = sum[n][3];
+        *(struct pair *)(void *)(to + n * 8) = {sum[n][0], sum[n][1]};
+        *(struct pair *)(void *)(to + 8 * ROW + n * 8) = {sum[n][2], sum[n][3]};
     }
 }
 
@@ -208,7 +210,7 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_queries_kernel(struct back
     w.rows.head = w.kv * w.rows.group;
     w.dim = (int)p.q.shape[2];
     w.wide = p.wide;
-    page_rows(w.rows, p.view, blockIdx.x);
+    page_rows(w.rows, p.view);
     if (pages_begin(w, p.view, 0, (int)p.view.table.shape[1]))
         queries_back<D>(w, p, room);
 }
