@@ -108,6 +108,33 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
     return value;
 }
 
+/* Bit l: lane l says yes. */
+static inline unsigned __ballot_sync(unsigned mask, bool yes)
+{
+    unsigned lanes = (unsigned)yes << blocks_lane();
+    for (int l = 1; l < 32; l *= 2) lanes |= __shfl_xor_sync(mask, lanes, l);
+    return lanes;
+}
+/* The place of the lowest bit, from 1; of 0: 0. */
+static inline int __ffsll(long long bits)
+{
+    return __builtin_ffsll(bits);
+}
+
+/* Fibers take turns: nothing comes in between. */
+static inline int atomicMin(int *at, int value)
+{
+    int was = *at;
+    *at = value < was ? value : was;
+    return was;
+}
+static inline int atomicMax(int *at, int value)
+{
+    int was = *at;
+    *at = value > was ? value : was;
+    return was;
+}
+
 /* Tensor cores and asynchronous copies: see mma.h. */
 void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void blocks_ldmatrix(uint32_t to[4], const void *row);
