@@ -3,6 +3,7 @@
 #include "check.h"
 #include "engine/schedule.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -31,7 +32,7 @@ static struct engine *open_model(const char *model, int threads, int max_batch, 
     snprintf(relative, sizeof relative, "goldens/models/%s", model);
     const char *dir = golden_path(relative);
     struct engine_options o = {
-        .device = "cpu", .threads = threads, .ctx = ctx, .max_batch = max_batch};
+        .device = test_device(), .threads = threads, .ctx = ctx, .max_batch = max_batch};
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     CHECK(e, "%s: %s", relative, dir ? fail_text() : "no reference data");
     return e;
@@ -270,7 +271,7 @@ static void short_memory_makes_waves(void)
 {
     const char *dir = golden_path("goldens/models/qwen3");
     struct engine *e = open_model("qwen3", 1, 16, 0);
-    struct vlm *m = dir ? vlm_open(dir, "cpu", 1) : NULL;
+    struct vlm *m = dir ? vlm_open(dir, test_device(), 1) : NULL;
     struct schedule s;
     static const int lens[] = {40, 20, 64, 0, 41};
     struct given *g = given_open(100, lens, 5, 10, page_replies);
