@@ -17,8 +17,11 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 struct dev {
     int ordinal;
     cudaStream_t stream;
-    cudaError_t error; /* the first one */
-    char why[200];     /* it, and what was asked for */
+    enum arr_type act;  /* of activations */
+    int64_t memory;     /* bytes at most; 0: what there is */
+    bool batch_variant; /* library products may be used */
+    cudaError_t error;  /* the first one */
+    char why[200];      /* it, and what was asked for */
 };
 
 /* Kernels and memory of this host thread are this GPU's from now on. */
@@ -185,7 +188,9 @@ void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int fro
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);
 
 int ordinal_of(const char *device); /* of "cuda:N"; 0 */
-struct dev *dev_open_cuda(const char *device, int threads);
+struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
+                          const char **why);
+enum arr_type act_cuda(const struct dev *d);
 void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */

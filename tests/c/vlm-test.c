@@ -11,7 +11,11 @@
 
 static struct engine *open_dir(void)
 {
-    struct engine_options o = {.device = test_device(), .threads = 1, .ctx = 256, .max_batch = 2};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 256,
+                               .max_batch = 2};
     return engine_open(folder, &o);
 }
 
