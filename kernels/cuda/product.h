@@ -90,6 +90,27 @@ bool halves_fit(struct arr a); /* no copy is needed */
 /* A vector's elements as numbers of another float type, one after the other. */
 void numbers_turn(struct dev *d, void *to, enum arr_type type, struct arr from);
 
+/* How many rows (or columns) of a are turned to bf16 at a time: what is read again while
+ * it is in the L2 cache, a multiple of any tile and of any block. On the host little, so
+ * that tests see parts. */
+#ifdef CUDA_ON_HOST
+constexpr int64_t TURNED_BYTES = 64 << 10;
+#else
+constexpr int64_t TURNED_BYTES = 32 << 20;
+#endif
+static inline int64_t product_part(int64_t depth)
+{
+    const int64_t count = TURNED_BYTES / 2 / (depth > 0 ? depth : 1) / 256 * 256;
+    return count > 256 ? count : 256;
+}
+static inline struct results results_part(struct results r, int64_t i, int64_t count)
+{
+    r.out = arr_columns(r.out, i, count);
+    if (r.bias.data)
+        r.bias = arr_rows(r.bias, i, count);
+    return r;
+}
+
 /* Any number of rows and columns; a is turned to bf16 in parts of bounded size. */
 void product_many(struct dev *d, struct results r, struct arr a, struct arr b,
                   enum product_form form);

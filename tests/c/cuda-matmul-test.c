@@ -177,6 +177,12 @@ static void products_are_the_sums_of_products(void)
         check_product(&p, "product");
         pool_free();
     }
+    for (int i = 0; i < 6; i++) { /* weights that are turned to bf16 in parts */
+        struct product p = product_of(i % 2 ? 9 : 70, 600, 72);
+        p.w = any_matrix(i < 3 ? ARR_F32 : ARR_F16, 600, 72);
+        check_product(&p, "parts");
+        pool_free();
+    }
     /* enough tiles for the large ones */
     struct product p = product_of(1400, 1410, 40);
     check_product(&p, "large tiles");
@@ -366,6 +372,12 @@ static void gradients_are_the_sums_of_products(void)
         struct arr w = any_matrix(types[i % 3], n, depth);
         check_gradient_of_x(dy, w, i % 4 < 2);
         check_gradient_of_w(dy, any_matrix(ARR_BF16, m, depth));
+        pool_free();
+    }
+    for (int i = 0; i < 4; i++) { /* in parts */
+        struct arr dy = any_matrix(ARR_F32, 9, 70);
+        check_gradient_of_x(dy, any_matrix(types[i % 3], 70, 600), i % 2);
+        check_gradient_of_w(any_matrix(ARR_BF16, 70, 9), any_matrix(ARR_F32, 70, 600));
         pool_free();
     }
 }
