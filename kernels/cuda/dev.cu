@@ -36,6 +36,8 @@ struct dev *dev_open_cuda(const char *device, int threads)
         return NULL;
     d->ordinal = ordinal_of(device);
     d->invariant = true;
+    cudaDeviceGetAttribute(&d->shared, cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                           d->ordinal);
     dev_use(d);
     dev_checked(d, cudaStreamCreate(&d->stream), "a stream");
     if (d->error == cudaSuccess)

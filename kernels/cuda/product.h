@@ -24,6 +24,8 @@ constexpr int FEW_LT = 8; /* where cuBLASLt may do the others */
 constexpr int TILE = 128, TILE_SMALL = 64, TILES_ENOUGH = 128;
 /* Of one block: what every GPU since compute capability 8.0 has for it. */
 constexpr int SHARED_BYTES = 96 << 10;
+/* What those since 9.0 have where 96 KiB would be but two stages. */
+constexpr int SHARED_MORE = 192 << 10;
 
 __host__ __device__ __forceinline__ int64_t steps_of(int64_t depth)
 {

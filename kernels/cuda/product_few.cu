@@ -15,13 +15,13 @@
 
 #include <type_traits>
 
-/* RT, TT: tiles of 16 rows of weights and of 8 rows of b. */
-template <int tt> struct shape {
+/* RT, TT: tiles of 16 rows of weights and of 8 rows of b; room: bytes for the stages. */
+template <int tt, int room = SHARED_BYTES> struct shape {
     static constexpr int TT = tt, RT = tt <= 2 ? 1 : 2, DEEP = STEP / RT,
                          PIECES = DEEP / 8;
     static constexpr int A = RT * 16 * DEEP, B = TT * 8 * DEEP; /* numbers of a stage */
     static constexpr int BYTES = (A + B) * 2 * WARPS;
-    static constexpr int STAGES = SHARED_BYTES / BYTES < 4 ? SHARED_BYTES / BYTES : 4;
+    static constexpr int STAGES = room / BYTES < 4 ? room / BYTES : 4;
     static_assert(RT * 16 * DEEP == LANES * RUN, "a run for each lane");
     static_assert(STAGES >= 2 && strips_bytes(RT, TT) <= STAGES * BYTES, "room");
 };
@@ -168,9 +168,8 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
     strips_put<S::RT, S::TT>(p, (float *)(void *)room, i0, sum);
 }
 
-template <class W, int TT> static void launch(struct dev *d, const struct few &p)
+template <class W, class S> static void launch(struct dev *d, const struct few &p)
 {
-    using S = shape<TT>;
     LAUNCH_SHARED(d, blocks_for(p.r.out.shape[1], S::RT * 16), THREADS,
                   S::STAGES * S::BYTES, (product_few_kernel<W, S>), p);
 }
@@ -179,13 +178,15 @@ static void launch_copied(struct dev *d, const struct few &p)
 {
     const int64_t rows = p.r.out.shape[0];
     if (rows <= 8)
-        launch<struct run_copied, 1>(d, p);
+        launch<struct run_copied, shape<1>>(d, p);
     else if (rows <= 16)
-        launch<struct run_copied, 2>(d, p);
+        launch<struct run_copied, shape<2>>(d, p);
     else if (rows <= 32)
-        launch<struct run_copied, 4>(d, p);
+        launch<struct run_copied, shape<4>>(d, p);
+    else if (d->shared >= SHARED_MORE)
+        launch<struct run_copied, shape<8, SHARED_MORE>>(d, p);
     else
-        launch<struct run_copied, 8>(d, p);
+        launch<struct run_copied, shape<8>>(d, p);
 }
 
 /* Up to eight rows: weights of any type as they are. */
@@ -194,11 +195,11 @@ static void launch_eight(struct dev *d, const struct few &p)
     if (product_blocks(d, p))
         return;
     switch (runs_type(p.a.a)) {
-    case ARR_F32: launch<struct run_f32, 1>(d, p); break;
-    case ARR_F16: launch<struct run_f16, 1>(d, p); break;
-    case ARR_Q8_0: launch<struct run_q8_0, 1>(d, p); break;
-    case ARR_Q6_K: launch<struct run_q6_k, 1>(d, p); break;
-    default: launch<struct run_any, 1>(d, p);
+    case ARR_F32: launch<struct run_f32, shape<1>>(d, p); break;
+    case ARR_F16: launch<struct run_f16, shape<1>>(d, p); break;
+    case ARR_Q8_0: launch<struct run_q8_0, shape<1>>(d, p); break;
+    case ARR_Q6_K: launch<struct run_q6_k, shape<1>>(d, p); break;
+    default: launch<struct run_any, shape<1>>(d, p);
     }
 }
 
