@@ -46,9 +46,9 @@ struct halves {
 
 /* Where the results go. */
 struct results {
-    struct arr out,
-        bias; /* out [j, i] f32 or bf16; bias [i] of any float type or absent */
-    bool add; /* to what is there */
+    struct arr out;  /* [j, i] f32 or bf16 */
+    struct arr bias; /* [i] of any float type, or absent */
+    bool add;        /* to what is there */
 };
 
 __device__ __forceinline__ void result_put(const struct results &r, int64_t j, int64_t i,
