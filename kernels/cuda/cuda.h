@@ -16,6 +16,7 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
+    int shared;     /* bytes of shared memory that a block may have */
     bool invariant; /* batch-invariant products: true but where speed alone was asked for
                      */
     struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */

@@ -85,6 +85,9 @@ static int preference_set(void *preference, int name, const void *value, size_t 
     struct preference *p = (struct preference *)preference;
     if (name == LT_PREF_WORKSPACE)
         need(bytes == 8, "a size"), memcpy(&p->room, value, 8);
+    else if (name == LT_PREF_REDUCTION)
+        need(bytes == 4 && *(const uint32_t *)value == LT_REDUCTION_COMPUTE_TYPE,
+             "partial sums are in float32");
     else if (name >= LT_PREF_ALIGN_A && name < LT_PREF_ALIGN_A + 4)
         need(bytes == 4, "an alignment"),
             memcpy(&p->align[name - LT_PREF_ALIGN_A], value, 4);
