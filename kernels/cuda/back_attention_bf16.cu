@@ -65,17 +65,17 @@ __device__ __forceinline__ void slopes_of(float slope[4][4], const struct slopes
     UNROLL
     for (int k = 0; k < D; k += 16) {
         uint32_t aq[4], ady[4], b[4];
-        a_load(aq, q, at::ROW, rows, k);
-        a_load(ady, dy, at::ROW, rows, k);
+        a_load<D>(aq, q, rows, k);
+        a_load<D>(ady, dy, rows, k);
         UNROLL
         for (int n = 0; n < 32; n += 16) {
             if (turned)
-                b_load_turned(b, room, at::KEY_ROW, k, from + n);
+                b_load_turned<at::KEY_COLUMNS>(b, room, k, from + n);
             else
-                b_load(b, room, at::KEY_ROW, k, from + n);
+                b_load<at::KEY_COLUMNS>(b, room, k, from + n);
             mma_bf16(score[n / 8], aq, b);
             mma_bf16(score[n / 8 + 1], aq, b + 2);
-            b_load(b, room + at::KEYS, at::ROW, k, from + n);
+            b_load<D>(b, room + at::KEYS, k, from + n);
             mma_bf16(slope[n / 8], ady, b);
             mma_bf16(slope[n / 8 + 1], ady, b + 2);
         }
@@ -129,7 +129,8 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
     const struct tile_rows rows = w.rows;
     const int64_t heads = p.q.shape[1];
     const int dim = (int)p.q.shape[2];
-    uint16_t *q = room, *dy = q + TILE * at::ROW, *blocks = dy + TILE * at::ROW;
+    uint16_t *q = room, *dy = q + TILE * matrix<D>::ROW,
+             *blocks = dy + TILE * matrix<D>::ROW;
     struct slopes s;
     float sum[D / 8][4] = {};
     for (int i = 0; i < 2; i++) {
@@ -162,9 +163,9 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
                     UNROLL
                     for (int n = 0; n < D; n += 16) {
                         if (Walk::TURNED)
-                            b_load(bk, block, at::KEY_ROW, from + k, n);
+                            b_load<at::KEY_COLUMNS>(bk, block, from + k, n);
                         else
-                            b_load_turned(bk, block, at::KEY_ROW, from + k, n);
+                            b_load_turned<at::KEY_COLUMNS>(bk, block, from + k, n);
                         mma_bf16(sum[n / 8], a, bk);
                         mma_bf16(sum[n / 8 + 1], a, bk + 2);
                     }
@@ -180,7 +181,7 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
 
 template <int D, bool turned> constexpr size_t queries_bytes() /* of shared memory */
 {
-    return 2 * sizeof(uint16_t) * (TILE * (D + 8) + block_room<D, turned>::ALL);
+    return 2 * sizeof(uint16_t) * (TILE * matrix<D>::ROW + block_room<D, turned>::ALL);
 }
 
 template <int D>
@@ -222,7 +223,7 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_queries_kernel(struct back
  * lse to base 2 and delta, float [TILE]; how many of the block's keys each sees, int
  * [TILE]. */
 template <int D> struct queries_room {
-    static constexpr int ROW = D + 8, DY = TILE * ROW, LSE = 2 * DY;
+    static constexpr int DY = TILE * matrix<D>::ROW, LSE = 2 * DY;
     static constexpr int DELTA = LSE + 2 * TILE, SEEN = DELTA + 2 * TILE;
     static constexpr int ALL = SEEN + 2 * TILE;
 };
@@ -316,16 +317,16 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
         UNROLL
         for (int k = 0; k < D; k += 16) {
             if (turned)
-                a_load_turned(a, block, at::KEY_ROW, rows, k);
+                a_load_turned<at::KEY_COLUMNS>(a, block, rows, k);
             else
-                a_load(a, block, at::KEY_ROW, rows, k);
-            a_load(av, block + at::KEYS, at::ROW, rows, k);
+                a_load<at::KEY_COLUMNS>(a, block, rows, k);
+            a_load<D>(av, block + at::KEYS, rows, k);
             UNROLL
             for (int n = 0; n < 32; n += 16) {
-                b_load(b, tile, of::ROW, k, from + n);
+                b_load<D>(b, tile, k, from + n);
                 mma_bf16(weight[n / 8], a, b);
                 mma_bf16(weight[n / 8 + 1], a, b + 2);
-                b_load(b, tile + of::DY, of::ROW, k, from + n);
+                b_load<D>(b, tile + of::DY, k, from + n);
                 mma_bf16(slope[n / 8], av, b);
                 mma_bf16(slope[n / 8 + 1], av, b + 2);
             }
@@ -344,10 +345,10 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
             a_of(a, slope[k / 8], slope[k / 8 + 1]);
             UNROLL
             for (int n = 0; n < D; n += 16) {
-                b_load_turned(b, tile + of::DY, of::ROW, from + k, n);
+                b_load_turned<D>(b, tile + of::DY, from + k, n);
                 mma_bf16(dv[n / 8], av, b);
                 mma_bf16(dv[n / 8 + 1], av, b + 2);
-                b_load_turned(b, tile, of::ROW, from + k, n);
+                b_load_turned<D>(b, tile, from + k, n);
                 mma_bf16(dk[n / 8], a, b);
                 mma_bf16(dk[n / 8 + 1], a, b + 2);
             }
@@ -523,6 +524,7 @@ void back_attention_bf16(struct dev *d, struct arr dq, struct arr dk, struct arr
         constexpr int D = decltype(size)::value;
         constexpr size_t queries = queries_bytes<D, false>(),
                          keys = keys_bytes<D, false>();
+        static_assert(queries <= SHARED_MOST && keys <= SHARED_MOST);
         LAUNCH_SHARED(d, grid, TILE_THREADS, queries, segments_queries_kernel<D>, p);
         LAUNCH_SHARED(d, grid, TILE_THREADS, keys, segments_keys_kernel<D>, p);
     });
@@ -553,6 +555,7 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t queries = queries_bytes<D, true>(), keys = keys_bytes<D, true>();
+        static_assert(queries <= SHARED_MOST && keys <= SHARED_MOST);
         LAUNCH_SHARED(d, tiles, TILE_THREADS, queries, pages_queries_kernel<D>, p);
         LAUNCH_SHARED(d, blocks, TILE_THREADS, keys, pages_keys_kernel<D>, p);
     });
