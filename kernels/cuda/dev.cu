@@ -20,9 +20,8 @@ void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 {
     if (bytes > 48 << 10)
         dev_checked(d,
-                    cudaFuncSetAttribute(kernel,
-                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)bytes),
+                    cudaFuncSetAttribute(
+                        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                     "shared memory");
 }
 #endif
