@@ -58,24 +58,24 @@ __device__ __forceinline__ void slopes_of(float slope[4][4], const struct slopes
                                           const int seen[2], float scale)
 {
     using at = block_room<D, turned>;
-    const int lane = (int)threadIdx.x % LANES, rows = (int)threadIdx.x / LANES * 16;
+    const int lane = lane_again(), rows = (int)threadIdx.x / LANES * 16;
     float score[4][4] = {};
     UNROLL
     for (int i = 0; i < 16; i++) slope[i / 4][i % 4] = 0;
     UNROLL
     for (int k = 0; k < D; k += 16) {
         uint32_t aq[4], ady[4], b[4];
-        a_load<D>(aq, q, rows, k);
-        a_load<D>(ady, dy, rows, k);
+        a_load<D>(aq, q, rows, k, lane);
+        a_load<D>(ady, dy, rows, k, lane);
         UNROLL
         for (int n = 0; n < 32; n += 16) {
             if (turned)
-                b_load_turned<at::KEY_COLUMNS>(b, room, k, from + n);
+                b_load_turned<at::KEY_COLUMNS>(b, room, k, from + n, lane);
             else
-                b_load<at::KEY_COLUMNS>(b, room, k, from + n);
+                b_load<at::KEY_COLUMNS>(b, room, k, from + n, lane);
             mma_bf16(score[n / 8], aq, b);
             mma_bf16(score[n / 8 + 1], aq, b + 2);
-            b_load<D>(b, room + at::KEYS, k, from + n);
+            b_load<D>(b, room + at::KEYS, k, from + n, lane);
             mma_bf16(slope[n / 8], ady, b);
             mma_bf16(slope[n / 8 + 1], ady, b + 2);
         }
@@ -163,9 +163,9 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
                     UNROLL
                     for (int n = 0; n < D; n += 16) {
                         if (Walk::TURNED)
-                            b_load<at::KEY_COLUMNS>(bk, block, from + k, n);
+                            b_load<at::KEY_COLUMNS>(bk, block, from + k, n, lane);
                         else
-                            b_load_turned<at::KEY_COLUMNS>(bk, block, from + k, n);
+                            b_load_turned<at::KEY_COLUMNS>(bk, block, from + k, n, lane);
                         mma_bf16(sum[n / 8], a, bk);
                         mma_bf16(sum[n / 8 + 1], a, bk + 2);
                     }
@@ -307,7 +307,7 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
 {
     using at = block_room<D, turned>;
     using of = queries_room<D>;
-    const int lane = (int)threadIdx.x % LANES, rows = (int)threadIdx.x / LANES * 16;
+    const int lane = lane_again(), rows = (int)threadIdx.x / LANES * 16;
     const float *lse = (const float *)(const void *)(tile + of::LSE);
     const float *delta = (const float *)(const void *)(tile + of::DELTA);
     const int *seen = (const int *)(const void *)(tile + of::SEEN);
@@ -317,16 +317,16 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
         UNROLL
         for (int k = 0; k < D; k += 16) {
             if (turned)
-                a_load_turned<at::KEY_COLUMNS>(a, block, rows, k);
+                a_load_turned<at::KEY_COLUMNS>(a, block, rows, k, lane);
             else
-                a_load<at::KEY_COLUMNS>(a, block, rows, k);
-            a_load<D>(av, block + at::KEYS, rows, k);
+                a_load<at::KEY_COLUMNS>(a, block, rows, k, lane);
+            a_load<D>(av, block + at::KEYS, rows, k, lane);
             UNROLL
             for (int n = 0; n < 32; n += 16) {
-                b_load<D>(b, tile, k, from + n);
+                b_load<D>(b, tile, k, from + n, lane);
                 mma_bf16(weight[n / 8], a, b);
                 mma_bf16(weight[n / 8 + 1], a, b + 2);
-                b_load<D>(b, tile + of::DY, k, from + n);
+                b_load<D>(b, tile + of::DY, k, from + n, lane);
                 mma_bf16(slope[n / 8], av, b);
                 mma_bf16(slope[n / 8 + 1], av, b + 2);
             }
@@ -345,10 +345,10 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
             a_of(a, slope[k / 8], slope[k / 8 + 1]);
             UNROLL
             for (int n = 0; n < D; n += 16) {
-                b_load_turned<D>(b, tile + of::DY, from + k, n);
+                b_load_turned<D>(b, tile + of::DY, from + k, n, lane);
                 mma_bf16(dv[n / 8], av, b);
                 mma_bf16(dv[n / 8 + 1], av, b + 2);
-                b_load_turned<D>(b, tile, from + k, n);
+                b_load_turned<D>(b, tile, from + k, n, lane);
                 mma_bf16(dk[n / 8], a, b);
                 mma_bf16(dk[n / 8 + 1], a, b + 2);
             }
