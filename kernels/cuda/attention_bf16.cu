@@ -60,19 +60,20 @@ attend_block(struct attended<D> &s, const uint32_t q[D / 16][4], const uint16_t 
              const int seen[2], float scale)
 {
     using at = block_room<D, turned>;
+    const int lane = lane_again();
     float score[TILE / 8][4] = {};
     UNROLL
     for (int i = 0; i < D / 16 * (TILE / 16); i++) {
         const int k = i / (TILE / 16) * 16, n = i % (TILE / 16) * 16;
         uint32_t b[4];
         if (turned)
-            b_load_turned<at::KEY_COLUMNS>(b, room, k, n);
+            b_load_turned<at::KEY_COLUMNS>(b, room, k, n, lane);
         else
-            b_load<at::KEY_COLUMNS>(b, room, k, n);
+            b_load<at::KEY_COLUMNS>(b, room, k, n, lane);
         mma_bf16(score[n / 8], q[k / 16], b);
         mma_bf16(score[n / 8 + 1], q[k / 16], b + 2);
     }
-    const int column = (int)threadIdx.x % 4 * 2;
+    const int column = lane % 4 * 2;
     float most[2] = {-INFINITY, -INFINITY}, base[2], rescale[2];
     UNROLL
     for (int e = 0; e < TILE / 2; e++) {
@@ -106,7 +107,7 @@ attend_block(struct attended<D> &s, const uint32_t q[D / 16][4], const uint16_t 
         UNROLL
         for (int n = 0; n < D; n += 16) {
             uint32_t b[4];
-            b_load_turned<D>(b, room + at::KEYS, k, n);
+            b_load_turned<D>(b, room + at::KEYS, k, n, lane);
             mma_bf16(s.sum[n / 8], a, b);
             mma_bf16(s.sum[n / 8 + 1], a, b + 2);
         }
@@ -254,9 +255,10 @@ __device__ __forceinline__ void run_out(const struct attended<D> &s,
 template <int D>
 __device__ __forceinline__ void queries_load(uint32_t q[D / 16][4], const uint16_t *room)
 {
+    const int lane = (int)threadIdx.x % LANES;
     UNROLL
     for (int k = 0; k < D; k += 16)
-        a_load<D>(q[k / 16], room, (int)threadIdx.x / LANES * 16, k);
+        a_load<D>(q[k / 16], room, (int)threadIdx.x / LANES * 16, k, lane);
 }
 
 /* One tile through its walk; before: shared memory for fold(), if there is more than one

@@ -38,25 +38,33 @@ template <int D, bool turned> struct block_room {
     static constexpr int ALL = KEYS + TILE * matrix<D>::ROW;
 };
 
-/* -- Fragments (mma.h), of a matrix in shared memory
- * -------------------------------------
+/* The lane, as if it were new at each call: places in shared memory that are made of it
+ * are made again for each block, not kept in registers all the way. */
+__device__ __forceinline__ int lane_again()
+{
+    int lane = (int)threadIdx.x % LANES;
+#ifndef CUDA_ON_HOST
+    asm volatile("" : "+r"(lane));
+#endif
+    return lane;
+}
+
+/* -- Fragments (mma.h) of matrices in shared memory; l: the lane ------------------------
  */
 
 /* A [16, 16] at row and column of m. */
 template <int columns>
 __device__ __forceinline__ void a_load(uint32_t a[4], const uint16_t *m, int row,
-                                       int column)
+                                       int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
     ldmatrix_x4(a, m + matrix_at<columns>(row + l % 16, column + l / 16 * 8));
 }
 
 /* The same where m has the transpose: its rows are A's columns. */
 template <int columns>
 __device__ __forceinline__ void a_load_turned(uint32_t a[4], const uint16_t *m, int row,
-                                              int column)
+                                              int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
     ldmatrix_x4_trans(
         a, m + matrix_at<columns>(column + l / 16 * 8 + l % 8, row + l / 8 % 2 * 8));
 }
@@ -65,9 +73,8 @@ __device__ __forceinline__ void a_load_turned(uint32_t a[4], const uint16_t *m, 
  * m has the transpose of: m's rows are B's columns. */
 template <int columns>
 __device__ __forceinline__ void b_load(uint32_t b[4], const uint16_t *m, int row,
-                                       int column)
+                                       int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
     ldmatrix_x4(b,
                 m + matrix_at<columns>(column + l / 16 * 8 + l % 8, row + l / 8 % 2 * 8));
 }
@@ -75,9 +82,8 @@ __device__ __forceinline__ void b_load(uint32_t b[4], const uint16_t *m, int row
 /* The same where m has the matrix itself. */
 template <int columns>
 __device__ __forceinline__ void b_load_turned(uint32_t b[4], const uint16_t *m, int row,
-                                              int column)
+                                              int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
     ldmatrix_x4_trans(b, m + matrix_at<columns>(row + l % 16, column + l / 16 * 8));
 }
 
