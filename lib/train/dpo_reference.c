@@ -71,7 +71,7 @@ int dpo_reference_weights(struct dpo_reference *r, const struct params *p,
         return fail_memory();
     r->weights = 0;
     for (int i = 0; i < p->count; i++) {
-        int64_t all = arr_size(p->list[i].w);
+        int64_t all = p->list[i].w.data ? arr_size(p->list[i].w) : 0; /* lora's base */
         for (int64_t at = 0; at < all; at += PIECE) {
             int64_t n = all - at < PIECE ? all - at : PIECE;
             k->download(dev, host, arr_rows(p->list[i].w, at, n));
