@@ -248,5 +248,7 @@ void entropy_cuda(struct dev *d, struct arr out, struct arr logits, struct arr l
 double sum_squares_cuda(struct dev *d, struct arr a);
 void adamw_cuda(struct dev *d, struct arr w, struct arr grad, struct arr m, struct arr v,
                 const struct adamw *how);
+void adamw8_cuda(struct dev *d, struct arr w, struct arr grad, struct moment m,
+                 struct moment v, const struct adamw *how);
 void to_bf16_cuda(struct dev *d, struct arr to, struct arr from);
 #endif

@@ -25,7 +25,7 @@ static const struct backward cuda_back = {
     .entropy = entropy_cuda,
     .sum_squares = sum_squares_cuda,
     .adamw = adamw_cuda,
-    .adamw8 = NULL, /* refused by trainer_open() */
+    .adamw8 = adamw8_cuda,
     .to_bf16 = to_bf16_cuda,
 };
 

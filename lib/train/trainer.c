@@ -53,8 +53,6 @@ static int start(struct trainer *t, const char *dir, const struct trainer_option
     t->head.dev = t->dev;
     if (!t->k->back)
         return fail(FAIL_REFUSED, "device \"%s\" does not train", t->k->name);
-    if (o->moments8 && !t->k->back->adamw8)
-        return fail(FAIL_REFUSED, "device \"%s\" has no 8-bit moments", t->k->name);
     if (!(t->tape = tape_open(t->k, t->dev)) || parameters_join(t) < 0)
         return -1;
     tape_recompute(t->tape, o->recompute);
