@@ -5,6 +5,7 @@
 setup() {
     load common
     export CAPMILL_CUDA=$CAPMILL_BUILD/cuda-on-host.so
+    tiny=$GOLDENS/models/qwen3_vl
 }
 
 @test "a picture's caption is the same on the CUDA kernels: tower, prompt and every token" {
@@ -17,6 +18,44 @@ setup() {
     jq -ne --argjson a "$(jq -c .captions[0].logprobs <<< "$output")" \
         --argjson b "$(jq -c .captions[0].logprobs cpu)" \
         '[range($a | length)] | map(($a[.] - $b[.]) | fabs) | max < 1e-4'
+}
+
+# Are the numbers of two runs' metrics one but for the order in which sums are made?
+same_metrics() {
+    jq -n -e --slurpfile a "$1" --slurpfile b "$2" '[$a, $b | map(del(.step_time,.tokens_per_second,.peak_share,.wait_time,.logprob_gap_max))] as [$x, $y]
+        | ($x | length) == ($y | length) and ([$x | paths(numbers)] | length > 4) and
+        all($x | paths(numbers); . as $p | ($x | getpath($p)) as $u | ($y | getpath($p)) as $v | ($u - $v | fabs) <= 2e-6 + 1e-5 * ($u | fabs))'
+}
+
+@test "sft-step and dpo-step on the CUDA kernels have the CPU's losses" {
+    cp "$SAMPLES/images/0003.png" .
+    printf '%s\n' '{"image":"0003.png","caption":"A red star."}' \
+        '{"messages":[{"role":"user","content":"And this?"},{"role":"assistant","content":"Two boxes, one blue."}]}' \
+        '{"messages":[{"role":"user","content":"Where?"},{"role":"assistant","content":"Left of it."}]}' > rows
+    echo '{"messages":[{"role":"user","content":"What is it?"}],"chosen":"A star.","rejected":"A red box."}' > pairs
+    for device in cpu cuda; do
+        sft-step -m "$tiny" --device $device --compute fp32 --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out sft-$device rows > sft-$device.metrics
+        dpo-step -m "$tiny" --device $device --compute fp32 --epochs 2 --lr 1e-3 --lora 2,4,q,down --out dpo-$device pairs > dpo-$device.metrics
+    done
+    [ "$(wc -l < sft-cuda.metrics)" = 3 ]
+    same_metrics sft-cpu.metrics sft-cuda.metrics
+    same_metrics dpo-cpu.metrics dpo-cuda.metrics
+    # what a GPU has trained, a CPU goes on with
+    sft-step -m "$tiny" --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out sft-cuda --resume --epochs 2 rows | jq -s -e 'map(.step) == [4, 5, 6]'
+    run --separate-stderr -2 sft-step -m "$tiny" --device tpu --out x rows
+    [[ "$stderr" == *'"tpu"'* ]]
+}
+
+@test "rl-step on the CUDA kernels: log-probabilities of caption's own to the bit, the CPU's loss" {
+    cp "$SAMPLES/images/0003.png" .
+    printf '%s\n' '{"id":"a","messages":[{"role":"user","content":"Hello there"}]}' '{"id":"b","image":"0003.png"}' |
+        caption -m "$tiny" -n 2 --logprobs --max-tokens 4 --max-pixels 4096 --device cuda --compute fp32 |
+        jq -c '.captions |= (to_entries | map(.value + {reward: {total: (.key * .key / 10)}}))' > rewarded
+    for device in cpu cuda; do
+        rl-step -m "$tiny" --device $device --compute fp32 --out policy-$device --work . --lr 1e-3 --kl k3 rewarded | tail -n 1 > $device.metrics
+    done
+    jq -e '.logprob_gap_max == 0 and .grad_norm > 1' cuda.metrics
+    same_metrics cpu.metrics cuda.metrics
 }
 
 @test "why CUDA cannot be had is said, with what would help" {

@@ -123,6 +123,9 @@ int tensor_content_write(const struct tensor_content *content, const char *path,
     for (int i = 0; status == 0 && i < content->count; i++)
         status =
             tensor_append(w, k, dev, content->arr[i], content->plan[i].type, half, host);
+    const char *why;
+    if (status == 0 && k->sync(dev, &why) < 0) /* what came down may be anything */
+        status = fail(FAIL_INTERNAL, "%s", why);
     if (w && status == 0)
         status = safetensors_finish(w);
     else if (w)
