@@ -215,7 +215,7 @@ static void old_remove(const struct policy *y, const char *folder, int64_t newes
 static int work_write(struct policy *y, const struct kernels *k, struct dev *dev,
                       const struct params *p, int64_t version)
 {
-    const struct model_files files = {y->base, ARR_F32};
+    const struct model_files files = {y->base, p->halves ? ARR_BF16 : ARR_F32, p->halves};
     char made[PATH_MAX], path[PATH_MAX];
     struct failure why;
     if (snprintf(made, sizeof made, "%s/.making-%06lld", y->work, (long long)version) >=

@@ -3,8 +3,9 @@
  *   POLICY                  a symbolic link to POLICY.d/v000012, the newest version
  *   POLICY.d/v000012        a model folder; or a symbolic link to one in the work folder
  *   POLICY.d/checkpoints/   the trainer's own (checkpoint.h), by which a run goes on
- *   WORK/v000012            a model folder: config, tokenizer, weights as f32, so that
- * the sampler computes with the very numbers that are trained
+ *   WORK/v000012            a model folder: config, tokenizer, weights as f32 (where the
+ *                           trainer computes with bf16 copies, these), so that the
+ *                           sampler computes with the trainer's very numbers
  *
  * A version is written under a temporary name, then renamed, then POLICY is replaced by
  * rename: a reader sees a whole version, always. One that has mapped a version's weights
