@@ -58,6 +58,80 @@ same_metrics() {
     same_metrics cpu.metrics cuda.metrics
 }
 
+# Three strictly on-policy steps of caption and rl-step, with rl-step's other options.
+reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
+row_of_step() { printf '{"id":"a","messages":[{"role":"user","content":"Hello there"}],"_rl":{"step":%d,"i":0,"of":1,"version":%d}}\n' $(($1 + 1)) "$1"; }
+follow() { caption -v -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute fp32; }
+rl_exec() { exec rl-step -v -m "$tiny" --device cuda --compute fp32 --out policy --work . --lr 1e-3 "$@"; } # in the background: the process itself
+rl() { rl-step -v -m "$tiny" --device cuda --compute fp32 --out policy --work . --lr 1e-3 "$@"; }
+ring() {
+    rm -rf policy policy.d tick
+    mkfifo tick
+    { exec 9<> tick
+      while read -r line <&9; do
+          step=$(jq .step <<< "$line")
+          [ "$step" -lt 3 ] || break
+          row_of_step "$step"
+      done; } | follow 2> caption.log | tee drawn | reward_by_number | rl "$@" 2> rl.log | tee metrics > tick
+}
+
+@test "on one GPU a policy goes over in its memory: no file, and captions, weights and bits are those of files" {
+    ring --hand-over gpu
+    grep -c "from the trainer's memory" caption.log | grep -qx 2
+    grep -qx "rl-step: versions were taken from GPU memory 2 times" rl.log
+    jq -s -e 'length == 4 and (.[1:] | all(.logprob_gap_max == 0 and .grad_norm > 1))' metrics
+    cp drawn drawn-gpu; cp policy/model.safetensors gpu.safetensors
+    ring
+    [ "$(grep -c "from the trainer's memory" caption.log)" = 0 ]
+    cmp drawn drawn-gpu
+    cmp policy/model.safetensors gpu.safetensors
+    [ ! -e hand-over ]
+    run --separate-stderr -2 rl-step -m "$tiny" --out other --hand-over gpu < /dev/null
+    [[ "$stderr" == *'--hand-over: device "cpu '*'shares no memory'* ]]
+}
+
+@test "a sampler on another GPU reads files, and says so once" {
+    CUDA_HOST_BUS=9 caption -m "$tiny" --device cuda --compute fp32 --max-tokens 1 <<< '{"messages":[{"role":"user","content":"Hi"}]}'
+    follow() { CUDA_HOST_BUS=9 caption -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute fp32; }
+    ring --hand-over both
+    [ "$(cat caption.log)" = "caption: policy: weights are read from files: it is on the GPU at 0000:01:00.0, and cuda:0 is at 0000:09:00.0" ]
+    grep -qx "rl-step: versions were taken from GPU memory 0 times" rl.log
+    jq -s -e 'length == 4 and (.[1:] | all(.logprob_gap_max == 0))' metrics
+}
+
+@test "the trainer dies with a version in GPU memory alone: samplers wait, and the run goes on from its checkpoint" {
+    mkfifo rows
+    rl_exec --hand-over gpu --save 1 < rows > metrics 2> rl.log & pid=$!
+    exec 7> rows
+    eventually grep -q hello metrics
+    row_of_step 0 | follow | reward_by_number >&7
+    eventually grep -q '"version":1,' metrics
+    [ -e policy.d/v000001/config.json ]
+    [ ! -e policy.d/v000001/model.safetensors ]
+    kill -KILL $pid
+    wait $pid || true
+    run --separate-stderr -75 follow < <(row_of_step 1)
+    [ "$output" = "" ]
+    [[ "$stderr" == *"caption: policy: version 1 is in the memory of a trainer that has gone or cannot be reached, and no more input comes"* ]]
+    mkfifo more
+    row_of_step 1 > asked
+    { cat asked; cat more; } 7>&- | follow > drawn 2> caption.log & follower=$!
+    exec 8> more
+    eventually grep -qs "waits for version 1" caption.log
+    [ ! -s drawn ]
+    rl --hand-over gpu --save 1 < rows > metrics2 2> rl.log 7>&- 8>&- & pid=$!
+    eventually grep -q '{"hello":true,"step":1,"version":1}' metrics2
+    eventually [ -s drawn ]
+    exec 8>&-
+    wait $follower
+    reward_by_number < drawn >&7
+    exec 7>&-
+    wait $pid
+    tail -n 1 metrics2 | jq -e '.step == 2 and .logprob_gap_max == 0'
+    # at the end all is in files
+    caption -m policy --max-tokens 2 --text <<< '{"messages":[{"role":"user","content":"Hi"}]}'
+}
+
 @test "why CUDA cannot be had is said, with what would help" {
     local picture=$SAMPLES/images/0003.png
     CAPMILL_CUDA=/nowhere/x.so run --separate-stderr -2 caption -m pocket --device cuda "$picture"

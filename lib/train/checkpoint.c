@@ -115,7 +115,7 @@ static int version_fill(const struct checkpoints *c, const struct kernels *k,
                         struct dev *dev, const struct params *p, int64_t step,
                         const json_t *state, const char *dir)
 {
-    const struct model_files files = {c->base, c->type, false};
+    const struct model_files files = {.base = c->base, .type = c->type};
     char path[PATH_MAX], inner[PATH_MAX];
     if (path_join(inner, dir, "state") < 0)
         return -1;

@@ -232,5 +232,7 @@ int model_files_write(const struct model_files *f, const struct kernels *k,
     if ((pairs ? adapter_config_write(f, p, dir) : base_copy(f, dir)) < 0 ||
         path_join(path, dir, model_files_names[pairs ? ADAPTER : WEIGHTS]) < 0)
         return -1;
+    if (f->weightless)
+        return 0;
     return weights_write(f, k, dev, p, path);
 }

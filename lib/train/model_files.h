@@ -9,6 +9,7 @@ struct model_files {
         *base; /* model directory whose config, tokenizer and template are copied */
     enum arr_type type; /* of the weights written: ARR_BF16 or ARR_F32; ARR_TYPES: as the
                            base stores each */
+    bool weightless;    /* no weights at all: they are to be had elsewhere */
     bool used; /* instead, the very numbers that are computed with (param_used()), so that
                   a sampler has the trainer's log-probabilities */
 };

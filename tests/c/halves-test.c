@@ -227,7 +227,8 @@ static void what_is_frozen_has_no_fp32(void)
     for (int used = 0; used < 2; used++) {
         snprintf(path, sizeof path, "%s/%d", dir, used);
         const char *base = golden_path("goldens/models/qwen2");
-        const struct model_files files = {base, used ? ARR_BF16 : ARR_F32, used};
+        const struct model_files files = {
+            .base = base, .type = used ? ARR_BF16 : ARR_F32, .used = used};
         NEED(mkdir(path, 0777) == 0 && model_files_write(&files, trainer_kernels(t),
                                                          trainer_dev(t), p, path) == 0,
              "%s", fail_text());
