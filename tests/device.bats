@@ -61,9 +61,10 @@ same_metrics() {
 # Three strictly on-policy steps of caption and rl-step, with rl-step's other options.
 reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
 row_of_step() { printf '{"id":"a","messages":[{"role":"user","content":"Hello there"}],"_rl":{"step":%d,"i":0,"of":1,"version":%d}}\n' $(($1 + 1)) "$1"; }
-follow() { caption -v -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute fp32; }
-rl_exec() { exec rl-step -v -m "$tiny" --device cuda --compute fp32 --out policy --work . --lr 1e-3 "$@"; } # in the background: the process itself
-rl() { rl-step -v -m "$tiny" --device cuda --compute fp32 --out policy --work . --lr 1e-3 "$@"; }
+compute=fp32
+follow() { caption -v -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute $compute; }
+rl_exec() { exec rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; } # in the background: the process itself
+rl() { rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; }
 ring() {
     rm -rf policy policy.d tick
     mkfifo tick
@@ -88,11 +89,12 @@ ring() {
     [ ! -e hand-over ]
     run --separate-stderr -2 rl-step -m "$tiny" --out other --hand-over gpu < /dev/null
     [[ "$stderr" == *'--hand-over: device "cpu '*'shares no memory'* ]]
+    run --separate-stderr -2 rl --out other --hand-over gpu --ahead 1 < /dev/null
+    [[ "$stderr" == *'--hand-over gpu keeps the newest version alone'* ]]
 }
 
 @test "a sampler on another GPU reads files, and says so once" {
-    CUDA_HOST_BUS=9 caption -m "$tiny" --device cuda --compute fp32 --max-tokens 1 <<< '{"messages":[{"role":"user","content":"Hi"}]}'
-    follow() { CUDA_HOST_BUS=9 caption -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute fp32; }
+    follow() { CUDA_HOST_BUS=9 caption -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute $compute; }
     ring --hand-over both
     [ "$(cat caption.log)" = "caption: policy: weights are read from files: it is on the GPU at 0000:01:00.0, and cuda:0 is at 0000:09:00.0" ]
     grep -qx "rl-step: versions were taken from GPU memory 0 times" rl.log
@@ -108,6 +110,9 @@ ring() {
     eventually grep -q '"version":1,' metrics
     [ -e policy.d/v000001/config.json ]
     [ ! -e policy.d/v000001/model.safetensors ]
+    # on another GPU there is no way to it
+    CUDA_HOST_BUS=9 run --separate-stderr -75 follow < <(row_of_step 1)
+    [[ "$stderr" == *"caption: policy: version 1 has no file: it is on the GPU at 0000:01:00.0, and cuda:0 is at 0000:09:00.0"* ]]
     kill -KILL $pid
     wait $pid || true
     run --separate-stderr -75 follow < <(row_of_step 1)

@@ -287,8 +287,8 @@ static int take(struct view *v, struct vlm *m, int place, int64_t version)
     struct record *r = v->record;
     const char *why = "";
     const char *memory = m->k->attach(m->dev, &r->handle, &why);
-    if (!memory)
-        return fail(FAIL_REFUSED, "%s", why);
+    if (!memory) /* if the writer has just gone, that is why */
+        return is_held(v->fd) ? fail(FAIL_REFUSED, "%s", why) : 0;
     int status = copy(m, r, place, memory);
     bool sure = m->k->sync(m->dev, &why) == 0;
     m->k->detach(m->dev, memory);

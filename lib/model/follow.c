@@ -102,6 +102,25 @@ static bool is_there(const struct follow *f, int64_t version)
     return version_beside(path, f->spec, version) == 0 && access(path, F_OK) == 0;
 }
 
+/* Has the version its own weights? Of some the trainer keeps them in a GPU's memory. */
+static bool has_files(const char *dir)
+{
+    static const char *const names[] = {"model.safetensors",
+                                        "model.safetensors.index.json"};
+    char path[PATH_MAX];
+    for (int i = 0; i < 2; i++)
+        if (path_join(path, dir, names[i]) == 0 && access(path, F_OK) == 0)
+            return true;
+    return false;
+}
+
+/* ... and is it there? One that is not the newest is to be had from files alone. */
+static bool to_be_had(const struct follow *f, int64_t version)
+{
+    char path[PATH_MAX];
+    return version_beside(path, f->spec, version) == 0 && has_files(path);
+}
+
 /* The version for a row, as things are now; -1: it must wait. */
 static int64_t choose(struct follow *f, const struct wish *w)
 {
@@ -110,10 +129,10 @@ static int64_t choose(struct follow *f, const struct wish *w)
         return -1;
     if (w->version < 0 || w->version == newest)
         return newest;
-    if (w->version == f->version || is_there(f, w->version))
+    if (w->version == f->version || to_be_had(f, w->version))
         return w->version;
     if (w->step >= 0 && w->step == f->step &&
-        (f->chosen == f->version || is_there(f, f->chosen)))
+        (f->chosen == f->version || to_be_had(f, f->chosen)))
         return f->chosen;
     f->step = w->step;
     f->chosen = newest;
@@ -125,18 +144,6 @@ static int give_up(struct follow *f)
 {
     cli_give_up(f->cli, "%s", fail_text());
     return CLI_ABANDON;
-}
-
-/* Has the version its own weights? Of some the trainer keeps them in a GPU's memory. */
-static bool has_files(const char *dir)
-{
-    static const char *const names[] = {"model.safetensors",
-                                        "model.safetensors.index.json"};
-    char path[PATH_MAX];
-    for (int i = 0; i < 2; i++)
-        if (path_join(path, dir, names[i]) == 0 && access(path, F_OK) == 0)
-            return true;
-    return false;
 }
 
 /* Where the trainer's versions lie, of which this is one. 0 or -1. */
@@ -176,26 +183,47 @@ static int open_any(struct follow *f, const char *path, int64_t version)
     return 0;
 }
 
-/* The version's weights from the trainer's memory, where they are there and this process
- * can reach them. */
-static bool taken(struct follow *f, const char *path, int64_t version)
+/* The version's weights from the trainer's memory. As model_take(); -1 is told, once,
+ * where there are files. */
+static int take(struct follow *f, const char *path, int64_t version)
 {
     char work[PATH_MAX];
     int status = work_of(work, path) < 0 ? 0 : model_take(f->model, work, version);
     if (status == MODEL_TORN)
         f->version = -1;
-    if (status == -1 && !f->told) {
+    if (status == -1 && !f->told && has_files(path)) {
         cli_say(f->cli, NULL, "%s: weights are read from files: %s", f->spec,
                 fail_text());
         f->told = true;
     }
-    if (status == 1)
+    if (status == 1) {
+        f->version = version;
         cli_note(f->cli, "%s: version %lld, from the trainer's memory", f->spec,
                  (long long)version);
-    return status == 1;
+    }
+    return status;
 }
 
 enum { CHANGE_AGAIN = 1, CHANGE_WAIT };
+
+/* From one version to another, whose weights are in files or in memory. 0, CHANGE_AGAIN
+ * or CHANGE_WAIT, or -1. */
+static int move_on(struct follow *f, const char *path, int64_t version)
+{
+    int status = take(f, path, version);
+    if (status == 1)
+        return 0;
+    if (has_files(path)) {
+        if (model_reload(f->model, path) < 0)
+            return -1;
+        f->version = version;
+        cli_note(f->cli, "%s: version %lld", f->spec, (long long)version);
+        return 0;
+    }
+    if (status == -1)
+        return fail_in("version %lld has no file", (long long)version);
+    return is_there(f, version) ? CHANGE_WAIT : CHANGE_AGAIN;
+}
 
 /* Nobody works: put a version's weights to use. 0; CHANGE_AGAIN: it went away meanwhile,
  * choose again; CHANGE_WAIT: it has no files, and the trainer that has it in memory is
@@ -209,18 +237,10 @@ static int change(struct follow *f, int64_t version)
     int status = f->model ? 0 : open_any(f, path, version);
     if (status == 1)
         return CHANGE_WAIT;
-    if (status == 0 && f->version != version) {
-        if (taken(f, path, version)) {
-            f->version = version;
-        } else if (!has_files(path)) {
-            return is_there(f, version) ? CHANGE_WAIT : CHANGE_AGAIN;
-        } else if ((status = model_reload(f->model, path)) == 0) {
-            f->version = version;
-            cli_note(f->cli, "%s: version %lld", f->spec, (long long)version);
-        }
-    }
-    if (status == 0)
-        return 0;
+    if (status == 0 && f->version != version)
+        status = move_on(f, path, version);
+    if (status >= 0)
+        return status;
     if (version_linked(f->spec) != newest || !is_there(f, version))
         return CHANGE_AGAIN;
     fail_in("%s", f->spec);

@@ -67,6 +67,9 @@ static int models_open(struct run *r)
     const struct kernels *k = trainer_kernels(r->u.t);
     if (o->hand_over != POLICY_FILES && !k->share)
         return fail(FAIL_REFUSED, "--hand-over: device \"%s\" shares no memory", k->name);
+    if (o->hand_over == POLICY_GPU && o->ahead > 0)
+        return fail(FAIL_REFUSED, "--hand-over gpu keeps the newest version alone: with "
+                                  "--ahead, use both");
     if (o->loss.kl != RL_KL_NONE && !(r->u.ref = trainer_open(o->dir, &frozen)))
         return -1;
     return 0;
