@@ -10,7 +10,7 @@ setup() {
 
 @test "a picture's caption is the same on the CUDA kernels: tower, prompt and every token" {
     picture=$SAMPLES/images/0003.png
-    run --separate-stderr -0 caption -m pocket --temperature 0 --logprobs --device cuda "$picture"
+    run --separate-stderr -0 caption -m pocket --temperature 0 --logprobs --device cuda --compute fp32 "$picture"
     [ "$(jq -c .captions[0].ids <<< "$output")" = \
         "$(caption -m pocket --temperature 0 --logprobs --device cpu "$picture" | jq -c .captions[0].ids)" ]
     caption -m pocket --temperature 0 --logprobs --device cpu "$picture" > cpu

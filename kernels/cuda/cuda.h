@@ -16,10 +16,13 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
+    int shared;     /* bytes of shared memory that a block may have */
+    bool invariant; /* batch-invariant products: true but where speed alone was asked for
+                     */
+    struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
     cudaStream_t stream;
     enum arr_type act;  /* of activations */
     int64_t memory;     /* bytes at most; 0: what there is */
-    bool batch_variant; /* library products may be used */
     cudaError_t error;  /* the first one */
     char why[200];      /* it, and what was asked for */
 };
@@ -183,6 +186,7 @@ void attention_paged_cuda(struct dev *d, struct arr y, struct arr q, struct arr 
                           struct arr v, struct kv_view view, float scale, struct arr lse);
 void kv_write_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, struct arr k,
                    struct arr v, struct arr slot);
+void attention_input_cuda(struct dev *d, const struct attention_input *in);
 void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int from, int to,
                   int places);
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);

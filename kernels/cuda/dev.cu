@@ -1,6 +1,8 @@
 /* dev.cu: one GPU: its stream, its memory, copies in and out (kernels.h). */
 #include "cuda.h"
 
+#include "lt.h"
+
 void dev_checked(struct dev *d, cudaError_t error, const char *what)
 {
     if (error == cudaSuccess || d->error != cudaSuccess)
@@ -20,9 +22,8 @@ void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 {
     if (bytes > 48 << 10)
         dev_checked(d,
-                    cudaFuncSetAttribute(kernel,
-                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)bytes),
+                    cudaFuncSetAttribute(
+                        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                     "shared memory");
 }
 #endif
@@ -36,9 +37,11 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     if (!d)
         return NULL;
     d->ordinal = ordinal_of(device);
-    d->act = o->compute == DEV_COMPUTE_BF16 ? ARR_BF16 : ARR_F32;
+    d->act = o->compute == DEV_COMPUTE_FP32 ? ARR_F32 : ARR_BF16;
     d->memory = o->memory;
-    d->batch_variant = o->batch_variant;
+    d->invariant = !o->batch_variant;
+    cudaDeviceGetAttribute(&d->shared, cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                           d->ordinal);
     dev_use(d);
     dev_checked(d, cudaStreamCreate(&d->stream), "a stream");
     if (d->error == cudaSuccess)
@@ -60,6 +63,7 @@ void dev_close_cuda(struct dev *d)
         return;
     dev_use(d);
     cudaStreamSynchronize(d->stream);
+    lt_close(d);
     cudaStreamDestroy(d->stream);
     free(d);
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #define UNROLL
+#define ROLLED
 #define __global__
 #define __device__
 #define __host__
@@ -36,6 +37,27 @@ struct dim3 {
     {
     }
 };
+
+/* CUDA's vectors of 4-byte numbers, which are read and written at once. */
+#define BLOCKS_VECTOR2(name, type)                                                       \
+    struct alignas(8) name {                                                             \
+        type x, y;                                                                       \
+    };                                                                                   \
+    static inline name make_##name(type x, type y)                                       \
+    {                                                                                    \
+        return {x, y};                                                                   \
+    }
+#define BLOCKS_VECTOR4(name, type)                                                       \
+    struct alignas(16) name {                                                            \
+        type x, y, z, w;                                                                 \
+    };                                                                                   \
+    static inline name make_##name(type x, type y, type z, type w)                       \
+    {                                                                                    \
+        return {x, y, z, w};                                                             \
+    }
+BLOCKS_VECTOR2(uint2, unsigned)
+BLOCKS_VECTOR4(uint4, unsigned)
+BLOCKS_VECTOR4(float4, float)
 
 struct blocks_place {
     dim3 thread, block, block_dim, grid_dim;
@@ -86,6 +108,33 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
     return value;
 }
 
+/* Bit l: lane l says yes. */
+static inline unsigned __ballot_sync(unsigned mask, bool yes)
+{
+    unsigned lanes = (unsigned)yes << blocks_lane();
+    for (int l = 1; l < 32; l *= 2) lanes |= __shfl_xor_sync(mask, lanes, l);
+    return lanes;
+}
+/* The place of the lowest bit, from 1; of 0: 0. */
+static inline int __ffsll(long long bits)
+{
+    return __builtin_ffsll(bits);
+}
+
+/* Fibers take turns: nothing comes in between. */
+static inline int atomicMin(int *at, int value)
+{
+    int was = *at;
+    *at = value < was ? value : was;
+    return was;
+}
+static inline int atomicMax(int *at, int value)
+{
+    int was = *at;
+    *at = value > was ? value : was;
+    return was;
+}
+
 /* Tensor cores and asynchronous copies: see mma.h. */
 void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void blocks_ldmatrix(uint32_t to[4], const void *row);
@@ -112,7 +161,8 @@ enum cudaMemcpyKind {
 
 enum cudaDeviceAttr {
     cudaDevAttrComputeCapabilityMajor,
-    cudaDevAttrComputeCapabilityMinor
+    cudaDevAttrComputeCapabilityMinor,
+    cudaDevAttrMaxSharedMemoryPerBlockOptin
 };
 cudaError_t cudaGetDeviceCount(int *count);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int ordinal);

@@ -76,8 +76,12 @@ cudaError_t cudaGetDeviceCount(int *count)
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int)
 {
     int capability = setting("CUDA_HOST_CAPABILITY", 90);
-    *value = attribute == cudaDevAttrComputeCapabilityMajor ? capability / 10
-                                                            : capability % 10;
+    switch (attribute) {
+    case cudaDevAttrComputeCapabilityMajor: *value = capability / 10; break;
+    case cudaDevAttrComputeCapabilityMinor: *value = capability % 10; break;
+    case cudaDevAttrMaxSharedMemoryPerBlockOptin:
+        *value = (capability >= 90 ? 227 : capability == 80 ? 163 : 99) << 10;
+    }
     return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int)
