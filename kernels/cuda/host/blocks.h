@@ -149,6 +149,7 @@ void blocks_copies_wait(int left);
 typedef enum cudaError {
     cudaSuccess,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorMapBufferObjectFailed = 14,
     cudaErrorNoDevice = 100
 } cudaError_t;
 typedef struct cuda_host_stream *cudaStream_t;
@@ -175,6 +176,18 @@ cudaError_t cudaMallocAsync(void **data, size_t bytes, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void *data, cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
+/* Memory between processes: share.cc. */
+typedef struct cudaIpcMemHandle_st {
+    char reserved[64];
+} cudaIpcMemHandle_t;
+enum { cudaIpcMemLazyEnablePeerAccess = 1 };
+cudaError_t cudaMalloc(void **data, size_t bytes);
+cudaError_t cudaFree(void *data);
+cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t *handle, void *data);
+cudaError_t cudaIpcOpenMemHandle(void **data, cudaIpcMemHandle_t handle, unsigned flags);
+cudaError_t cudaIpcCloseMemHandle(void *data);
+cudaError_t cudaDeviceGetPCIBusId(char *id, int length, int ordinal);
+
 cudaError_t cudaGetLastError();
 const char *cudaGetErrorString(cudaError_t error);
 #endif

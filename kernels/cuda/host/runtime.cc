@@ -109,5 +109,7 @@ const char *cudaGetErrorString(cudaError_t error)
 {
     return error == cudaSuccess         ? "no error"
            : error == cudaErrorNoDevice ? "no CUDA-capable device is detected"
+           : error == cudaErrorMapBufferObjectFailed
+               ? "mapping of buffer object failed"
                                         : "out of memory";
 }
