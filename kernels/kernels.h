@@ -103,6 +103,15 @@ struct kv_view {
     struct arr len; /* [rows]: how many positions the row sees, from 0: its own + 1 */
 };
 
+/* A device's memory, in bytes. */
+struct dev_memory {
+    int64_t room;    /* that may still be taken; on the CPU, half of the machine's */
+    int64_t used;    /* taken by alloc() and adopt() */
+    int64_t bound;   /* that these may take; 0: no account is kept (CPU) */
+    int64_t free;    /* on the whole device, whoever uses the rest */
+    int64_t refused; /* the latest piece that was not to be had; 0: none */
+};
+
 struct backward;
 
 struct kernels {
@@ -120,6 +129,8 @@ struct kernels {
      * nothing on the CPU. NULL if short. release() takes what alloc() gave. */
     void *(*alloc)(struct dev *d, size_t bytes);
     void (*release)(struct dev *d, void *data, size_t bytes);
+
+    void (*memory)(struct dev *d, struct dev_memory *m);
 
     /* A device's view of read-only host memory that outlives it (mapped weights): the
      * same pointer on the CPU, a copy elsewhere. NULL if short. Given back by disown().

@@ -185,6 +185,7 @@ extern const struct kernels cpu_plain, cpu_avx2;
 struct dev *cpu_open(const char *device, int threads);
 void cpu_close(struct dev *d);
 void *cpu_alloc(struct dev *d, size_t bytes);
+void cpu_memory(struct dev *d, struct dev_memory *m);
 void cpu_release(struct dev *d, void *data, size_t bytes);
 void *cpu_adopt(struct dev *d, const void *host, size_t bytes);
 void cpu_disown(struct dev *d, void *data, size_t bytes);

@@ -9,6 +9,7 @@
         .close = cpu_close,                                                              \
         .alloc = cpu_alloc,                                                              \
         .release = cpu_release,                                                          \
+        .memory = cpu_memory,                                                            \
         .adopt = cpu_adopt,                                                              \
         .disown = cpu_disown,                                                            \
         .upload = cpu_upload,                                                            \

@@ -4,6 +4,7 @@
 extern "C" {
 #include "backward.h"
 }
+#include "arena.h"
 #include "launch.h"
 
 #include <assert.h>
@@ -17,6 +18,7 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 struct dev {
     int ordinal;
     cudaStream_t stream;
+    struct arena arena;
     cudaError_t error; /* the first one */
     char why[200];     /* it, and what was asked for */
 };
@@ -190,6 +192,7 @@ void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */
 void *dev_room(struct dev *d, size_t bytes);
+void memory_cuda(struct dev *d, struct dev_memory *m);
 void release_cuda(struct dev *d, void *data, size_t bytes);
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes);
 void disown_cuda(struct dev *d, void *data, size_t bytes);

@@ -20,9 +20,8 @@ void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 {
     if (bytes > 48 << 10)
         dev_checked(d,
-                    cudaFuncSetAttribute(kernel,
-                                         cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         (int)bytes),
+                    cudaFuncSetAttribute(
+                        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                     "shared memory");
 }
 #endif
@@ -35,10 +34,12 @@ struct dev *dev_open_cuda(const char *device, int threads)
         return NULL;
     d->ordinal = ordinal_of(device);
     dev_use(d);
-    dev_checked(d, cudaStreamCreate(&d->stream), "a stream");
+    dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+                "a stream");
+    dev_checked(d, arena_open(&d->arena, d->ordinal, 0), "a pool of memory");
     if (d->error == cudaSuccess)
         return d;
-    free(d);
+    dev_close_cuda(d);
     return NULL;
 }
 
@@ -47,20 +48,27 @@ void dev_close_cuda(struct dev *d)
     if (!d)
         return;
     dev_use(d);
-    cudaStreamSynchronize(d->stream);
-    cudaStreamDestroy(d->stream);
+    if (d->stream) {
+        cudaStreamSynchronize(d->stream);
+        cudaStreamDestroy(d->stream);
+    }
+    arena_close(&d->arena);
     free(d);
 }
 
 void *alloc_cuda(struct dev *d, size_t bytes)
 {
-    void *data = NULL;
     dev_use(d);
-    cudaError_t error = cudaMallocAsync(&data, bytes ? bytes : 1, d->stream);
-    if (error == cudaSuccess)
-        return data;
-    cudaGetLastError(); /* told by the NULL: not the device's failure */
-    return NULL;
+    return arena_take(&d->arena, bytes, d->stream);
+}
+
+void memory_cuda(struct dev *d, struct dev_memory *m)
+{
+    size_t unused;
+    dev_use(d);
+    size_t room = arena_room(&d->arena, &unused);
+    *m = {(int64_t)room, (int64_t)d->arena.used, (int64_t)d->arena.bound, (int64_t)unused,
+          (int64_t)d->arena.refused};
 }
 
 void *dev_room(struct dev *d, size_t bytes)
@@ -73,10 +81,10 @@ void *dev_room(struct dev *d, size_t bytes)
 
 void release_cuda(struct dev *d, void *data, size_t bytes)
 {
-    (void)bytes;
     dev_use(d);
     if (data)
-        dev_checked(d, cudaFreeAsync(data, d->stream), "giving memory back");
+        dev_checked(d, arena_give(&d->arena, data, bytes, d->stream),
+                    "giving memory back");
 }
 
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes)

@@ -36,6 +36,7 @@ const struct kernels cuda_table = {
     .close = dev_close_cuda,
     .alloc = alloc_cuda,
     .release = release_cuda,
+    .memory = memory_cuda,
     .adopt = adopt_cuda,
     .disown = disown_cuda,
     .upload = upload_cuda,

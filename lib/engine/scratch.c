@@ -1,6 +1,6 @@
 /* scratch.c: see scratch.h. */
 #include "engine/scratch.h"
-#include "base/fail.h"
+#include "engine/device_memory.h"
 
 #include <assert.h>
 
@@ -40,7 +40,7 @@ int scratch_room(struct scratch *s, size_t bytes)
     bytes = bytes ? bytes : ALIGN;
     s->base = s->k->alloc(s->dev, bytes);
     if (!s->base)
-        return fail_memory();
+        return device_memory_fail(s->k, s->dev);
     s->size = bytes;
     return 0;
 }
