@@ -28,6 +28,7 @@ static const struct cli_option options[] = {
      false},
     {"samples", 'n', CLI_INT, "N", "rl, caption: captions of a row (8; 1)", false},
     {"max-tokens", 0, CLI_INT, "N", "rl, caption: tokens of each (1024)", false},
+    {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32, bf16 (fp32)", false},
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},
     {"max-batch", 0, CLI_INT, "N", "caption: sequences at once (16)", false},
     {0}};
@@ -108,6 +109,7 @@ static void plan_options(struct cli *cli, struct memory_options *o)
     o->lora = cli_text(cli, "lora", NULL);
     o->moments8 = strcmp(optimizer, "adamw8bit") == 0;
     o->recompute = cli_has(cli, "recompute");
+    o->compute = cli_text(cli, "compute", NULL);
     o->batch_tokens = cli_int(cli, "batch-tokens", 8192, 1, INT64_MAX);
     o->micro_tokens = cli_int(cli, "micro-tokens", 4096, 1, INT_MAX);
     o->row_tokens = (int)cli_int(cli, "row-tokens", 512, 3, 1 << 24);
@@ -118,6 +120,8 @@ static void plan_options(struct cli *cli, struct memory_options *o)
     picture_read(cli, o);
     if (!o->moments8 && strcmp(optimizer, "adamw") != 0)
         cli_bad_usage(cli, "--optimizer %s: not adamw or adamw8bit", optimizer);
+    if (o->compute && strcmp(o->compute, "fp32") != 0 && strcmp(o->compute, "bf16") != 0)
+        cli_bad_usage(cli, "--compute %s: not fp32 or bf16", o->compute);
     if (o->lora && cli_has(cli, "train"))
         cli_bad_usage(cli, "--lora or --train, not both");
 }
@@ -190,10 +194,10 @@ static int info_one(const char *spec, int kv_tokens, bool json)
 /* Options of --plan say nothing without it. */
 static void plan_alone(struct cli *cli)
 {
-    static const char *const names[] = {"train",      "lora",         "optimizer",
-                                        "recompute",  "batch-tokens", "micro-tokens",
-                                        "row-tokens", "picture",      "samples",
-                                        "max-tokens", "max-batch",    "threads"};
+    static const char *const names[] = {
+        "train",        "lora",       "optimizer", "recompute", "batch-tokens",
+        "micro-tokens", "row-tokens", "picture",   "samples",   "max-tokens",
+        "max-batch",    "threads",    "compute"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (cli_has(cli, names[i]))
             cli_bad_usage(cli, "--%s goes with --plan", names[i]);

@@ -25,6 +25,7 @@ static const struct cli_option options[] = {
     {"train", 0, CLI_TEXT, "LIST",
      "parts: vision, merger, text, embed, or all (merger,text,embed)", false},
     {"chat", 0, CLI_TEXT, "NAME", "chat format (the model's own)", false},
+    DEVICE_OPTIONS,
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},
     {"recompute", 0, CLI_FLAG, NULL, "compute layers twice, for less memory", true},
     {"", 0, CLI_FLAG, NULL, "Rows", false},
@@ -325,8 +326,13 @@ static void read_loss(struct rl_loss *o, struct cli *cli)
 static void read_options(struct program *p)
 {
     struct cli *cli = p->cli;
+    struct compute_options compute;
+    const char *device;
+    device_options_read(&device, &compute, cli);
     p->rl = (struct rl_options){
         .dir = p->dir,
+        .device = device,
+        .compute = compute,
         .out = cli_text(cli, "out", NULL),
         .work = cli_text(cli, "work", NULL),
         .parts = cli_text(cli, "train", "merger,text,embed"),

@@ -2,8 +2,12 @@
  * them. A device's table has them behind .back.
  *
  * Names. For y = f(x, w): dy is the gradient of the loss in y, dx and dw those in x and
- * w; x and w mean the values that went in. Gradients are f32. An absent array (arr_none)
- * for a gradient: it is not wanted.
+ * w; x and w mean the values that went in. An absent array (arr_none) for a gradient: it
+ * is not wanted.
+ *
+ * Types. An activation's gradient has the activation's own type, f32 or bf16 (kernels.h);
+ * a parameter's is f32. Sums are in float32, and rounded once where they go to bf16: at
+ * the end of a call, which begins with what was there.
  *
  * A gradient is added to what is there (GRAD_ADD), or takes its place (GRAD_SET): then dx
  * may be the same memory as dy, which is how the gradient of an operation in place is
@@ -46,9 +50,10 @@ struct token_grad {
 struct backward {
     /* -- Memory ---------------------------------------------------------------------- */
 
-    /* a = 0: f32, rows may be strided. */
+    /* a = 0: f32 or bf16, rows may be strided. */
     void (*zero)(struct dev *d, struct arr a);
-    /* to = from: any type but blocks, one shape; rows of both may be strided. */
+    /* to = from: any type but blocks, or from f32 to bf16; one shape; rows of both may be
+     * strided. */
     void (*copy)(struct dev *d, struct arr to, struct arr from);
 
     /* -- Products and norms ---------------------------------------------------------- */
@@ -81,12 +86,13 @@ struct backward {
                  enum gelu_kind kind, enum grad_mode mode);
     void (*silu)(struct dev *d, struct arr dx, struct arr dy, struct arr x,
                  enum grad_mode mode);
-    /* y += scale * x, f32 of one shape, rows may be strided. */
+    /* y += scale * x, act, each its own, of one shape; rows may be strided. */
     void (*add_scaled)(struct dev *d, struct arr y, struct arr x, float scale);
 
     /* -- Rows ------------------------------------------------------------------------ */
 
-    /* dtable[index[r]] += dy[r], r ascending; indices may repeat. dtable f32 [n, dim]. */
+    /* dtable[index[r]] += dy[r], r ascending; indices may repeat. dtable [n, dim] f32,
+     * or act; then indices are distinct, for each addition is rounded. */
     void (*gather)(struct dev *d, struct arr dtable, struct arr dy, struct arr index);
     /* dx[r] += dy[index[r]], and then, unless keep, dy[index[r]] = 0: what scatter()
      * wrote over had no part in y. Indices are distinct. */

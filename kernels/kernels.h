@@ -9,6 +9,14 @@
  * many rows, threads or blocks the call has. So a row computed alone (decode), among 512
  * (prefill) or in training agrees to the bit. Each operation below states its order.
  *
+ * Types. Activations are what products and attention take and give: a device has them in
+ * f32 or in bf16 (act()), and "act" below is either of the two, whatever it was opened
+ * for: an operation goes by the types of its arrays. Those called act are of one type
+ * where the text does not say that each may have its own. The residual stream that
+ * activations are added to, logits, rotary tables and logarithms of sums stay f32.
+ * Arithmetic is in float32 in any case; what goes to bf16 is rounded to nearest even,
+ * once. A table need not have bf16 (the CPU's has not): open() says so.
+ *
  * Errors. Operations return nothing: a wrong shape is our own mistake (assert), and a
  * device's own failure is kept and told by sync().
  */
@@ -112,6 +120,22 @@ struct dev_memory {
     int64_t refused; /* the latest piece that was not to be had; 0: none */
 };
 
+/* The type of activations, as --compute says it. */
+enum dev_compute {
+    DEV_COMPUTE_OWN, /* what the device computes best with */
+    DEV_COMPUTE_FP32,
+    DEV_COMPUTE_BF16,
+};
+
+/* How a device is opened. All zero but for threads is good. */
+struct dev_options {
+    int threads; /* of the CPU: at least 1 */
+    enum dev_compute compute;
+    int64_t memory;     /* bytes of a GPU's memory to use at most; 0: what there is */
+    bool batch_variant; /* a row's numbers may depend on the other rows of its call and on
+                           their number, where that is faster (library products) */
+};
+
 struct backward;
 
 struct kernels {
@@ -120,10 +144,14 @@ struct kernels {
 
     /* -- Memory ---------------------------------------------------------------------- */
 
-    /* Open a device, named as for kernels_open(), with this many threads (CPU). NULL if
-     * memory is short. */
-    struct dev *(*open)(const char *device, int threads);
+    /* Open a device, named as for kernels_open(); options are copied. NULL with the
+     * reason in *why (static): memory is short, or the device lacks what is asked. */
+    struct dev *(*open)(const char *device, const struct dev_options *o,
+                        const char **why);
     void (*close)(struct dev *d);
+
+    /* The type of its activations: ARR_F32 or ARR_BF16. */
+    enum arr_type (*act)(const struct dev *d);
 
     /* bytes of device memory, 64-byte aligned, not cleared; pages untouched so far cost
      * nothing on the CPU. NULL if short. release() takes what alloc() gave. */
@@ -148,15 +176,16 @@ struct kernels {
     /* -- Products and norms ---------------------------------------------------------- */
 
     /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type or of blocks, bias [N]
-     * of any float type or absent; x, y f32, rows may be strided. Each output: K in
-     * ascending order over a fixed number of lanes, one fixed final reduction, then bias,
-     * then y (MATMUL_ADD). */
+     * of any float type or absent; x act, y act or f32 (a residual, logits), rows may be
+     * strided. A bf16 x is multiplied by w rounded to bf16. Each output: K in ascending
+     * order over a fixed number of lanes, one fixed final reduction, then bias, then y
+     * (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
 
-    /* y = x / sqrt(mean(x^2) + eps) * w over each row's last dimension; x, y f32
-     * [rows, dim] or [rows, heads, dim] (strided rows allowed), w [dim]; y may be x.
-     * (Zhang and Sennrich, arXiv 1910.07467) */
+    /* y = x / sqrt(mean(x^2) + eps) * w over each row's last dimension; x, y act, each
+     * its own, [rows, dim] or [rows, heads, dim] (strided rows allowed), w [dim] of any
+     * float type; y may be x. (Zhang and Sennrich, arXiv 1910.07467) */
     void (*rmsnorm)(struct dev *d, struct arr y, struct arr x, struct arr w, float eps);
 
     /* y = (x - mean) / sqrt(var + eps) * w + b over each row, biased variance; shapes as
@@ -167,33 +196,35 @@ struct kernels {
     /* -- Elementwise ------------------------------------------------------------------
      */
 
-    /* y = silu(gate) * up, all f32 of one shape [rows, dim]; y may be gate. */
+    /* y = silu(gate) * up, all act of one shape [rows, dim]; y may be gate. */
     void (*swiglu)(struct dev *d, struct arr y, struct arr gate, struct arr up);
-    /* y = gelu(x), f32; y may be x. */
+    /* y = gelu(x), act; y may be x. */
     void (*gelu)(struct dev *d, struct arr y, struct arr x, enum gelu_kind kind);
-    /* y = silu(x), f32; y may be x. */
+    /* y = silu(x), act; y may be x. */
     void (*silu)(struct dev *d, struct arr y, struct arr x);
-    /* y += x, f32 of one shape. */
+    /* y += x, act, each its own, of one shape. */
     void (*add)(struct dev *d, struct arr y, struct arr x);
 
     /* -- Rows -------------------------------------------------------------------------
      */
 
-    /* y [rows, dim] f32: y[r] = table[index[r]]; table [n, dim] of any float type or of
+    /* y [rows, dim] act: y[r] = table[index[r]]; table [n, dim] of any float type or of
      * blocks, index i32 [rows]. Embedding lookup, permutation, picking rows. */
     void (*gather)(struct dev *d, struct arr y, struct arr table, struct arr index);
-    /* y[index[r]] = x[r], or += x[r] if add; indices are distinct; f32. */
+    /* y[index[r]] = x[r], or += x[r] if add; indices are distinct; x, y act, each its
+     * own. */
     void (*scatter)(struct dev *d, struct arr y, struct arr x, struct arr index,
                     bool add);
-    /* y[r] += sum over t of weight[r, t] * table[index[r, t]], t ascending; table of any
-     * float type, index i32 and weight f32 [rows, taps]. Interpolated position tables. */
+    /* y[r] += sum over t of weight[r, t] * table[index[r, t]], t ascending; y f32,
+     * table of any float type, index i32 and weight f32 [rows, taps]. Interpolated
+     * position tables. */
     void (*gather_mix)(struct dev *d, struct arr y, struct arr table, struct arr index,
                        struct arr weight);
 
     /* -- Rotary positions and attention -----------------------------------------------
      */
 
-    /* In place, x [rows, heads, dim] f32 (strided rows): for i < dim/2,
+    /* In place, x [rows, heads, dim] act (strided rows): for i < dim/2,
      * (a, b) = (x[i], x[i + dim/2]) -> (a cos[i] - b sin[i], b cos[i] + a sin[i]);
      * cos, sin f32 [rows, dim/2]. ("rotate half" of Su et al., arXiv 2104.09864) */
     void (*rope)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
@@ -201,7 +232,7 @@ struct kernels {
     void (*rope_pairs)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
 
     /* Softmax attention inside segments: row r of segment s (start[s] <= r < start[s +
-     * 1]) sees every row of s. q, k, v, y f32 [rows, heads, dim] (strided rows); start
+     * 1]) sees every row of s. q, k, v, y act [rows, heads, dim] (strided rows); start
      * i32 [segments + 1]. No score matrix is stored. Keys in ascending order from the
      * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
      * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
@@ -209,8 +240,8 @@ struct kernels {
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 
-    /* Softmax attention of rows over paged keys and values, grouped heads: q, y f32
-     * [rows, heads, dim]; k f32 [pages, kv_heads, dim, KV_PAGE] (transposed), v f32
+    /* Softmax attention of rows over paged keys and values, grouped heads: q, y act
+     * [rows, heads, dim]; k act [pages, kv_heads, dim, KV_PAGE] (transposed), v act
      * [pages, kv_heads, KV_PAGE, dim]; head h reads kv head h / (heads / kv_heads).
      * Blocks are pages: from absolute position 0, whatever was shared or when it was
      * computed. lse as above. */
@@ -218,8 +249,8 @@ struct kernels {
                             struct arr v, struct kv_view view, float scale,
                             struct arr lse);
 
-    /* Write rows of new keys and values [rows, kv_heads, dim] (strided) into pages:
-     * slot i32 [rows] = page * KV_PAGE + place in page. */
+    /* Write rows of new keys and values, act [rows, kv_heads, dim] (strided) into pages
+     * of the same type: slot i32 [rows] = page * KV_PAGE + place in page. */
     void (*kv_write)(struct dev *d, struct arr k_pages, struct arr v_pages, struct arr k,
                      struct arr v, struct arr slot);
     /* Copy the first `places` positions of page `from` to page `to` in both arrays. */

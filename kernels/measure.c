@@ -8,15 +8,25 @@
 struct dev {
     size_t now, most;
     uintptr_t next; /* address of the next piece */
+    enum arr_type act;
 };
 
-static struct dev *measure_open(const char *device, int threads)
+static struct dev *measure_open(const char *device, const struct dev_options *o,
+                                const char **why)
 {
     struct dev *d = calloc(1, sizeof *d);
-    (void)device, (void)threads;
-    if (d)
+    (void)device;
+    *why = "out of memory";
+    if (d) {
         d->next = (uintptr_t)1 << 44;
+        d->act = o->compute == DEV_COMPUTE_BF16 ? ARR_BF16 : ARR_F32;
+    }
     return d;
+}
+
+static enum arr_type measure_act(const struct dev *d)
+{
+    return d->act;
 }
 
 static void measure_close(struct dev *d)
@@ -158,6 +168,7 @@ const struct kernels *measure_kernels(void)
         .name = "measure",
         .open = measure_open,
         .close = measure_close,
+        .act = measure_act,
         .alloc = measure_alloc,
         .release = measure_release,
         .memory = measure_memory,

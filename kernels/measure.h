@@ -6,7 +6,8 @@
 #include "kernels.h"
 
 /* alloc() gives addresses that nothing lies at; download() gives zeros; sum_squares()
- * gives 1. Not to be had by a device's name. */
+ * gives 1; activations are f32 unless bf16 is asked for. Not to be had by a device's
+ * name. */
 const struct kernels *measure_kernels(void);
 
 /* Bytes held now, and at most so far. */

@@ -150,7 +150,7 @@ EOF
     run --separate-stderr -2 caption -m http://127.0.0.1:1/v1 "$SAMPLES"
     [[ "$stderr" == *"which model"* ]]
     run --separate-stderr -2 caption -m pocket --compute bf16 "$SAMPLES"
-    [[ "$stderr" == "caption: --compute bf16: this version computes in fp32 only"* ]]
+    [[ "$stderr" == "caption: --compute bf16: the CPU computes in fp32 only"* ]]
     run --separate-stderr -2 caption -m pocket --device tpu "$SAMPLES"
     [[ "$stderr" == "caption: --device tpu: not one of auto|cpu|cuda"* ]]
     CAPMILL_SHARE=/nonexistent run --separate-stderr -2 caption -m pocket "$SAMPLES"

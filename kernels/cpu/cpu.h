@@ -182,8 +182,9 @@ CPU_OPERATIONS(avx2)
 extern const struct kernels cpu_plain, cpu_avx2;
 
 /* Memory, the same for both tables (dev.c). */
-struct dev *cpu_open(const char *device, int threads);
+struct dev *cpu_open(const char *device, const struct dev_options *o, const char **why);
 void cpu_close(struct dev *d);
+enum arr_type cpu_act(const struct dev *d);
 void *cpu_alloc(struct dev *d, size_t bytes);
 void cpu_memory(struct dev *d, struct dev_memory *m);
 void cpu_release(struct dev *d, void *data, size_t bytes);

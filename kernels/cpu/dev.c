@@ -41,21 +41,32 @@ void cpu_memory(struct dev *d, struct dev_memory *m)
                                      sysconf(_SC_PAGESIZE) / 2};
 }
 
-struct dev *cpu_open(const char *device, int threads)
+struct dev *cpu_open(const char *device, const struct dev_options *o, const char **why)
 {
     (void)device;
-    assert(threads >= 1);
+    assert(o->threads >= 1);
+    if (o->compute == DEV_COMPUTE_BF16) {
+        *why = "the CPU computes in fp32 only";
+        return NULL;
+    }
+    *why = "out of memory";
     struct dev *d = malloc(sizeof *d);
     if (!d)
         return NULL;
-    d->threads = threads;
-    d->scratch = mapped((size_t)threads * CPU_SCRATCH);
+    d->threads = o->threads;
+    d->scratch = mapped((size_t)o->threads * CPU_SCRATCH);
     d->shared = mapped(CPU_SHARED);
     if (!d->scratch || !d->shared) {
         cpu_close(d);
         return NULL;
     }
     return d;
+}
+
+enum arr_type cpu_act(const struct dev *d)
+{
+    (void)d;
+    return ARR_F32;
 }
 
 void cpu_close(struct dev *d)

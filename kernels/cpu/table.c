@@ -7,6 +7,7 @@
         .name = "cpu " #isa,                                                             \
         .open = cpu_open,                                                                \
         .close = cpu_close,                                                              \
+        .act = cpu_act,                                                                  \
         .alloc = cpu_alloc,                                                              \
         .release = cpu_release,                                                          \
         .memory = cpu_memory,                                                            \

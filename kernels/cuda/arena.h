@@ -5,6 +5,8 @@
 #define CUDA_ARENA_H
 #include "launch.h"
 
+#include <stdint.h>
+
 struct arena {
     cudaMemPool_t pool;
     size_t bound;   /* bytes that may be in use at once */

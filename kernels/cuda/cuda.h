@@ -19,8 +19,10 @@ struct dev {
     int ordinal;
     cudaStream_t stream;
     struct arena arena;
-    cudaError_t error; /* the first one */
-    char why[200];     /* it, and what was asked for */
+    enum arr_type act;  /* of activations */
+    bool batch_variant; /* library products may be used */
+    cudaError_t error;  /* the first one */
+    char why[200];      /* it, and what was asked for */
 };
 
 /* Kernels and memory of this host thread are this GPU's from now on. */
@@ -187,7 +189,9 @@ void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int fro
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);
 
 int ordinal_of(const char *device); /* of "cuda:N"; 0 */
-struct dev *dev_open_cuda(const char *device, int threads);
+struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
+                          const char **why);
+enum arr_type act_cuda(const struct dev *d);
 void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */

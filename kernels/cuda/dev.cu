@@ -26,21 +26,32 @@ void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 }
 #endif
 
-struct dev *dev_open_cuda(const char *device, int threads)
+struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
+                          const char **why)
 {
+    static thread_local char reason[sizeof(dev::why)];
     struct dev *d = (struct dev *)calloc(1, sizeof *d);
-    (void)threads;
+    *why = "out of memory";
     if (!d)
         return NULL;
     d->ordinal = ordinal_of(device);
+    d->act = o->compute == DEV_COMPUTE_BF16 ? ARR_BF16 : ARR_F32;
+    d->batch_variant = o->batch_variant;
     dev_use(d);
     dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                 "a stream");
-    dev_checked(d, arena_open(&d->arena, d->ordinal, 0), "a pool of memory");
+    dev_checked(d, arena_open(&d->arena, d->ordinal, o->memory), "a pool of memory");
     if (d->error == cudaSuccess)
         return d;
+    memcpy(reason, d->why, sizeof reason);
+    *why = reason;
     dev_close_cuda(d);
     return NULL;
+}
+
+enum arr_type act_cuda(const struct dev *d)
+{
+    return d->act;
 }
 
 void dev_close_cuda(struct dev *d)

@@ -34,6 +34,7 @@ const struct kernels cuda_table = {
     .name = CUDA_TABLE_NAME,
     .open = dev_open_cuda,
     .close = dev_close_cuda,
+    .act = act_cuda,
     .alloc = alloc_cuda,
     .release = release_cuda,
     .memory = memory_cuda,

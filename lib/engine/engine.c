@@ -188,7 +188,9 @@ static int start(struct engine *e, const char *dir, const struct engine_options 
     struct model_config mc;
     if (config_read(&mc, dir) < 0 || options_check(&o, &mc) < 0)
         return -1;
-    if (!(e->m = vlm_open(dir, o.device, o.threads)))
+    const struct vlm_device on = {
+        .name = o.device, .threads = o.threads, .compute = o.compute};
+    if (!(e->m = vlm_open(dir, &on)))
         return -1;
     if (weights_hash(e->m->weights, dir, e->hash) < 0 ||
         schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0 ||

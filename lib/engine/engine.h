@@ -11,6 +11,7 @@
 #ifndef ENGINE_H
 #define ENGINE_H
 #include "base/random.h"
+#include "engine/compute.h"
 #include "engine/config.h"
 #include "text/ids.h"
 #include <stdbool.h>
@@ -25,8 +26,9 @@ enum {
 };
 
 struct engine_options {
-    const char *device; /* "auto" or "cpu" */
+    const char *device; /* "auto", "cpu", "cuda:N" */
     int threads;        /* 0: all processors this process may use */
+    struct compute_options compute;
     int ctx;       /* positions a sequence may have; 0: the model's own limit. Lowered
                       to what half of the machine's memory holds: engine_ctx() */
     int max_batch; /* sequences decoded together at most, up to ENGINE_BATCH_MAX; 0:

@@ -50,12 +50,21 @@ static uint16_t bf16_of(float x)
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-/* In place: the i-th result lies before the i-th input. */
-static void round_bf16(float *x, int n)
+/* The i-th result lies before the i-th input. */
+void floats_to_bf16(float *x, int64_t n)
 {
-    for (int i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n; i++) {
         uint16_t half = bf16_of(x[i]);
-        memcpy((char *)x + 2 * (size_t)i, &half, sizeof half);
+        memcpy((char *)x + 2 * i, &half, sizeof half);
+    }
+}
+
+void floats_of_bf16(float *x, int64_t n)
+{
+    uint16_t half;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        memcpy(&half, (char *)x + 2 * i, sizeof half);
+        x[i] = of_bits((uint32_t)half << 16);
     }
 }
 
@@ -69,7 +78,7 @@ static int tensor_write(struct safetensors_writer *w, const struct tensor_plan *
         if (fill(context, i, at, n, chunk) < 0)
             return -1;
         if (t->type == ARR_BF16)
-            round_bf16(chunk, n);
+            floats_to_bf16(chunk, n);
         if (safetensors_append(w, chunk, (size_t)n * arr_type_size(t->type)) < 0)
             return -1;
     }

@@ -4,6 +4,11 @@
 #include "engine/safetensors_write.h"
 #include "engine/weights.h"
 
+/* In place: n numbers to bf16, rounded to nearest even, which then lie at the beginning;
+ * and back. */
+void floats_to_bf16(float *x, int64_t n);
+void floats_of_bf16(float *x, int64_t n);
+
 /* n numbers of a tensor of type f32, bf16 or f16, from element `first` on. */
 void floats_read(float *to, const struct tensor *t, int64_t first, int64_t n);
 bool floats_can(const struct tensor *t); /* is it of such a type? */

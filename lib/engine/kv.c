@@ -11,25 +11,29 @@ int kv_pages_for(int64_t positions)
     return (int)((positions + KV_PAGE - 1) / KV_PAGE);
 }
 
-int64_t kv_position_bytes(const struct text_config *tc)
+int64_t kv_position_bytes(const struct text_config *tc, enum arr_type act)
 {
-    return 2 * (int64_t)sizeof(float) * tc->layers * tc->kv_heads * tc->head_dim;
+    return 2 * (int64_t)arr_type_size(act) * tc->layers * tc->kv_heads * tc->head_dim;
 }
 
-int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev,
+int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev, enum arr_type act,
             const struct text_config *tc, int pages)
 {
     int64_t heads = tc->kv_heads, dim = tc->head_dim;
     *kv = (struct kv){.k = k, .dev = dev, .layers = tc->layers, .pages = pages};
-    kv->bytes = (size_t)pages * (size_t)(heads * dim * KV_PAGE) * sizeof(float);
+    kv->bytes = (size_t)pages * (size_t)(heads * dim * KV_PAGE) * arr_type_size(act);
     kv->keys = calloc((size_t)tc->layers, sizeof *kv->keys);
     kv->values = calloc((size_t)tc->layers, sizeof *kv->values);
     kv->free_pages = malloc((size_t)pages * sizeof *kv->free_pages);
     kv->references = calloc((size_t)pages, sizeof *kv->references);
     if (!kv->keys || !kv->values || !kv->free_pages || !kv->references)
         goto short_of_memory;
-    struct arr key = {.dev = dev, .rank = 4, .shape = {pages, heads, dim, KV_PAGE}};
-    struct arr value = {.dev = dev, .rank = 4, .shape = {pages, heads, KV_PAGE, dim}};
+    struct arr key = {.dev = dev, .type = act, .rank = 4};
+    key.shape[0] = pages;
+    key.shape[1] = heads;
+    struct arr value = key;
+    key.shape[2] = value.shape[3] = dim;
+    key.shape[3] = value.shape[2] = KV_PAGE;
     key.stride = value.stride = heads * dim * KV_PAGE;
     for (int i = 0; i < tc->layers; i++) {
         kv->keys[i] = key;

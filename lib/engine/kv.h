@@ -17,7 +17,7 @@ struct kv {
     const struct kernels *k;
     struct dev *dev;
     int layers, pages;
-    struct arr *keys, *values; /* [layers] of f32 [pages, kv_heads, ...] (kernels.h) */
+    struct arr *keys, *values; /* [layers] of act [pages, kv_heads, ...] (kernels.h) */
     size_t bytes;              /* of one of these arrays */
     int *free_pages;           /* [free_count], the last is taken next */
     int *references;           /* [pages] */
@@ -31,13 +31,14 @@ struct kv_pages {
     int count, cap;
 };
 
-/* 0, or -1 (memory). */
-int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev,
+/* act: the type of keys and values (kernels.h). 0, or -1 (memory). */
+int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev, enum arr_type act,
             const struct text_config *tc, int pages);
 void kv_close(struct kv *kv);
 
-int kv_pages_for(int64_t positions);                     /* pages that hold so many */
-int64_t kv_position_bytes(const struct text_config *tc); /* keys and values, all layers */
+int kv_pages_for(int64_t positions); /* pages that hold so many */
+/* Keys and values of a position, all layers. */
+int64_t kv_position_bytes(const struct text_config *tc, enum arr_type act);
 
 /* Promise pages to somebody: false if too few are left. */
 bool kv_reserve(struct kv *kv, int pages);

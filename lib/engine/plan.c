@@ -29,17 +29,19 @@ int engine_plan(const char *dir, const struct engine_options *options,
     struct weights *w = weights_open(dir);
     if (!w)
         return -1;
+    enum arr_type act = vlm_act(
+        &(struct vlm_device){.name = options->device, .compute = options->compute});
     int batch = options->max_batch ? options->max_batch : ENGINE_BATCH;
     int ctx = options->ctx ? options->ctx : mc.text.context;
     *memory = (struct engine_memory){.weights = weights_bytes(w),
                                      .parameters = elements(w),
-                                     .kv_per_token = kv_position_bytes(&mc.text)};
+                                     .kv_per_token = kv_position_bytes(&mc.text, act)};
     memory->scratch =
-        text_scratch(&mc.text, TEXT_CHUNK + batch, batch, kv_pages_for(ctx));
+        text_scratch(&mc.text, act, TEXT_CHUNK + batch, batch, kv_pages_for(ctx));
     if (mc.vision.depth > 0) {
         int64_t patch = mc.vision.patch;
         int64_t patches = (PLAN_WIDTH / patch) * (PLAN_HEIGHT / patch);
-        memory->scratch += vision_scratch(&mc.vision, patches);
+        memory->scratch += vision_scratch(&mc.vision, act, patches);
     }
     weights_close(w);
     return 0;

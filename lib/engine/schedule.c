@@ -9,11 +9,11 @@
 
 /* Pages of keys and values at most: all lanes at full length, or half of the machine's
  * memory. They cost nothing until they are used. */
-static int64_t pool_pages(const struct text_config *tc, int ctx, int max_batch)
+static int64_t pool_pages(const struct vlm *m, int ctx, int max_batch)
 {
     int64_t want = ((int64_t)kv_pages_for(ctx) + 1) * max_batch;
     int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
-    int64_t room = memory / (kv_position_bytes(tc) * KV_PAGE);
+    int64_t room = memory / (kv_position_bytes(&m->config.text, m->act) * KV_PAGE);
     int64_t limit = INT32_MAX / KV_PAGE; /* slots are int32 */
     room = room < limit ? room : limit;
     return want < room ? want : room;
@@ -25,7 +25,7 @@ static int kv_open_some(struct schedule *s, int64_t pages)
     for (;; pages /= 2) {
         if (pages < 2)
             return fail(FAIL_INTERNAL, "out of memory: no room for keys and values");
-        if (kv_open(&s->kv, s->m->k, s->m->dev, tc, (int)pages) == 0)
+        if (kv_open(&s->kv, s->m->k, s->m->dev, s->m->act, tc, (int)pages) == 0)
             break;
     }
     /* a prompt's last page is copied for a lane: one page more than its positions fill */
@@ -39,7 +39,7 @@ int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batc
     const struct text_config *tc = &m->config.text;
     *s =
         (struct schedule){.m = m, .ctx = ctx ? ctx : tc->context, .max_batch = max_batch};
-    if (kv_open_some(s, pool_pages(tc, s->ctx, max_batch)) < 0)
+    if (kv_open_some(s, pool_pages(m, s->ctx, max_batch)) < 0)
         return -1;
     s->wanted = calloc((size_t)(TEXT_CHUNK + max_batch), sizeof *s->wanted);
     s->row = malloc((size_t)tc->vocab * sizeof *s->row);

@@ -31,6 +31,12 @@ struct arr scratch_matrix(struct scratch *s, int64_t rows, int64_t columns)
     return scratch_take(s, ARR_F32, 2, (int64_t[]){rows, columns});
 }
 
+struct arr scratch_act(struct scratch *s, enum arr_type act, int64_t rows,
+                       int64_t columns)
+{
+    return scratch_take(s, act, 2, (int64_t[]){rows, columns});
+}
+
 int scratch_room(struct scratch *s, size_t bytes)
 {
     s->used = 0;

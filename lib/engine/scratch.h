@@ -21,6 +21,9 @@ struct arr scratch_take(struct scratch *s, enum arr_type type, int rank,
                         const int64_t *shape);
 struct arr scratch_vector(struct scratch *s, enum arr_type type, int64_t n);
 struct arr scratch_matrix(struct scratch *s, int64_t rows, int64_t columns); /* f32 */
+/* Of a type of activations. */
+struct arr scratch_act(struct scratch *s, enum arr_type act, int64_t rows,
+                       int64_t columns);
 
 /* Room for at least this many bytes; what was taken is void. 0, or -1 (memory). */
 int scratch_room(struct scratch *s, size_t bytes);

@@ -10,19 +10,19 @@
 #include <stdlib.h>
 
 static void layout(struct text *t, struct scratch *s, const struct text_config *tc,
-                   int rows, int sequences, int pages, int wants)
+                   enum arr_type act, int rows, int sequences, int pages, int wants)
 {
     int64_t q = (int64_t)tc->heads * tc->head_dim,
             kv = (int64_t)tc->kv_heads * tc->head_dim;
     int logits = wants < TEXT_LOGITS ? wants : TEXT_LOGITS;
     t->x = scratch_matrix(s, rows, tc->hidden);
-    t->h = scratch_matrix(s, rows, tc->hidden);
-    t->q = scratch_matrix(s, rows, q);
-    t->y = scratch_matrix(s, rows, q);
-    t->k = scratch_matrix(s, rows, kv);
-    t->v = scratch_matrix(s, rows, kv);
-    t->gate = scratch_matrix(s, rows, tc->mlp);
-    t->up = scratch_matrix(s, rows, tc->mlp);
+    t->h = scratch_act(s, act, rows, tc->hidden);
+    t->q = scratch_act(s, act, rows, q);
+    t->y = scratch_act(s, act, rows, q);
+    t->k = scratch_act(s, act, rows, kv);
+    t->v = scratch_act(s, act, rows, kv);
+    t->gate = scratch_act(s, act, rows, tc->mlp);
+    t->up = scratch_act(s, act, rows, tc->mlp);
     t->cos = scratch_matrix(s, rows, tc->head_dim / 2);
     t->sin = scratch_matrix(s, rows, tc->head_dim / 2);
     t->ids = scratch_vector(s, ARR_I32, rows);
@@ -33,17 +33,19 @@ static void layout(struct text *t, struct scratch *s, const struct text_config *
     t->view.table = scratch_take(s, ARR_I32, 2, (int64_t[]){sequences, pages});
     t->want = scratch_vector(s, ARR_I32, wants);
     t->last = scratch_matrix(s, logits, tc->hidden);
+    t->normed = act == ARR_F32 ? t->last : scratch_act(s, act, logits, tc->hidden);
     t->logits = scratch_matrix(s, logits, tc->vocab);
     t->pick = scratch_vector(s, ARR_I32, TEXT_PICKS);
     t->picked = scratch_matrix(s, TEXT_PICKS, 1);
     t->lse = scratch_vector(s, ARR_F32, logits);
 }
 
-int64_t text_scratch(const struct text_config *tc, int rows, int sequences, int pages)
+int64_t text_scratch(const struct text_config *tc, enum arr_type act, int rows,
+                     int sequences, int pages)
 {
     struct text t;
     struct scratch s = {0};
-    layout(&t, &s, tc, rows, sequences, pages, sequences);
+    layout(&t, &s, tc, act, rows, sequences, pages, sequences);
     return (int64_t)s.used;
 }
 
@@ -92,11 +94,12 @@ int features_make(struct features *f, const struct vlm *m,
     if (f->tokens == 0)
         return 0;
     struct scratch measure = {0};
-    for (int j = 0; j < count; j++) scratch_matrix(&measure, f->tokens, vt->out_hidden);
+    for (int j = 0; j < count; j++)
+        scratch_act(&measure, m->act, f->tokens, vt->out_hidden);
     if (scratch_room(&f->memory, measure.used) < 0)
         return -1;
     for (int j = 0; j < count; j++)
-        f->rows[j] = scratch_matrix(&f->memory, f->tokens, vt->out_hidden);
+        f->rows[j] = scratch_act(&f->memory, m->act, f->tokens, vt->out_hidden);
     for (int i = 0; status == 0 && i < prompt->picture_count; i++) {
         struct arr out[1 + CONFIG_LIST_MAX];
         int64_t tokens = vision_tokens(vt, &prompt->pictures[i]);
@@ -181,13 +184,14 @@ static void rows_upload(struct text *t, const struct pass *p, int32_t *host)
 static int prepare(struct text *t, const struct pass *p)
 {
     const struct text_config *tc = &t->m->config.text;
+    enum arr_type act = t->m->act;
     int rows = p->rows.count, width = table_width(p);
     struct scratch measure = {0};
     struct text unused;
-    layout(&unused, &measure, tc, rows, p->sequences.count, width, p->wants.count);
+    layout(&unused, &measure, tc, act, rows, p->sequences.count, width, p->wants.count);
     if (scratch_room(&t->scratch, measure.used) < 0)
         return -1;
-    layout(t, &t->scratch, tc, rows, p->sequences.count, width, p->wants.count);
+    layout(t, &t->scratch, tc, act, rows, p->sequences.count, width, p->wants.count);
 
     size_t table = (size_t)p->sequences.count * (size_t)width;
     size_t rope = (size_t)rows * 2 * (size_t)t->rope.half;
@@ -307,9 +311,10 @@ struct arr text_logits(struct text *t, int first, int count)
 {
     const struct vlm *m = t->m;
     struct arr last = arr_rows(t->last, 0, count), logits = arr_rows(t->logits, 0, count);
+    struct arr normed = arr_rows(t->normed, 0, count);
     m->k->gather(m->dev, last, t->x, arr_rows(t->want, first, count));
-    m->k->rmsnorm(m->dev, last, last, m->text.norm.w, m->config.text.norm_eps);
-    m->k->matmul(m->dev, logits, last, m->text.head, arr_none(), MATMUL_SET);
+    m->k->rmsnorm(m->dev, normed, last, m->text.norm.w, m->config.text.norm_eps);
+    m->k->matmul(m->dev, logits, normed, m->text.head, arr_none(), MATMUL_SET);
     return logits;
 }
 

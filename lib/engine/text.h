@@ -15,7 +15,7 @@ enum {
 /* What the tower made of a prompt's pictures: rows that take the place of image tokens.
  * Owns its memory: features_free(). Zeroed is none. */
 struct features {
-    struct arr rows[1 + CONFIG_LIST_MAX]; /* f32 [tokens, hidden]: the embeddings, then
+    struct arr rows[1 + CONFIG_LIST_MAX]; /* act [tokens, hidden]: the embeddings, then
                                              one for each deepstack feature */
     int64_t tokens;
     struct scratch memory;
@@ -33,14 +33,15 @@ struct text {
     const struct pass *pass; /* the latest, borrowed */
     struct rope_table rope;
     struct scratch scratch;
-    struct arr x, h;       /* f32 [rows, hidden] */
-    struct arr q, y, k, v; /* f32 [rows, heads * head_dim], ... kv_heads */
-    struct arr gate, up;   /* f32 [rows, mlp] */
+    struct arr x, h;       /* f32, act [rows, hidden] */
+    struct arr q, y, k, v; /* act [rows, heads * head_dim], ... kv_heads */
+    struct arr gate, up;   /* act [rows, mlp] */
     struct arr cos, sin;   /* f32 [rows, head_dim / 2] */
     struct arr ids, slot, iota;
     struct kv_view view;
     struct arr want;         /* i32 [wants] */
-    struct arr last, logits; /* f32 [TEXT_LOGITS, hidden], [TEXT_LOGITS, vocab] */
+    struct arr last, normed; /* f32, act [TEXT_LOGITS, hidden] */
+    struct arr logits;       /* f32 [TEXT_LOGITS, vocab] */
     struct arr pick, picked; /* i32, f32 [TEXT_PICKS] */
     struct arr lse;          /* f32 [TEXT_LOGITS] */
 };
@@ -75,5 +76,6 @@ void text_logprobs(struct text *t, struct arr logits, const struct text_pick *pi
 int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe);
 
 /* Bytes of buffers for a pass of so many rows, sequences and pages of each. */
-int64_t text_scratch(const struct text_config *tc, int rows, int sequences, int pages);
+int64_t text_scratch(const struct text_config *tc, enum arr_type act, int rows,
+                     int sequences, int pages);
 #endif

@@ -3,9 +3,11 @@
 #include "engine/vision.h"
 #include "base/fail.h"
 #include "engine/families.h"
+#include "engine/floats.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHUNK = 1024 }; /* rows of a picture that go through embedding or MLP at once */
 
@@ -39,7 +41,8 @@ static int64_t min(int64_t a, int64_t b)
 }
 
 static void layout(struct vision_run *run, struct scratch *s,
-                   const struct vision_tower *vt, int64_t patches, int64_t frames)
+                   const struct vision_tower *vt, enum arr_type act, int64_t patches,
+                   int64_t frames)
 {
     int64_t unit = (int64_t)vt->merge * vt->merge, tokens = patches / unit;
     int64_t chunk = min(patches, CHUNK), joint = (min(tokens, CHUNK) + unit - 1) / unit;
@@ -48,13 +51,13 @@ static void layout(struct vision_run *run, struct scratch *s,
     run->tokens = tokens;
     run->unit = unit;
     run->x = scratch_matrix(s, patches, vt->hidden);
-    run->h = scratch_matrix(s, patches, vt->hidden);
-    run->qkv = scratch_matrix(s, patches, 3 * (int64_t)vt->hidden);
-    run->input = scratch_matrix(s, chunk, input);
-    run->gate = scratch_matrix(s, chunk, vt->mlp);
-    run->up = scratch_matrix(s, chunk, vt->mlp);
-    run->joined = scratch_matrix(s, joint, unit * vt->hidden);
-    run->merged = scratch_matrix(s, joint, vt->out_hidden);
+    run->h = scratch_act(s, act, patches, vt->hidden);
+    run->qkv = scratch_act(s, act, patches, 3 * (int64_t)vt->hidden);
+    run->input = scratch_act(s, act, chunk, input);
+    run->gate = scratch_act(s, act, chunk, vt->mlp);
+    run->up = scratch_act(s, act, chunk, vt->mlp);
+    run->joined = scratch_act(s, act, joint, unit * vt->hidden);
+    run->merged = scratch_act(s, act, joint, vt->out_hidden);
     run->cos = scratch_matrix(s, patches, vt->hidden / vt->heads / 2);
     run->sin = scratch_matrix(s, patches, vt->hidden / vt->heads / 2);
     run->order = scratch_vector(s, ARR_I32, patches);
@@ -65,11 +68,11 @@ static void layout(struct vision_run *run, struct scratch *s,
     run->tap_weights = scratch_matrix(s, patches, 4);
 }
 
-int64_t vision_scratch(const struct vision_tower *vt, int64_t patches)
+int64_t vision_scratch(const struct vision_tower *vt, enum arr_type act, int64_t patches)
 {
     struct vision_run run = {0};
     struct scratch s = {0};
-    layout(&run, &s, vt, patches, 1);
+    layout(&run, &s, vt, act, patches, 1);
     return (int64_t)s.used;
 }
 
@@ -93,11 +96,11 @@ int vision_forward(const struct vlm *m, const struct engine_picture *p, struct a
     struct vision_run run = {.m = m, .probe = probe, .picture = p, .out = out};
     struct scratch s = {.dev = m->dev};
     int64_t patches = (int64_t)p->grid_t * p->grid_h * p->grid_w;
-    layout(&run, &s, vt, patches, p->grid_t);
+    layout(&run, &s, vt, m->act, patches, p->grid_t);
     s.k = m->k;
     if (scratch_room(&s, s.used) < 0)
         return -1;
-    layout(&run, &s, vt, patches, p->grid_t);
+    layout(&run, &s, vt, m->act, patches, p->grid_t);
     int status = frames_upload(&run);
     if (status == 0)
         status = m->family->vision->forward(&run);
@@ -105,18 +108,36 @@ int vision_forward(const struct vlm *m, const struct engine_picture *p, struct a
     return status;
 }
 
-void vision_embed(struct vision_run *run, struct arr y)
+/* Rows of patches to the device, in the type of activations; half has room for them, and
+ * is NULL where that is f32. */
+static void patches_upload(struct vision_run *run, struct arr to, const float *from,
+                           float *half)
+{
+    if (half) {
+        memcpy(half, from, (size_t)arr_size(to) * sizeof *half);
+        floats_to_bf16(half, arr_size(to));
+    }
+    run->m->k->upload(run->m->dev, to, half ? half : from);
+}
+
+int vision_embed(struct vision_run *run, struct arr y)
 {
     const struct kernels *k = run->m->k;
     struct dev *d = run->m->dev;
     const struct linear *patch = &run->m->vision.patch;
     int64_t columns = run->input.shape[1];
+    float *half = NULL;
+    if (run->m->act == ARR_BF16 &&
+        !(half = malloc((size_t)arr_size(run->input) * sizeof *half)))
+        return fail_memory();
     for (int64_t at = 0; at < run->patches; at += CHUNK) {
         int64_t rows = min(run->patches - at, CHUNK);
         struct arr input = arr_rows(run->input, 0, rows);
-        k->upload(d, input, run->picture->patches + at * columns);
+        patches_upload(run, input, run->picture->patches + at * columns, half);
         k->matmul(d, arr_rows(y, at, rows), input, patch->w, patch->b, MATMUL_SET);
     }
+    free(half);
+    return 0;
 }
 
 void vision_place(const struct vision_run *run, int64_t i, int *row, int *column)

@@ -12,20 +12,21 @@ struct vision_run {
     const struct engine_picture *picture;
     int64_t patches, tokens; /* rows before and after merging */
     int64_t unit;            /* patches in a token: merge^2 */
-    struct arr x, h;     /* [patches, hidden]: the residual stream; normed or attended */
-    struct arr qkv;      /* [patches, 3 * hidden] */
-    struct arr input;    /* [chunk, 3 * frames * patch^2] */
-    struct arr gate, up; /* [chunk, mlp] */
-    struct arr joined;   /* [chunk, unit * hidden] */
-    struct arr merged;   /* [chunk, out_hidden] */
-    struct arr cos, sin; /* [patches, head_dim / 2] */
-    struct arr order;    /* i32 [patches]: the patch at each place */
-    struct arr token_order; /* i32 [tokens]: the token at each place */
-    struct arr frames;      /* i32 [grid_t + 1]: where frames begin */
-    struct arr windows;     /* i32 [windows + 1]: where windows begin */
-    struct arr taps;        /* i32 [patches, 4]: rows of the position table */
-    struct arr tap_weights; /* f32 [patches, 4] */
-    struct arr *out;        /* [1 + deepstack_count]: each [tokens, out_hidden] */
+    struct arr x;            /* f32 [patches, hidden]: the residual stream */
+    struct arr h;            /* act [patches, hidden]: normed or attended */
+    struct arr qkv;          /* act [patches, 3 * hidden] */
+    struct arr input;        /* act [chunk, 3 * frames * patch^2] */
+    struct arr gate, up;     /* act [chunk, mlp] */
+    struct arr joined;       /* act [chunk, unit * hidden] */
+    struct arr merged;       /* act [chunk, out_hidden] */
+    struct arr cos, sin;     /* f32 [patches, head_dim / 2] */
+    struct arr order;        /* i32 [patches]: the patch at each place */
+    struct arr token_order;  /* i32 [tokens]: the token at each place */
+    struct arr frames;       /* i32 [grid_t + 1]: where frames begin */
+    struct arr windows;      /* i32 [windows + 1]: where windows begin */
+    struct arr taps;         /* i32 [patches, 4]: rows of the position table */
+    struct arr tap_weights;  /* f32 [patches, 4] */
+    struct arr *out;         /* [1 + deepstack_count]: each act [tokens, out_hidden] */
 };
 
 /* What a family of towers does: vision_FAMILY.c. Blocks that they share: vision.c. */
@@ -38,13 +39,13 @@ extern const struct vision_kind vision_qwen2_5_vl, vision_qwen3_vl;
 /* Tokens that a grid becomes; -1 (class model) if it does not fit the tower. */
 int64_t vision_tokens(const struct vision_tower *vt, const struct engine_picture *p);
 
-/* Run one picture. out: the caller's arrays f32 [tokens, out_hidden], first the picture's
+/* Run one picture. out: the caller's arrays act [tokens, out_hidden], first the picture's
  * rows, then one for each deepstack feature. 0 or -1 (internal: memory). */
 int vision_forward(const struct vlm *m, const struct engine_picture *p, struct arr *out,
                    const struct probe *probe);
 
 /* Bytes of buffers that vision_forward() takes for a picture of so many patches. */
-int64_t vision_scratch(const struct vision_tower *vt, int64_t patches);
+int64_t vision_scratch(const struct vision_tower *vt, enum arr_type act, int64_t patches);
 
 /* -- Blocks ---------------------------------------------------------------------------
  */
@@ -54,8 +55,8 @@ int64_t vision_scratch(const struct vision_tower *vt, int64_t patches);
 int vision_bind_attention(struct vlm *m, struct vision_block *b, bool norm_biases,
                           const char *at);
 
-/* y [patches, hidden] = the patches, embedded. */
-void vision_embed(struct vision_run *run, struct arr y);
+/* y [patches, hidden], act or f32 = the patches, embedded. 0 or -1 (memory). */
+int vision_embed(struct vision_run *run, struct arr y);
 
 /* Patch i's row and column in its frame: patches come in blocks of merge x merge. */
 void vision_place(const struct vision_run *run, int64_t i, int *row, int *column);

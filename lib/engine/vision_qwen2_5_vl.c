@@ -101,8 +101,8 @@ static int forward(struct vision_run *run)
     char name[32];
     if (order_upload(run) < 0)
         return -1;
-    vision_embed(run, run->h);
-    if (vlm_probe(m, run->probe, "img.patch_embed", run->h) < 0)
+    if (vision_embed(run, run->h) < 0 ||
+        vlm_probe(m, run->probe, "img.patch_embed", run->h) < 0)
         return -1;
     m->k->gather(m->dev, run->x, run->h, run->order);
     for (int i = 0; i < vt->depth; i++) {

@@ -116,8 +116,8 @@ static int forward(struct vision_run *run)
     int next = 0; /* deepstack feature */
     if (taps_upload(run) < 0 || vision_rope(run, NULL) < 0)
         return -1;
-    vision_embed(run, run->x);
-    if (vlm_probe(m, run->probe, "img.patch_embed", run->x) < 0)
+    if (vision_embed(run, run->x) < 0 ||
+        vlm_probe(m, run->probe, "img.patch_embed", run->x) < 0)
         return -1;
     m->k->gather_mix(m->dev, run->x, v->position, run->taps, run->tap_weights);
     for (int i = 0; i < vt->depth; i++) {

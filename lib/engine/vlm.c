@@ -3,6 +3,7 @@
 #include "base/fail.h"
 #include "engine/device_memory.h"
 #include "engine/families.h"
+#include "engine/floats.h"
 #include "engine/weights_gguf.h"
 
 #include <stdarg.h>
@@ -275,9 +276,48 @@ static int all_bound(const struct vlm *m)
     return 0;
 }
 
-static int load(struct vlm *m, const char *dir, const char *device, int threads)
+/* As words name it. 0 or -1. */
+static int compute_of(enum dev_compute *compute, const char *type)
 {
-    const char *why = "";
+    *compute = DEV_COMPUTE_OWN;
+    if (!type)
+        return 0;
+    *compute = strcmp(type, "bf16") == 0 ? DEV_COMPUTE_BF16 : DEV_COMPUTE_FP32;
+    if (*compute == DEV_COMPUTE_FP32 && strcmp(type, "fp32") != 0)
+        return fail(FAIL_REFUSED, "\"%s\" is not a type of activations: fp32, bf16",
+                    type);
+    return 0;
+}
+
+enum arr_type vlm_act(const struct vlm_device *on)
+{
+    bool cuda = on->name && strncmp(on->name, "cuda", 4) == 0;
+    if (on->compute.type)
+        return strcmp(on->compute.type, "bf16") == 0 ? ARR_BF16 : ARR_F32;
+    return cuda ? ARR_BF16 : ARR_F32;
+}
+
+/* m->k, m->dev and m->act. 0 or -1. */
+static int device_open(struct vlm *m, const struct vlm_device *on)
+{
+    const char *why = "", *name = on->name ? on->name : "auto";
+    struct dev_options o = {.threads = on->threads,
+                            .memory = on->compute.memory,
+                            .batch_variant = on->compute.batch_variant};
+    if (compute_of(&o.compute, on->compute.type) < 0)
+        return -1;
+    if (strcmp(name, "auto") == 0)
+        name = "cpu"; /* what every machine has */
+    m->k = on->kernels ? on->kernels : kernels_open(name, &why);
+    if (m->k && (m->dev = m->k->open(name, &o, &why))) {
+        m->act = m->k->act(m->dev);
+        return 0;
+    }
+    return fail(FAIL_REFUSED, "device \"%s\": %s", name, why);
+}
+
+static int load(struct vlm *m, const char *dir, const struct vlm_device *on)
+{
     if (config_read(&m->config, dir) < 0)
         return -1;
     m->family = family_of(&m->config);
@@ -287,15 +327,8 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     m->weights = weights_open(dir);
     if (!m->weights)
         return -1;
-    if (!device || strcmp(device, "auto") == 0)
-        device = "cpu"; /* what every machine has */
-    if (!m->k)
-        m->k = kernels_open(device, &why);
-    if (!m->k)
-        return fail(FAIL_REFUSED, "device \"%s\": %s", device, why);
-    m->dev = m->k->open(device, threads);
-    if (!m->dev)
-        return fail_memory();
+    if (device_open(m, on) < 0)
+        return -1;
     m->dir = dir;
     int status = bind_text(m);
     if (status == 0 && m->family->vision)
@@ -306,23 +339,22 @@ static int load(struct vlm *m, const char *dir, const char *device, int threads)
     return status;
 }
 
-struct vlm *vlm_open(const char *dir, const char *device, int threads)
+struct vlm *vlm_open(const char *dir, const struct vlm_device *on)
 {
-    return vlm_open_placed(dir, device, NULL, threads, NULL, NULL);
+    return vlm_open_placed(dir, on, NULL, NULL);
 }
 
-struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
-                            int threads, vlm_place *place, void *context)
+struct vlm *vlm_open_placed(const char *dir, const struct vlm_device *on,
+                            vlm_place *place, void *context)
 {
     struct vlm *m = calloc(1, sizeof *m);
     if (!m) {
         fail_memory();
         return NULL;
     }
-    m->k = k;
     m->place = place;
     m->place_context = context;
-    if (load(m, dir, device, threads) < 0) {
+    if (load(m, dir, on) < 0) {
         if (m->place && m->dev)
             m->place(context, m, NULL, NULL);
         vlm_close(m);
@@ -362,8 +394,11 @@ static void unbind(struct vlm *m)
 
 int vlm_reload(struct vlm *m, const char *dir)
 {
-    struct vlm next = {
-        .k = m->k, .dev = m->dev, .config = m->config, .family = m->family};
+    struct vlm next = {.k = m->k,
+                       .dev = m->dev,
+                       .act = m->act,
+                       .config = m->config,
+                       .family = m->family};
     if (!(next.weights = weights_open(dir)))
         return -1;
     next.dir = dir;
@@ -403,6 +438,8 @@ int vlm_probe(const struct vlm *m, const struct probe *p, const char *name, stru
     if (!data)
         return fail_memory();
     m->k->download(m->dev, data, a);
+    if (a.type == ARR_BF16)
+        floats_of_bf16(data, arr_size(a));
     p->call(p->context, name, data, a.shape[0], arr_row_size(a));
     free(data);
     return 0;

@@ -1,6 +1,7 @@
 /* vlm.h: a loaded model: its weights bound to names, and the device they are used on. */
 #ifndef VLM_H
 #define VLM_H
+#include "engine/compute.h"
 #include "engine/config.h"
 #include "engine/engine.h"
 #include "engine/weights.h"
@@ -67,6 +68,7 @@ typedef void vlm_around(void *context, void (*call)(void *with, int index), void
 struct vlm {
     const struct kernels *k;
     struct dev *dev;
+    enum arr_type act; /* of activations: k->act(dev) */
     struct model_config config;
     const struct family *family;
     struct weights *weights;
@@ -84,13 +86,23 @@ struct vlm {
     void *around_context;
 };
 
-/* Load a directory on a device with this many threads. NULL (class model). */
-struct vlm *vlm_open(const char *dir, const char *device, int threads);
-/* The same with every tensor where `place` says, and on the device of a given table
- * unless k is NULL; a GGUF file's rows of q and k are sorted otherwise and are refused.
+/* What a model is opened on. */
+struct vlm_device {
+    const char *name; /* "cpu", "cuda:1"; NULL or "auto": the CPU */
+    int threads;      /* of the CPU: at least 1 */
+    struct compute_options compute;
+    const struct kernels *kernels; /* a table in place of the device's; NULL: none */
+};
+
+/* Load a directory on a device. NULL (class model; refused: the device). */
+struct vlm *vlm_open(const char *dir, const struct vlm_device *on);
+/* The same with every tensor where `place` says; a GGUF file's rows of q and k are sorted
+ * otherwise and are refused. */
+struct vlm *vlm_open_placed(const char *dir, const struct vlm_device *on,
+                            vlm_place *place, void *context);
+/* The type of activations that a device would be opened for, without one: for forecasts.
  */
-struct vlm *vlm_open_placed(const char *dir, const char *device, const struct kernels *k,
-                            int threads, vlm_place *place, void *context);
+enum arr_type vlm_act(const struct vlm_device *on);
 /* Use the weights of another folder of a model of the same shape instead (its config is
  * not looked at; a model that was opened placed has none of its own). Nothing may be
  * computed meanwhile. 0, or -1 with m as it was. */

@@ -119,6 +119,7 @@ static int open_parts(struct local *l, const char *dir,
 {
     const struct engine_options eo = {.device = options->device,
                                       .threads = options->threads,
+                                      .compute = options->compute,
                                       .ctx = options->ctx,
                                       .max_batch = options->max_batch,
                                       .unshared = options->unshared};

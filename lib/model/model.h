@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/random.h"
 #include "base/span.h"
+#include "engine/compute.h"
 #include "text/ids.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,14 +28,14 @@ struct endpoint_options {
 };
 
 struct model_options {
-    const char *device;  /* "auto", "cpu" */
-    const char *compute; /* NULL or "fp32" */
-    int threads;         /* 0: all */
-    int ctx;             /* 0: the model's */
-    int max_batch;       /* 0: default */
-    bool unshared;       /* engine_options.unshared */
-    const char *chat;    /* force a chat format; NULL: the model's own */
-    int think;           /* 0 the template's default, 1 on, -1 off */
+    const char *device; /* "auto", "cpu", "cuda:N" */
+    struct compute_options compute;
+    int threads;      /* 0: all */
+    int ctx;          /* 0: the model's */
+    int max_batch;    /* 0: default */
+    bool unshared;    /* engine_options.unshared */
+    const char *chat; /* force a chat format; NULL: the model's own */
+    int think;        /* 0 the template's default, 1 on, -1 off */
     bool vision_id;
     int64_t min_pixels, max_pixels; /* of a resized picture; 0: the model's */
     struct endpoint_options endpoint;

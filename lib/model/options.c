@@ -11,8 +11,7 @@ const struct cli_option model_option_table[] = {
      "model folder, FILE.gguf, name that comes with capmill (pocket), or "
      "http://HOST/v1#NAME",
      true},
-    {"device", 0, CLI_TEXT, "DEVICE", "auto, cpu, cuda or cuda:N (auto)", true},
-    {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32 (fp32)", false},
+    DEVICE_OPTIONS,
     {"threads", 0, CLI_INT, "N", "threads that compute (all processors)", true},
     {"max-batch", 0, CLI_INT, "N", "samples decoded together at most (16)", true},
     {"ctx", 0, CLI_INT, "N", "tokens of context (the model's own)", false},
@@ -119,7 +118,8 @@ static void read_endpoint(struct endpoint_options *o, struct cli *cli)
  * and ignored where not. */
 static void check_kind(struct cli *cli)
 {
-    static const char *const local[] = {"compute", "ctx", "chat", "vision-id"};
+    static const char *const local[] = {"compute", "batch-invariant", "ctx", "chat",
+                                        "vision-id"};
     static const char *const remote[] = {"extra", "batch-out", "batch-in"};
     const char *spec = cli_text(cli, "model", NULL);
     bool endpoint = spec && model_is_endpoint(spec);
@@ -135,23 +135,34 @@ static void check_kind(struct cli *cli)
         cli_bad_usage(cli, "%s", fail_text());
 }
 
+void device_options_read(const char **device, struct compute_options *compute,
+                         struct cli *cli)
+{
+    const char *type = cli_text(cli, "compute", NULL);
+    *device = cli_text(cli, "device", "auto");
+    bool cuda = strncmp(*device, "cuda", 4) == 0;
+    if (!cuda)
+        choice(cli, "device", *device, "auto|cpu|cuda");
+    if (type)
+        choice(cli, "compute", type, "fp32|bf16");
+    if (type && !cuda && strcmp(type, "bf16") == 0)
+        cli_bad_usage(cli, "--compute bf16: the CPU computes in fp32 only");
+    *compute = (struct compute_options){
+        .type = type,
+        .memory = (int64_t)(cli_real(cli, "gpu-mem", 0, 0.001, 1e6) * 1e9),
+        .batch_variant = option_choice(cli, "batch-invariant", "on|off", 0) == 1};
+}
+
 void model_options_read(struct model_options *options, struct cli *cli)
 {
     *options = (struct model_options){
-        .device = cli_text(cli, "device", "auto"),
-        .compute = cli_text(cli, "compute", "fp32"),
         .threads = (int)cli_int(cli, "threads", 0, 1, ENGINE_THREADS_MAX),
         .ctx = (int)cli_int(cli, "ctx", 0, 1, INT_MAX),
         .max_batch = (int)cli_int(cli, "max-batch", 0, 1, ENGINE_BATCH_MAX),
         .chat = cli_text(cli, "chat", NULL),
         .vision_id = cli_has(cli, "vision-id"),
     };
-    if (strncmp(options->device, "cuda", 4) != 0)
-        choice(cli, "device", options->device, "auto|cpu|cuda");
-    if (strcmp(options->compute, "bf16") == 0)
-        cli_bad_usage(cli, "--compute bf16: this version computes in fp32 only");
-    else
-        choice(cli, "compute", options->compute, "fp32");
+    device_options_read(&options->device, &options->compute, cli);
     const char *think = cli_text(cli, "think", NULL);
     if (think)
         options->think = choice(cli, "think", think, "off|on") == 1 ? 1 : -1;

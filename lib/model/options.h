@@ -4,6 +4,17 @@
 #include "model/model.h"
 #include "row/cli.h"
 
+/* What a local model is computed on and with; device_options_read() reads them. */
+/* clang-format off */
+#define DEVICE_OPTIONS                                                                   \
+    {"device", 0, CLI_TEXT, "DEVICE", "auto, cpu, cuda or cuda:N (auto)", true},         \
+    {"compute", 0, CLI_TEXT, "TYPE",                                                     \
+     "type of activations: fp32, bf16 (bf16 on CUDA, else fp32)", false},                \
+    {"gpu-mem", 0, CLI_REAL, "GB", "of a GPU's memory to use at most (all)", true},      \
+    {"batch-invariant", 0, CLI_TEXT, "on|off",                                           \
+     "a row's numbers do not depend on others computed with it (on)", false}
+/* clang-format on */
+
 extern const struct cli_option model_option_table[]; /* -m, --threads, --ctx, ... */
 extern const struct cli_option
     sampling_option_table[]; /* -n, --temperature, --stop, ... */
@@ -28,6 +39,10 @@ extern const struct cli_option
 /* clang-format on */
 
 extern const struct cli_option picture_option_table[]; /* --root, --min-pixels, ... */
+
+/* The values of DEVICE_OPTIONS. A bad one is told and shows in cli_usable(). */
+void device_options_read(const char **device, struct compute_options *compute,
+                         struct cli *cli);
 
 /* Read the groups' values; a bad value is told and shows in cli_usable(). */
 void model_options_read(struct model_options *options, struct cli *cli);

@@ -64,8 +64,13 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
 {
     struct train_plan *b = &f->bytes;
     struct engine_memory memory;
-    const struct engine_options options = {
-        .device = "cpu", .threads = 1, .ctx = o->ctx, .max_batch = o->max_batch};
+    const struct engine_options options = {.device = "cpu",
+                                           .threads = 1,
+                                           .compute.type = o->compute,
+                                           .ctx = o->ctx,
+                                           .max_batch = o->max_batch};
+    enum arr_type act =
+        vlm_act(&(struct vlm_device){.name = "cpu", .compute.type = o->compute});
     if (engine_ctx_check(mc, o->ctx) < 0)
         return fail_in("%s", f->dir);
     if (engine_plan(f->dir, &options, &memory) < 0)
@@ -77,11 +82,12 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
     b->weights = memory.weights;
     b->kv = pages(o, row, lanes, ctx) * KV_PAGE * memory.kv_per_token;
     int chunk = row < TEXT_CHUNK ? row : TEXT_CHUNK;
-    b->activations = text_scratch(&mc->text, chunk + lanes, lanes, kv_pages_for(ctx));
+    b->activations =
+        text_scratch(&mc->text, act, chunk + lanes, lanes, kv_pages_for(ctx));
     if (grid[0]) {
         int64_t patches = (int64_t)grid[0] * grid[1];
-        b->activations += vision_scratch(&mc->vision, patches) +
-                          (int64_t)sizeof(float) * f->picture_tokens *
+        b->activations += vision_scratch(&mc->vision, act, patches) +
+                          (int64_t)arr_type_size(act) * f->picture_tokens *
                               mc->vision.out_hidden * (1 + mc->vision.deepstack_count);
         b->pictures = patches * 3 * mc->vision.frames * mc->vision.patch *
                       mc->vision.patch * (int64_t)sizeof(float) *
@@ -94,13 +100,14 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
 static int training(struct memory_forecast *f, const struct memory_options *o,
                     const int grid[2])
 {
-    struct train_plan_options p = {
-        .trainer = {.recompute = o->recompute, .moments8 = o->moments8},
-        .batch_tokens = o->batch_tokens,
-        .micro_tokens = o->micro_tokens,
-        .row_tokens = o->row_tokens,
-        .grid_h = grid[0],
-        .grid_w = grid[1]};
+    struct train_plan_options p = {.trainer = {.compute.type = o->compute,
+                                               .recompute = o->recompute,
+                                               .moments8 = o->moments8},
+                                   .batch_tokens = o->batch_tokens,
+                                   .micro_tokens = o->micro_tokens,
+                                   .row_tokens = o->row_tokens,
+                                   .grid_h = grid[0],
+                                   .grid_w = grid[1]};
     int status = o->lora ? lora_read(&p.trainer.lora, o->lora)
                          : param_parts(&p.trainer.parts, o->train);
     if (status < 0)

@@ -28,6 +28,7 @@ struct memory_options {
     const char *train; /* "vision,merger,text,embed" or "all" */
     const char *lora;  /* NULL: none; else train is not looked at */
     bool moments8, recompute;
+    const char *compute; /* type of activations: "fp32", "bf16"; NULL: fp32 */
     int64_t batch_tokens, micro_tokens;
     int row_tokens;     /* of a row's prompt and picture; sft: with its answer */
     int width, height;  /* of a row's picture, pixels; 0: none */

@@ -13,14 +13,19 @@ static int64_t logits_stride(int vocab)
     return ((vocab + LINE - 1) / LINE | 1) * LINE;
 }
 
+/* Gradients in f32 take the place of what they are of. */
 static void layout(struct head *h, struct scratch *s, const struct text_config *tc,
-                   int chunk)
+                   enum arr_type act, int chunk)
 {
+    int64_t stride = logits_stride(tc->vocab);
     h->last = scratch_matrix(s, chunk, tc->hidden);
-    h->normed = scratch_matrix(s, chunk, tc->hidden);
+    h->normed = scratch_act(s, act, chunk, tc->hidden);
     h->dlast = scratch_matrix(s, chunk, tc->hidden);
-    h->logits = scratch_matrix(s, chunk, logits_stride(tc->vocab));
-    h->logits = arr_columns(h->logits, 0, tc->vocab);
+    h->dnormed = act == ARR_F32 ? h->dlast : scratch_act(s, act, chunk, tc->hidden);
+    h->logits = arr_columns(scratch_matrix(s, chunk, stride), 0, tc->vocab);
+    h->dlogits = act == ARR_F32
+                     ? h->logits
+                     : arr_columns(scratch_act(s, act, chunk, stride), 0, tc->vocab);
     h->lse = scratch_vector(s, ARR_F32, chunk);
     h->weight = scratch_vector(s, ARR_F32, chunk);
     h->entropy = scratch_vector(s, ARR_F32, chunk);
@@ -30,16 +35,17 @@ static void layout(struct head *h, struct scratch *s, const struct text_config *
     h->picked = scratch_matrix(s, chunk, 1);
 }
 
-static int room(struct head *h, const struct text_config *tc, int chunk)
+static int room(struct head *h, const struct vlm *m, int chunk)
 {
+    const struct text_config *tc = &m->config.text;
     struct head unused;
     struct scratch measure = {0};
     h->scratch.k = h->k;
     h->scratch.dev = h->dev;
-    layout(&unused, &measure, tc, chunk);
+    layout(&unused, &measure, tc, m->act, chunk);
     if (scratch_room(&h->scratch, measure.used) < 0)
         return -1;
-    layout(h, &h->scratch, tc, chunk);
+    layout(h, &h->scratch, tc, m->act, chunk);
     return 0;
 }
 
@@ -47,9 +53,9 @@ static int room(struct head *h, const struct text_config *tc, int chunk)
 static struct head first_rows(const struct head *h, int n)
 {
     struct head c = *h;
-    struct arr *const all[] = {&c.last, &c.normed, &c.dlast,   &c.logits,
-                               &c.lse,  &c.weight, &c.entropy, &c.rows,
-                               &c.ids,  &c.flat,   &c.picked};
+    struct arr *const all[] = {&c.last,    &c.normed, &c.dlast,  &c.dnormed, &c.logits,
+                               &c.dlogits, &c.lse,    &c.weight, &c.entropy, &c.rows,
+                               &c.ids,     &c.flat,   &c.picked};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         *all[i] = arr_rows(*all[i], 0, n);
     return c;
@@ -87,12 +93,14 @@ static void backward(const struct head *c, const struct vlm *m, struct tape *tap
     struct arr dnorm = tape_grad(tape, m->text.norm.w);
     bool below = tape_active(tape, x);
     b->logits(c->dev, c->logits, g);
+    if (c->dlogits.data != c->logits.data)
+        b->copy(c->dev, c->dlogits, c->logits);
     if (dhead.data)
-        b->matmul_w(c->dev, dhead, arr_none(), c->logits, c->normed);
+        b->matmul_w(c->dev, dhead, arr_none(), c->dlogits, c->normed);
     if (!below && !dnorm.data)
         return;
-    b->matmul_x(c->dev, c->dlast, c->logits, m->text.head, GRAD_SET);
-    b->rmsnorm(c->dev, c->dlast, dnorm, c->dlast, c->last, m->text.norm.w,
+    b->matmul_x(c->dev, c->dnormed, c->dlogits, m->text.head, GRAD_SET);
+    b->rmsnorm(c->dev, c->dlast, dnorm, c->dnormed, c->last, m->text.norm.w,
                m->config.text.norm_eps, GRAD_SET);
     if (below)
         b->gather(c->dev, tape_grad(tape, x), c->dlast, c->rows);
@@ -145,7 +153,7 @@ int head_run(struct head *h, const struct vlm *m, struct tape *tape, struct arr 
     int most = count < HEAD_CHUNK ? count : HEAD_CHUNK;
     if (count == 0)
         return 0;
-    if (room(h, &m->config.text, most) < 0)
+    if (room(h, m, most) < 0)
         return -1;
     float *host = malloc((size_t)most * sizeof *host);
     if (!host)

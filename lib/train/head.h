@@ -15,8 +15,10 @@ struct head {
     const struct kernels *k;
     struct dev *dev;
     struct scratch scratch;
-    struct arr last, normed, dlast;  /* f32 [chunk, hidden] */
+    struct arr last, dlast;          /* f32 [chunk, hidden] */
+    struct arr normed, dnormed;      /* act [chunk, hidden] */
     struct arr logits;               /* f32 [chunk, vocab] */
+    struct arr dlogits;              /* act [chunk, vocab]: logits themselves in f32 */
     struct arr lse, weight, entropy; /* f32 [chunk] */
     struct arr rows, ids, flat;      /* i32 [chunk]; flat: places of single logits */
     struct arr picked;               /* f32 [chunk, 1] */

@@ -194,11 +194,11 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
     return 0;
 }
 
-struct vlm *params_open(struct params *p, const char *dir, const char *device,
-                        int threads, const struct param_options *o)
+struct vlm *params_open(struct params *p, const char *dir, const struct vlm_device *on,
+                        const struct param_options *o)
 {
     *p = (struct params){.parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
-    struct vlm *m = vlm_open_placed(dir, device, o->kernels, threads, place, p);
+    struct vlm *m = vlm_open_placed(dir, on, place, p);
     if (!m)
         return NULL;
     int status = o->lora.rank ? lora_make(p, m, &o->lora) : 0;

@@ -41,9 +41,8 @@ enum { MOMENTS8_LEAST = 4096 };
 
 struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
-    struct lora_options lora;      /* rank > 0: pairs are trained; parts must be 0 */
-    bool moments8;                 /* moments of matrices in 8 bits */
-    const struct kernels *kernels; /* in place of the device's; NULL: none */
+    struct lora_options lora; /* rank > 0: pairs are trained; parts must be 0 */
+    bool moments8;            /* moments of matrices in 8 bits */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of
@@ -56,14 +55,15 @@ void param_parts_text(char text[64], unsigned parts);
 void params_text(char text[80], const struct params *p);
 
 struct vlm;
+struct vlm_device;
 
 /* Open a model folder with f32 weights of its own, and gradients and moments, all zero,
  * for the parts that are trained (0: none is). The embedding of a tied model is one
  * parameter. With low-rank pairs the model's own weights are used as its files have them
  * (bf16 as f32, to the bit). NULL (class model). The parameters live on the model's
  * device: params_free() before vlm_close(). */
-struct vlm *params_open(struct params *p, const char *dir, const char *device,
-                        int threads, const struct param_options *o);
+struct vlm *params_open(struct params *p, const char *dir, const struct vlm_device *on,
+                        const struct param_options *o);
 /* Append a parameter of the caller's (name, part, rank, shape, trained, decayed, base,
  * own_name, which is owned in any case): w, gradient and moments are made, zero. 0 or -1
  * (memory). */

@@ -151,6 +151,7 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
         .eval_every = cli_int(cli, "eval-every", 0, 1, INT64_MAX),
         .resume = cli_has(cli, "resume"),
         .force = cli_has(cli, "force")};
+    device_options_read(&p->run.device, &p->run.compute, cli);
     words_read(&p->run, cli);
 }
 

@@ -15,6 +15,7 @@
  */
 #ifndef TRAIN_PROGRAM_H
 #define TRAIN_PROGRAM_H
+#include "model/options.h"
 #include "row/cli.h"
 #include "train/run.h"
 #include <limits.h>
@@ -32,6 +33,7 @@
      "low-rank pairs beside q, k, v, o, gate, up, down or all", false},                  \
     {"dtype", 0, CLI_TEXT, "TYPE", "of the weights written: bf16, fp32 (as the model's)",\
      false},                                                                             \
+    DEVICE_OPTIONS,                                                                      \
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},                       \
     {"recompute", 0, CLI_FLAG, NULL, "compute layers twice, for less memory", true}
 #define TRAIN_ROW_OPTIONS                                                                \

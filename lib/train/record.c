@@ -55,6 +55,12 @@ static void rec_download(struct dev *d, void *host, struct arr from)
     tape_of(d)->k->download(tape_of(d)->dev, host, from);
 }
 
+static enum arr_type rec_act(const struct dev *d)
+{
+    const struct tape *t = (const struct tape *)(const void *)d;
+    return t->k->act(t->dev);
+}
+
 static int rec_sync(struct dev *d, const char **why)
 {
     return tape_of(d)->k->sync(tape_of(d)->dev, why);
@@ -103,7 +109,8 @@ static void scaled(struct tape *t, struct arr y, struct arr x, float scale)
 static void low_rank(struct tape *t, struct arr y, struct arr x, const struct lora *l)
 {
     int64_t rows = x.shape[0], rank = l->down.shape[0];
-    struct arr low = tape_low(t, 0, rows, rank), times = tape_low(t, 1, rows, rank);
+    struct arr low = tape_low(t, 0, x.type, rows, rank);
+    struct arr times = tape_low(t, 1, x.type, rows, rank);
     if (!low.data || !times.data)
         return;
     product(t, low, x, l->down, arr_none(), MATMUL_SET);
@@ -426,6 +433,7 @@ const struct kernels *tape_kernels(void)
 {
     static const struct kernels table = {
         .name = "tape",
+        .act = rec_act,
         .alloc = rec_alloc,
         .release = rec_release,
         .memory = rec_memory,

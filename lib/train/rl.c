@@ -54,8 +54,10 @@ static int base_hash(char hex[33], const char *dir)
 static int models_open(struct run *r)
 {
     const struct rl_options *o = r->o;
-    struct trainer_options how = {.threads = o->threads, .recompute = o->recompute};
-    struct trainer_options frozen = {.threads = o->threads};
+    struct trainer_options how = {
+        .device = o->device, .threads = o->threads, .compute = o->compute};
+    struct trainer_options frozen = how;
+    how.recompute = o->recompute;
     if (param_parts(&how.parts, o->parts) < 0)
         return fail_in("--train");
     if (base_hash(r->base, o->dir) < 0 ||

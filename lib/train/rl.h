@@ -11,18 +11,21 @@
  */
 #ifndef RL_H
 #define RL_H
+#include "engine/compute.h"
 #include "row/stream.h"
 #include "train/lr.h"
 #include "train/rl_loss.h"
 #include "train/rollout.h"
 
 struct rl_options {
-    const char *dir;   /* base model's folder */
-    const char *out;   /* the policy (policy.h) */
-    const char *work;  /* where versions are written; NULL: policy.h's choice */
-    const char *parts; /* trained: "vision,merger,text,embed" or "all" */
-    int threads;       /* 0: all */
-    bool recompute;    /* keep each layer's input only */
+    const char *dir;    /* base model's folder */
+    const char *out;    /* the policy (policy.h) */
+    const char *work;   /* where versions are written; NULL: policy.h's choice */
+    const char *parts;  /* trained: "vision,merger,text,embed" or "all" */
+    const char *device; /* "auto", "cpu", "cuda:N" */
+    struct compute_options compute;
+    int threads;                    /* 0: all */
+    bool recompute;                 /* keep each layer's input only */
     struct example_options example; /* root and chat are looked at */
     const char *allow_url;
     int64_t max_input_pixels;

@@ -120,7 +120,9 @@ static int train(struct opened *all, const struct run_options *o,
 {
     static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
     const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
-    struct trainer_options how = {.threads = o->threads,
+    struct trainer_options how = {.device = o->device,
+                                  .threads = o->threads,
+                                  .compute = o->compute,
                                   .recompute = o->recompute,
                                   .lora.seed = o->seed,
                                   .moments8 = o->moments8};

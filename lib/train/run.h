@@ -3,6 +3,7 @@
  */
 #ifndef RUN_H
 #define RUN_H
+#include "engine/compute.h"
 #include "row/stream.h"
 #include "train/example.h"
 #include "train/lr.h"
@@ -16,8 +17,10 @@ struct run_options {
     const char *parts;    /* trained: "vision,merger,text,embed" or "all" */
     const char *lora;     /* "RANK,ALPHA,TARGETS" (lora.h): then parts is not looked at */
     enum run_dtype dtype; /* of the weights written */
-    int threads;          /* 0: all */
-    bool recompute;       /* keep each layer's input only */
+    const char *device;   /* "auto", "cpu", "cuda:N" */
+    struct compute_options compute;
+    int threads;    /* 0: all */
+    bool recompute; /* keep each layer's input only */
     struct example_options example;
     char **files; /* [file_count] rows; "-" is standard input */
     int file_count;

@@ -171,7 +171,6 @@ struct arr tape_grad(struct tape *t, struct arr a)
     if (!r || !r->shadow)
         return arr_none();
     a.data = r->shadow + ((char *)a.data - r->base);
-    a.type = ARR_F32;
     return a;
 }
 
@@ -303,11 +302,12 @@ struct arr tape_keep(struct tape *t, struct arr a)
     return copy;
 }
 
-struct arr tape_low(struct tape *t, int which, int64_t rows, int64_t rank)
+struct arr tape_low(struct tape *t, int which, enum arr_type type, int64_t rows,
+                    int64_t rank)
 {
     struct room *room = &t->low[which];
-    size_t bytes = (size_t)(rows * rank) * sizeof(float);
-    struct arr a = {.dev = t->dev, .type = ARR_F32, .rank = 2, .shape = {rows, rank}};
+    size_t bytes = arr_type_bytes(type, rows * rank);
+    struct arr a = {.dev = t->dev, .type = type, .rank = 2, .shape = {rows, rank}};
     a.stride = rank;
     if (room->bytes < bytes) {
         if (room->data)

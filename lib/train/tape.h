@@ -8,9 +8,9 @@
  *
  * Gradients lie in shadows: every piece of memory that is allocated through the tape has
  * a second one of its size, in which the gradient of an array lies where the array lies
- * in the first. Between passes all shadows are zero: an operation's gradient, once it was
- * handed to the operation's inputs, is cleared, for the memory may have held something
- * else before.
+ * in the first, in the array's own type. Between passes all shadows are zero: an
+ * operation's gradient, once it was handed to the operation's inputs, is cleared, for the
+ * memory may have held something else before.
  *
  * What no trained parameter leads to is inactive: it is neither noted nor copied.
  */

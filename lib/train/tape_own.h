@@ -125,8 +125,9 @@ void tape_back_to(struct tape *t, struct mark mark);
 /* New memory for as long as the operation is kept; absent if there is none (and the tape
  * has failed). */
 struct arr tape_take(struct tape *t, enum arr_type type, int rank, const int64_t *shape);
-/* f32 [rows, rank] in t->low[which]; absent without memory (the tape has failed). */
-struct arr tape_low(struct tape *t, int which, int64_t rows, int64_t rank);
+/* [rows, rank] in t->low[which]; absent without memory (the tape has failed). */
+struct arr tape_low(struct tape *t, int which, enum arr_type type, int64_t rows,
+                    int64_t rank);
 /* The array's contents as they are now. */
 struct arr tape_keep(struct tape *t, struct arr a);
 /* y was written; is it active from now on? */

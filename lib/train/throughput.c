@@ -16,16 +16,16 @@ enum { ROWS = 256, SIDE = 512, TRIES = 6 };
 
 static struct arr taken(const struct kernels *k, struct dev *dev, int64_t rows)
 {
-    struct arr a = {.dev = dev, .type = ARR_F32, .rank = 2, .shape = {rows, SIDE}};
+    struct arr a = {.dev = dev, .type = k->act(dev), .rank = 2, .shape = {rows, SIDE}};
     a.stride = SIDE;
-    a.data = k->alloc(dev, (size_t)rows * SIDE * sizeof(float));
+    a.data = k->alloc(dev, arr_type_bytes(a.type, rows * SIDE));
     return a;
 }
 
 static void given_back(const struct kernels *k, struct dev *dev, struct arr a)
 {
     if (a.data)
-        k->release(dev, a.data, (size_t)arr_size(a) * sizeof(float));
+        k->release(dev, a.data, arr_type_bytes(a.type, arr_size(a)));
 }
 
 static double product_rate(const struct kernels *k, struct dev *dev)

@@ -36,12 +36,14 @@ static int parameters_join(struct trainer *t)
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const struct param_options what = {.parts = o->parts,
-                                       .lora = o->lora,
-                                       .moments8 = o->moments8,
-                                       .kernels = o->kernels};
-    t->m = params_open(&t->params, dir, o->device,
-                       o->threads ? o->threads : processors_usable(), &what);
+    const struct param_options what = {
+        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
+    const struct vlm_device on = {.name = o->device,
+                                  .threads =
+                                      o->threads ? o->threads : processors_usable(),
+                                  .compute = o->compute,
+                                  .kernels = o->kernels};
+    t->m = params_open(&t->params, dir, &on, &what);
     if (!t->m)
         return -1;
     t->k = t->m->k;
@@ -138,7 +140,7 @@ static int pages_room(struct trainer *t, int pages)
         return 0;
     if (t->kv.k)
         kv_close(&t->kv);
-    return kv_open(&t->kv, t->m->k, t->m->dev, &t->m->config.text, pages);
+    return kv_open(&t->kv, t->m->k, t->m->dev, t->m->act, &t->m->config.text, pages);
 }
 
 static int forward(struct trainer *t, const struct example *const *examples, int count)

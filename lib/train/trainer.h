@@ -10,14 +10,16 @@
  */
 #ifndef TRAINER_H
 #define TRAINER_H
+#include "engine/compute.h"
 #include "train/example.h"
 #include "train/params.h"
 
 struct trainer;
 
 struct trainer_options {
-    const char *device;       /* "auto" or "cpu" */
-    int threads;              /* 0: all */
+    const char *device; /* "auto", "cpu", "cuda:N" */
+    int threads;        /* 0: all */
+    struct compute_options compute;
     unsigned parts;           /* trained: bits of 1 << PART_x; 0 without pairs: nothing
                                  is, the model just says log-probabilities (a
                                  reference) */

@@ -6,6 +6,7 @@
  * to the same instructions). Runs of ours and of the peer alternate; rates are of the
  * median run, ratios the median of pairwise ratios. --quick: less of everything.
  */
+#include "device.h"
 #include "kernels.h"
 #include "machine.h"
 
@@ -309,7 +310,7 @@ int main(int argc, char *argv[])
     struct dev *devs[THREADS_MAX];
     double peaks[THREADS_MAX];
     for (int t = 0; t < THREADS_MAX; t++) {
-        devs[t] = k->open("cpu", t + 1);
+        devs[t] = device_of(k, "cpu", t + 1);
         if (!devs[t])
             return 1;
         peaks[t] = fma_peak(t + 1);

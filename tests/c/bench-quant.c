@@ -4,6 +4,7 @@
  * second that this machine reads, run by run; with 512 rows (prefill) to the product with
  * bf16 weights of the same shape. Figures are medians. --quick: less of everything.
  */
+#include "device.h"
 #include "kernels.h"
 #include "machine.h"
 
@@ -124,7 +125,7 @@ int main(int argc, char *argv[])
     }
     fill();
     for (int t = 1; t <= THREADS_MAX; t++) {
-        struct dev *d = k->open("cpu", t);
+        struct dev *d = device_of(k, "cpu", t);
         if (!d)
             return 1;
         json_array_append_new(

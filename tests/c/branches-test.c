@@ -270,7 +270,7 @@ static void short_memory_makes_waves(void)
 {
     const char *dir = golden_path("goldens/models/qwen3");
     struct engine *e = open_model("qwen3", 1, 16, 0);
-    struct vlm *m = dir ? vlm_open(dir, "cpu", 1) : NULL;
+    struct vlm *m = dir ? vlm_open(dir, &(struct vlm_device){.threads = 1}) : NULL;
     struct schedule s;
     static const int lens[] = {40, 20, 64, 0, 41};
     struct given *g = given_open(100, lens, 5, 10, page_replies);

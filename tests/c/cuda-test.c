@@ -4,6 +4,7 @@
 #include "backward.h"
 
 #include "check.h"
+#include "device.h"
 #include "kernels-arrays.h"
 
 #include <stdio.h>
@@ -327,11 +328,11 @@ int main(void)
     const char *why = "";
     k = &cuda_table;
     cpu = kernels_open("cpu", &why);
-    if (!cpu || !(cpu_dev = cpu->open("cpu", 1))) {
+    if (!cpu || !(cpu_dev = device_of(cpu, "cpu", 1))) {
         fprintf(stderr, "cuda-test: %s\n", why);
         return 1;
     }
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cuda", 1);
+    for (int i = 0; i < DEVICES; i++) devs[i] = device_of(k, "cuda", 1);
     CASE(products_have_the_cpus_gradients);
     CASE(norms_have_the_cpus_gradients);
     CASE(activations_have_the_cpus_gradients);

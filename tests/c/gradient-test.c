@@ -7,6 +7,7 @@
  */
 #include "backward.h"
 #include "check.h"
+#include "device.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -440,7 +441,7 @@ int main(void)
         setenv("CAPMILL_ISA", isas[i], 1);
         if (!(k = kernels_open("cpu", &why)))
             continue;
-        for (int t = 0; t < DEVICES; t++) devs[t] = k->open("cpu", t + 1);
+        for (int t = 0; t < DEVICES; t++) devs[t] = device_of(k, "cpu", t + 1);
         dev = devs[0];
         CASE(a_product);
         CASE(norms);

@@ -4,6 +4,7 @@
 #include "kernels.h"
 
 #include "check.h"
+#include "device.h"
 #include "kernels-arrays.h"
 
 #include <math.h>
@@ -679,7 +680,7 @@ static void run_table(const char *isa)
         fprintf(stderr, "not tested here: %s\n", why);
         return;
     }
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cpu", i + 1);
+    for (int i = 0; i < DEVICES; i++) devs[i] = device_of(k, "cpu", i + 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[128];
         snprintf(name, sizeof name, "%s_%s", isa, cases[i].name);

@@ -2,6 +2,7 @@
 #include "backward.h"
 #include "base/fail.h"
 #include "check.h"
+#include "device.h"
 #include "golden.h"
 #include "texts.h"
 #include "train/optimizer.h"
@@ -67,7 +68,7 @@ static void the_first_step_is_that_of_fp32(void)
 {
     const char *why;
     const struct kernels *k = kernels_open("cpu", &why);
-    struct dev *d = k->open("cpu", 1);
+    struct dev *d = device_of(k, "cpu", 1);
     struct one *a = calloc(1, sizeof *a), *b = calloc(1, sizeof *b);
     struct adamw how = at_step(1);
     gradients(a, 1);
@@ -88,7 +89,7 @@ static void no_step_is_without_measure(void)
 {
     const char *why;
     const struct kernels *k = kernels_open("cpu", &why);
-    struct dev *d = k->open("cpu", 1);
+    struct dev *d = device_of(k, "cpu", 1);
     struct one *a = calloc(1, sizeof *a);
     for (int step = 1; step <= 50; step++) {
         struct adamw how = at_step(step);
@@ -116,7 +117,7 @@ static void threads_and_instruction_sets_change_no_bit(void)
         const struct kernels *k = kernels_open("cpu", &why);
         if (!k)
             continue;
-        struct dev *d = k->open("cpu", 1 + way % 2);
+        struct dev *d = device_of(k, "cpu", 1 + way % 2);
         struct one *a = calloc(1, sizeof *a);
         for (int step = 1; step <= 20; step++) {
             struct adamw how = at_step(step);

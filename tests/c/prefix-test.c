@@ -116,7 +116,8 @@ static bool pair_open(struct pair *p, const char *model, int ctx, int max_batch)
     char relative[256];
     snprintf(relative, sizeof relative, "goldens/models/%s", model);
     const char *dir = golden_path(relative);
-    *p = (struct pair){.m = dir ? vlm_open(dir, "cpu", 1) : NULL};
+    const struct vlm_device on = {.threads = 1};
+    *p = (struct pair){.m = dir ? vlm_open(dir, &on) : NULL};
     bool ok = p->m && schedule_open(&p->alone, p->m, ctx, 1) == 0 &&
               schedule_open(&p->shared, p->m, ctx, max_batch) == 0 &&
               schedule_share(&p->shared) == 0;

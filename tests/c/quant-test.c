@@ -4,6 +4,7 @@
 #include "kernels.h"
 
 #include "check.h"
+#include "device.h"
 #include "golden.h"
 
 #include <stdlib.h>
@@ -205,7 +206,7 @@ static void table(const char *isa)
         printf("ok # skip %s: %s\n", isa, why);
         return;
     }
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cpu", i + 1);
+    for (int i = 0; i < DEVICES; i++) devs[i] = device_of(k, "cpu", i + 1);
     blocks_are_the_floats_that_the_reference_reads();
     char name[96];
     snprintf(name, sizeof name, "%s_blocks_are_the_floats_that_the_reference_reads", isa);
