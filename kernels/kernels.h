@@ -22,6 +22,8 @@
  */
 #ifndef KERNELS_H
 #define KERNELS_H
+#include "draw.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -263,6 +265,13 @@ struct kernels {
     /* out[r] = log(sum over j of exp(x[r, j] * scale)), x f32 [rows, n], out f32 [rows];
      * j ascending over a fixed number of lanes, maximum taken out first. */
     void (*logsumexp)(struct dev *d, struct arr out, struct arr x, float scale);
+
+    /* Draw tokens from rows of logits f32 [rows, vocab]: to drawn[i * (1 + top)] as
+     * how[i] says and, behind it, the `top` largest logits of its row, best first, the
+     * lower id first among equals. Lists of `count` in host memory; waits. NULL where the
+     * host draws as well (the CPU), from downloaded rows. */
+    void (*draw)(struct dev *d, struct drawn *drawn, struct arr logits,
+                 const struct draw *how, int count, int top);
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the

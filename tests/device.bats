@@ -67,3 +67,13 @@ setup() {
     CUDA_HOST_MEMORY=3000000 run --separate-stderr -2 caption -m pocket --device cuda --compute fp32 --gpu-mem 1 "$picture"
     [[ "$stderr" =~ 'of the 1.00 GB that this program may take (--gpu-mem); '[0-9.]+' MB are free there' ]]
 }
+
+@test "samples that the device draws are those that the CPU draws" {
+    ids() {
+        caption -m pocket --compute fp32 --max-tokens 5 -n 3 --temperature 1.3 --top-p 0.9 \
+            --top-k 30 --min-p 0.001 --repetition-penalty 1.2 --presence-penalty 0.3 \
+            --logprobs=2 "$@" "$SAMPLES/images/0003.png" |
+            jq -c '[.captions[] | [.ids, (.top | map(map(.[0])))]]'
+    }
+    [ "$(ids --device cuda)" = "$(ids)" ]
+}

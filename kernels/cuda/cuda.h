@@ -187,6 +187,8 @@ void kv_write_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, struct
 void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int from, int to,
                   int places);
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);
+void draw_cuda(struct dev *d, struct drawn *drawn, struct arr logits,
+               const struct draw *how, int count, int top);
 
 int ordinal_of(const char *device); /* of "cuda:N"; 0 */
 struct dev *dev_open_cuda(const char *device, const struct dev_options *o,

@@ -150,6 +150,8 @@ void schedule_lane_end(struct schedule *s, struct lane *l)
     *at = l->next;
     kv_drop(&s->kv, &l->pages);
     sampler_close(&l->sampler);
+    if (l->seen)
+        s->m->k->release(s->m->dev, l->seen, (size_t)s->m->config.text.vocab);
     if (l->reserved >= 0) {
         s->slots--;
         kv_release(&s->kv, l->reserved);
@@ -392,6 +394,7 @@ static void deliver(struct schedule *s, int first, int count)
     }
     if (s->picks.count > 0)
         text_logprobs(&s->text, logits, s->picks.items, s->picks.count);
+    int drawn = generate_draw(s, logits, s->wanted + first, count);
     for (int i = 0; i < count; i++) {
         const struct wanted *w = &s->wanted[first + i];
         int status = 0;
@@ -401,8 +404,10 @@ static void deliver(struct schedule *s, int first, int count)
             status = prompt_logits(s, w->request, logits, i);
         else if (w->request->kind == REQUEST_SCORE)
             status = score_picked(s, w);
-        else
+        else if (s->drawing.at[i] < 0)
             status = generate_logits(s, w->lane, logits, i);
+        else
+            status = drawn < 0 ? -1 : generate_drawn(s, w->lane, i);
         if (status < 0)
             request_fail(w->request);
     }

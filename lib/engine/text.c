@@ -327,6 +327,23 @@ float text_logsumexp(struct text *t, struct arr logits, int row, float scale)
     return value;
 }
 
+void text_logsumexps(struct text *t, struct arr logits, const float *scale, float *lse)
+{
+    const struct kernels *k = t->m->k;
+    int rows = (int)logits.shape[0], n;
+    bool any = false;
+    for (int r = 0; r < rows; r += n) {
+        n = 1;
+        while (r + n < rows && scale[r + n] == scale[r]) n++;
+        if (scale[r] == 0)
+            continue;
+        k->logsumexp(t->m->dev, arr_rows(t->lse, r, n), arr_rows(logits, r, n), scale[r]);
+        any = true;
+    }
+    if (any)
+        k->download(t->m->dev, lse, arr_rows(t->lse, 0, rows));
+}
+
 void text_logprobs(struct text *t, struct arr logits, const struct text_pick *picks,
                    int count)
 {

@@ -60,6 +60,9 @@ struct arr text_logits(struct text *t, int first, int count);
 /* log(sum(exp(logits * scale))) of one row of what text_logits() gave. */
 float text_logsumexp(struct text *t, struct arr logits, int row, float scale);
 
+/* The same of each row, scaled by scale[row]; where that is 0, none is wanted. */
+void text_logsumexps(struct text *t, struct arr logits, const float *scale, float *lse);
+
 /* One log-probability asked for. */
 struct text_pick {
     int row;    /* of the logits */

@@ -106,6 +106,14 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
     return value;
 }
 
+/* Fibers do not interrupt each other. */
+template <class T> T atomicAdd(T *to, T x)
+{
+    T before = *to;
+    *to = before + x;
+    return before;
+}
+
 /* Tensor cores and asynchronous copies: see mma.h. */
 void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
 void blocks_ldmatrix(uint32_t to[4], const void *row);
