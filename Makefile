@@ -90,7 +90,7 @@ $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
-CUDA_TESTS := $(patsubst %,$(BUILD)/tests/%-test,kernels quant cuda draw)
+CUDA_TESTS := $(patsubst %,$(BUILD)/tests/%-test,kernels quant cuda activation draw cuda-device)
 $(CUDA_TESTS): TEST_LIBRARIES = $(BUILD)/libcuda-host.a
 $(CUDA_TESTS): $(BUILD)/libcuda-host.a
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)
@@ -102,7 +102,7 @@ $(filter $(BUILD)/tests/net-%,$(C_TESTS)): | $(BUILD)/tests/fault-server-driver
 $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fsanitize=fuzzer -Ilib -Ikernels -o $@ $< $(LIBRARY) $(LDLIBS)
 
-.PHONY: all deps deps-dev deps-cuda demo test test-long test-real bench lint fuzz format install clean check-fresh
+.PHONY: all deps deps-dev deps-cuda demo test test-long test-real bench gpu-kit test-gpu bench-gpu lint fuzz format install clean check-fresh
 .SECONDARY:
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
 
@@ -138,6 +138,17 @@ bench:
 	@$(MAKE) --no-print-directory deps-dev
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(BENCHES)
 	@tests/bench.sh $(BUILD) $(BIN)
+
+# -- On a machine with a GPU: from what gpu-kit gathered, there or elsewhere ----------------
+
+gpu-kit:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(C_TESTS) $(BUILD)/tests/bench-gpu
+	@tools/gpu-kit $(BUILD) $(BIN)
+test-gpu:
+	@tests/gpu.sh $(BUILD) $(ONLY)
+bench-gpu:
+	@tests/bench-gpu.sh $(BUILD)
 
 # -- Care ----------------------------------------------------------------------------------
 

@@ -122,6 +122,17 @@ struct dev_memory {
     int64_t refused; /* the latest piece that was not to be had; 0: none */
 };
 
+/* What a layer's attention needs of its rows' new queries, keys and values. */
+struct attention_input {
+    struct arr q, k, v; /* act [rows, heads, dim], [rows, kv_heads, dim] (strided rows) */
+    struct arr q_norm,
+        k_norm; /* [dim]: norms of each head; both absent: there are none */
+    float eps;
+    struct arr cos, sin;               /* f32 [rows, dim / 2] */
+    bool pairs;                        /* as rope_pairs() turns, not rope() */
+    struct arr k_pages, v_pages, slot; /* as kv_write()'s */
+};
+
 /* The type of activations, as --compute says it. */
 enum dev_compute {
     DEV_COMPUTE_OWN, /* what the device computes best with */
@@ -255,6 +266,10 @@ struct kernels {
      * of the same type: slot i32 [rows] = page * KV_PAGE + place in page. */
     void (*kv_write)(struct dev *d, struct arr k_pages, struct arr v_pages, struct arr k,
                      struct arr v, struct arr slot);
+    /* In place rmsnorm() of q and of k, rope() or rope_pairs() of both, then kv_write(),
+     * in one: to the bit what these leave, one after the other, in q and in the pages. k
+     * is left with whatever is handy. */
+    void (*attention_input)(struct dev *d, const struct attention_input *in);
     /* Copy the first `places` positions of page `from` to page `to` in both arrays. */
     void (*kv_copy)(struct dev *d, struct arr k_pages, struct arr v_pages, int from,
                     int to, int places);

@@ -109,6 +109,7 @@ NOTHING(scatter, A y, A x, A index, bool add)
 NOTHING(attention, A y, A q, A k, A v, A start, float scale, A lse)
 NOTHING(attention_paged, A y, A q, A k, A v, struct kv_view view, float scale, A lse)
 NOTHING(kv_write, A k_pages, A v_pages, A k, A v, A slot)
+NOTHING(attention_input, const struct attention_input *in)
 NOTHING(kv_copy, A k_pages, A v_pages, int from, int to, int places)
 NOTHING(logsumexp, A out, A x, float scale)
 
@@ -192,6 +193,7 @@ const struct kernels *measure_kernels(void)
         .attention = attention_nothing,
         .attention_paged = attention_paged_nothing,
         .kv_write = kv_write_nothing,
+        .attention_input = attention_input_nothing,
         .kv_copy = kv_copy_nothing,
         .logsumexp = logsumexp_nothing,
     };

@@ -172,6 +172,7 @@ static inline float lanes_sum(const float a[CPU_LANES])
                                struct arr lse);                                          \
     void kv_write_##isa(struct dev *d, struct arr k_pages, struct arr v_pages,           \
                         struct arr k, struct arr v, struct arr slot);                    \
+    void attention_input_##isa(struct dev *d, const struct attention_input *in);         \
     void kv_copy_##isa(struct dev *d, struct arr k_pages, struct arr v_pages, int from,  \
                        int to, int places);                                              \
     void logsumexp_##isa(struct dev *d, struct arr out, struct arr x, float scale);

@@ -3,6 +3,7 @@
 #define CPU_AVX2
 /* clang-format off: one operation a line */
 #include "add.c"
+#include "attention_input.c"
 #include "gather.c"
 #include "gather_mix.c"
 #include "gelu.c"

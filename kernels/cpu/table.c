@@ -31,6 +31,7 @@
         .attention = attention_##isa,                                                    \
         .attention_paged = attention_paged_##isa,                                        \
         .kv_write = kv_write_##isa,                                                      \
+        .attention_input = attention_input_##isa,                                        \
         .kv_copy = kv_copy_##isa,                                                        \
         .logsumexp = logsumexp_##isa,                                                    \
     }

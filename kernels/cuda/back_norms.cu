@@ -1,52 +1,107 @@
-/* back_norms.cu: gradients of rmsnorm and layernorm (backward.h). Every vector's mean and
- * factor first; then the weights' gradients, a thread for each column and vectors
- * ascending; then the inputs', which may take dy's place, a warp for each vector. */
-#include "cuda.h"
+/* back_norms.cu: gradients of rmsnorm and layernorm (backward.h). Of the weights first:
+ * sums over slabs of vectors, a thread for each column, then over the slabs; then of the
+ * inputs, which may take dy's place, a team for each vector (team.h). */
+#include "team.h"
 
 struct norm_back {
     struct arr dx, dw, db, dy, x, w;
-    int64_t vectors, heads, dim;
-    float *mean, *factor; /* [vectors] */
+    struct vectors in;
     float eps;
-    bool centred, set;
+    bool set, wide, w_wide;
+    int64_t slab, slabs;   /* vectors in one; how many there are */
+    struct moments *stats; /* [vectors] */
+    float *sums, *plain;   /* [slabs, dim]: of dw, of db */
 };
 
-__device__ __forceinline__ float *vector_of(const struct norm_back &p,
-                                            const struct arr &a, int64_t v)
+/* With g = dy w and h = (x - mean) factor: dx = factor (g - [mean of g] - h mean(g h)).
+ */
+template <bool centred, class Y, class X, int TEAM, int CHUNKS>
+__global__ void __launch_bounds__(THREADS) norm_input_kernel(struct norm_back p)
 {
-    return row_of<float>(a, v / p.heads) + v % p.heads * p.dim;
+    __shared__ float room[WARPS];
+    const int64_t v = team_vector<TEAM>(), dim = p.in.dim;
+    if (v >= p.in.count)
+        return;
+    part<X, TEAM, CHUNKS> vector(vector_in<X>(p.x, p.in, v), dim, p.wide);
+    part<Y, TEAM, CHUNKS> above(vector_in<Y>(p.dy, p.in, v), dim, p.wide);
+    const struct moments m = moments_of<centred>(vector, p.eps, room);
+    float sum = 0, slope = 0;
+    UNROLL for (int c = 0; c < vector.chunks(); c++)
+    {
+        const float(&x)[WIDE] = vector.chunk(c);
+        const float(&dy)[WIDE] = above.chunk(c);
+        float w[WIDE];
+        get_vector(w, p.w, vector.place(c), dim, p.w_wide);
+        UNROLL for (int j = 0; j < WIDE; j++)
+        {
+            const float g = dy[j] * w[j]; /* 0 behind the end */
+            sum += g;
+            slope = fmaf(g, (x[j] - m.mean) * m.factor, slope);
+        }
+    }
+    sum = centred ? team_sum<TEAM>(sum, room) / (float)dim : 0.0f;
+    slope = team_sum<TEAM>(slope, room) / (float)dim;
+    X *dx = vector_in<X>(p.dx, p.in, v);
+    UNROLL for (int c = 0; c < vector.chunks(); c++)
+    {
+        const int64_t at = vector.place(c);
+        const float(&x)[WIDE] = vector.chunk(c);
+        const float(&dy)[WIDE] = above.chunk(c);
+        float w[WIDE], was[WIDE];
+        get_vector(w, p.w, at, dim, p.w_wide);
+        if (!p.set)
+            get_row(was, dx, at, dim, p.wide);
+        UNROLL for (int j = 0; j < WIDE; j++)
+        {
+            const float h = (x[j] - m.mean) * m.factor;
+            const float value = m.factor * (dy[j] * w[j] - sum - h * slope);
+            was[j] = p.set ? value : was[j] + value;
+        }
+        put_row(dx, at, dim, p.wide, was);
+    }
 }
 
-__global__ void statistics_kernel(struct norm_back p)
+template <bool centred, class X, int TEAM, int CHUNKS>
+__global__ void __launch_bounds__(THREADS) statistics_kernel(struct norm_back p)
 {
-    const int64_t v = warp_number(), lane = threadIdx.x % LANES;
-    if (v >= p.vectors)
+    __shared__ float room[WARPS];
+    const int64_t v = team_vector<TEAM>();
+    if (v >= p.in.count)
         return;
-    const float *x = vector_of(p, p.x, v);
-    float sum = 0, squares = 0, mean = 0;
-    if (p.centred) {
-        for (int64_t i = lane; i < p.dim; i += LANES) sum += x[i];
-        mean = warp_sum(sum) / (float)p.dim;
+    part<X, TEAM, CHUNKS> vector(vector_in<X>(p.x, p.in, v), p.in.dim, p.wide);
+    const struct moments m = moments_of<centred>(vector, p.eps, room);
+    if (threadIdx.x % TEAM == 0)
+        p.stats[v] = m;
+}
+
+template <class Y, class X> __global__ void norm_slab_kernel(struct norm_back p)
+{
+    const int64_t i = thread_number(), first = blockIdx.y * p.slab;
+    const int64_t end =
+        first + p.slab < p.in.count ? first + p.slab : (int64_t)p.in.count;
+    float sum = 0, plain = 0;
+    if (i >= p.in.dim)
+        return;
+    for (int64_t v = first; v < end; v++) {
+        const float dy = float_of(vector_in<Y>(p.dy, p.in, v)[i]);
+        const float x = float_of(vector_in<X>(p.x, p.in, v)[i]);
+        const struct moments m = p.stats[v];
+        sum = fmaf(dy, (x - m.mean) * m.factor, sum);
+        plain += dy;
     }
-    for (int64_t i = lane; i < p.dim; i += LANES)
-        squares = fmaf(x[i] - mean, x[i] - mean, squares);
-    squares = warp_sum(squares);
-    if (lane == 0) {
-        p.mean[v] = mean;
-        p.factor[v] = 1.0f / sqrtf(squares / (float)p.dim + p.eps);
-    }
+    p.sums[blockIdx.y * p.in.dim + i] = sum;
+    p.plain[blockIdx.y * p.in.dim + i] = plain;
 }
 
 __global__ void norm_weights_kernel(struct norm_back p)
 {
     const int64_t i = thread_number();
     float sum = 0, plain = 0;
-    if (i >= p.dim)
+    if (i >= p.in.dim)
         return;
-    for (int64_t v = 0; v < p.vectors; v++) {
-        const float dy = vector_of(p, p.dy, v)[i], x = vector_of(p, p.x, v)[i];
-        sum = fmaf(dy, (x - p.mean[v]) * p.factor[v], sum);
-        plain += dy;
+    for (int64_t s = 0; s < p.slabs; s++) {
+        sum += p.sums[s * p.in.dim + i];
+        plain += p.plain[s * p.in.dim + i];
     }
     if (p.dw.data)
         ((float *)p.dw.data)[i] += sum;
@@ -54,59 +109,71 @@ __global__ void norm_weights_kernel(struct norm_back p)
         ((float *)p.db.data)[i] += plain;
 }
 
-/* With g = dy w and h = (x - mean) factor: dx = factor (g - [mean of g] - h mean(g h)).
- */
-__global__ void norm_input_kernel(struct norm_back p)
+template <bool centred> static void weights_run(struct dev *d, struct norm_back p)
 {
-    const int64_t v = warp_number(), lane = threadIdx.x % LANES;
-    if (v >= p.vectors)
+    const size_t stats = (size_t)p.in.count * sizeof *p.stats;
+    p.slab = p.in.count / 256 > 32 ? p.in.count / 256 : 32;
+    p.slabs = (p.in.count + p.slab - 1) / p.slab;
+    const size_t bytes = stats + (size_t)(2 * p.slabs * p.in.dim) * sizeof(float);
+    p.stats = (struct moments *)dev_room(d, bytes);
+    if (!p.stats)
         return;
-    const float *x = vector_of(p, p.x, v), *dy = vector_of(p, p.dy, v);
-    float *dx = vector_of(p, p.dx, v), sum = 0, slope = 0;
-    const float mean = p.mean[v], factor = p.factor[v];
-    for (int64_t i = lane; i < p.dim; i += LANES) {
-        const float g = dy[i] * vector_at(p.w, i);
-        sum += g;
-        slope = fmaf(g, (x[i] - mean) * factor, slope);
-    }
-    sum = p.centred ? warp_sum(sum) / (float)p.dim : 0.0f;
-    slope = warp_sum(slope) / (float)p.dim;
-    for (int64_t i = lane; i < p.dim; i += LANES) {
-        const float h = (x[i] - mean) * factor;
-        const float value = factor * (dy[i] * vector_at(p.w, i) - sum - h * slope);
-        dx[i] = p.set ? value : dx[i] + value;
-    }
+    p.sums = (float *)(void *)(p.stats + p.in.count);
+    p.plain = p.sums + p.slabs * p.in.dim;
+    with_act(p.x.type, [&](auto tx) {
+        with_team(p.in, [&](auto team, auto chunks, unsigned blocks) {
+            LAUNCH(d, blocks, THREADS,
+                   (statistics_kernel<centred, decltype(tx), decltype(team)::value,
+                                      decltype(chunks)::value>),
+                   p);
+        });
+    });
+    const dim3 grid(blocks_for(p.in.dim, THREADS), (unsigned)p.slabs);
+    with_acts(p.dy.type, p.x.type, [&](auto ty, auto tx) {
+        LAUNCH(d, grid, THREADS, (norm_slab_kernel<decltype(ty), decltype(tx)>), p);
+    });
+    LAUNCH(d, blocks_for(p.in.dim, THREADS), THREADS, norm_weights_kernel, p);
+    release_cuda(d, p.stats, bytes);
 }
 
+template <bool centred>
 static void run(struct dev *d, struct arr dx, struct arr dw, struct arr db, struct arr dy,
-                struct arr x, struct arr w, float eps, enum grad_mode mode, bool centred)
+                struct arr x, struct arr w, float eps, enum grad_mode mode)
 {
-    int64_t dim = x.shape[x.rank - 1], heads = arr_row_size(x) / dim;
-    struct norm_back p = {dx,    dw,  db,   dy,   x,   w,       x.shape[0] * heads,
-                          heads, dim, NULL, NULL, eps, centred, mode == GRAD_SET};
-    size_t bytes = (size_t)p.vectors * 2 * sizeof(float);
-    assert(w.shape[0] == dim && dy.shape[0] == x.shape[0]);
-    p.mean = (float *)dev_room(d, bytes);
-    if (!p.mean)
+    struct norm_back p = {};
+    p.dx = dx, p.dw = dw, p.db = db, p.dy = dy, p.x = x, p.w = w;
+    p.in = vectors_of(x);
+    p.eps = eps;
+    p.set = mode == GRAD_SET;
+    assert(w.shape[0] == p.in.dim && dy.shape[0] == x.shape[0]);
+    assert(!dx.data || dx.type == x.type);
+    if (p.in.count == 0)
         return;
-    p.factor = p.mean + p.vectors;
-    LAUNCH(d, blocks_for(p.vectors, WARPS), THREADS, statistics_kernel, p);
+    p.wide = lie_wide(WIDE, p.in.dim, dx, dy, x);
+    p.w_wide = p.in.dim % WIDE == 0 && vector_lies_wide(w);
     if (dw.data || db.data)
-        LAUNCH(d, blocks_for(dim, THREADS), THREADS, norm_weights_kernel, p);
-    if (dx.data)
-        LAUNCH(d, blocks_for(p.vectors, WARPS), THREADS, norm_input_kernel, p);
-    release_cuda(d, p.mean, bytes);
+        weights_run<centred>(d, p);
+    if (!dx.data)
+        return;
+    with_acts(dy.type, x.type, [&](auto ty, auto tx) {
+        with_team(p.in, [&](auto team, auto chunks, unsigned blocks) {
+            LAUNCH(d, blocks, THREADS,
+                   (norm_input_kernel<centred, decltype(ty), decltype(tx),
+                                      decltype(team)::value, decltype(chunks)::value>),
+                   p);
+        });
+    });
 }
 
 void back_rmsnorm_cuda(struct dev *d, struct arr dx, struct arr dw, struct arr dy,
                        struct arr x, struct arr w, float eps, enum grad_mode mode)
 {
-    run(d, dx, dw, arr_none(), dy, x, w, eps, mode, false);
+    run<false>(d, dx, dw, arr_none(), dy, x, w, eps, mode);
 }
 
 void back_layernorm_cuda(struct dev *d, struct arr dx, struct arr dw, struct arr db,
                          struct arr dy, struct arr x, struct arr w, float eps,
                          enum grad_mode mode)
 {
-    run(d, dx, dw, db, dy, x, w, eps, mode, true);
+    run<true>(d, dx, dw, db, dy, x, w, eps, mode);
 }

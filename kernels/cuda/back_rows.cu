@@ -1,133 +1,126 @@
-/* back_rows.cu: gradients of gather, scatter, gather_mix and pages (backward.h; rotary
- * positions are turned back in rows.cu). Where rows may meet in one place, a thread has a
- * column and takes them in ascending order. */
-#include "cuda.h"
+/* back_rows.cu: gradients of gather, scatter and gather_mix (backward.h; pages: kv.cu;
+ * rotary positions: rows.cu). */
+#include "act.h"
 
 struct rows_back {
     struct arr to, dy, index, weight;
-    int64_t columns;
-    bool keep;
+    int64_t columns, taps; /* of one row: 1 without weights */
+    bool keep, wide;
 };
 
-__global__ void gather_back_kernel(struct rows_back p)
+__device__ __forceinline__ int32_t entry(const struct rows_back &p, int64_t e)
 {
-    const int64_t c = thread_number();
-    if (c >= p.columns)
-        return;
-    for (int64_t r = 0; r < p.dy.shape[0]; r++)
-        row_of<float>(p.to, *row_of<int32_t>(p.index, r))[c] += row_of<float>(p.dy, r)[c];
+    return p.weight.data ? row_of<int32_t>(p.index, e / p.taps)[e % p.taps]
+                         : *row_of<int32_t>(p.index, e);
 }
 
-__global__ void gather_mix_back_kernel(struct rows_back p)
+/* Add one entry's row, times its weight. */
+template <class Y>
+__device__ __forceinline__ void entry_add(const struct rows_back &p, float (&sum)[WIDE],
+                                          int64_t e, int64_t c)
 {
-    const int64_t c = thread_number(), taps = columns_of(p.index);
-    if (c >= p.columns)
-        return;
-    for (int64_t r = 0; r < p.dy.shape[0]; r++)
-        for (int64_t t = 0; t < taps; t++) {
-            float *to = row_of<float>(p.to, row_of<int32_t>(p.index, r)[t]) + c;
-            *to = fmaf(row_of<float>(p.weight, r)[t], row_of<float>(p.dy, r)[c], *to);
-        }
+    float dy[WIDE];
+    const int64_t r = p.weight.data ? e / p.taps : e;
+    const float by = p.weight.data ? row_of<float>(p.weight, r)[e - r * p.taps] : 1.0f;
+    get_row(dy, row_of<Y>(p.dy, r), c, p.columns, p.wide);
+    UNROLL for (int j = 0; j < WIDE; j++) sum[j] = fmaf(by, dy[j], sum[j]);
 }
 
-__global__ void scatter_back_kernel(struct rows_back p)
+/* Many entries may add to one row of the table. The block of the first of them does it
+ * for all, in ascending order; the others find an earlier one and leave. */
+template <class T, class Y>
+__global__ void __launch_bounds__(THREADS) gather_back_kernel(struct rows_back p)
 {
-    const int64_t i = thread_number(), r = i / p.columns, c = i % p.columns;
-    if (r >= p.index.shape[0])
+    __shared__ int seen;
+    __shared__ bool same[THREADS];
+    const int64_t first = blockIdx.x, entries = p.dy.shape[0] * p.taps;
+    const int64_t c = ((int64_t)blockIdx.y * THREADS + threadIdx.x) * WIDE;
+    const int32_t row = entry(p, first);
+    if (threadIdx.x == 0)
+        seen = 0;
+    __syncthreads();
+    for (int64_t e = threadIdx.x; e < first; e += THREADS)
+        if (entry(p, e) == row)
+            seen = 1; /* whoever says so */
+    __syncthreads();
+    if (seen)
         return;
-    float *dy = row_of<float>(p.dy, *row_of<int32_t>(p.index, r)) + c;
-    if (p.to.data)
-        row_of<float>(p.to, r)[c] += *dy;
+    float sum[WIDE];
+    T *to = row_of<T>(p.to, row);
+    get_row(sum, to, c, p.columns, p.wide);
+    for (int64_t from = first; from < entries; from += THREADS) {
+        same[threadIdx.x] =
+            from + threadIdx.x < entries && entry(p, from + threadIdx.x) == row;
+        __syncthreads();
+        for (int i = 0; i < THREADS; i++)
+            if (same[i])
+                entry_add<Y>(p, sum, from + i, c);
+        __syncthreads();
+    }
+    put_row(to, c, p.columns, p.wide, sum);
+}
+
+template <class Y, class X> __global__ void scatter_back_kernel(struct rows_back p)
+{
+    const int64_t r = blockIdx.x;
+    const int64_t c = ((int64_t)blockIdx.y * blockDim.x + threadIdx.x) * WIDE;
+    const float none[WIDE] = {};
+    float dy[WIDE], was[WIDE];
+    if (c >= p.columns)
+        return;
+    Y *from = row_of<Y>(p.dy, *row_of<int32_t>(p.index, r));
+    if (p.to.data) {
+        X *to = row_of<X>(p.to, r);
+        get_row(dy, from, c, p.columns, p.wide);
+        get_row(was, to, c, p.columns, p.wide);
+        UNROLL for (int j = 0; j < WIDE; j++) was[j] += dy[j];
+        put_row(to, c, p.columns, p.wide, was);
+    }
     if (!p.keep)
-        *dy = 0.0f;
+        put_row(from, c, p.columns, p.wide, none);
+}
+
+static struct rows_back rows_of(struct arr to, struct arr dy, struct arr index)
+{
+    struct rows_back p = {to, dy, index, arr_none(), arr_row_size(dy), 1, false, false};
+    p.wide = lie_wide(WIDE, p.columns, to, dy);
+    return p;
+}
+
+static void add_rows(struct dev *d, struct rows_back p)
+{
+    const int64_t entries = p.dy.shape[0] * p.taps;
+    if (entries == 0)
+        return;
+    with_acts(p.to.type, p.dy.type, [&](auto tt, auto ty) {
+        LAUNCH(d, row_blocks(entries, p.columns), THREADS,
+               (gather_back_kernel<decltype(tt), decltype(ty)>), p);
+    });
 }
 
 void back_gather_cuda(struct dev *d, struct arr dtable, struct arr dy, struct arr index)
 {
-    struct rows_back p = {dtable, dy, index, arr_none(), arr_row_size(dy), false};
-    LAUNCH(d, blocks_for(p.columns, THREADS), THREADS, gather_back_kernel, p);
+    add_rows(d, rows_of(dtable, dy, index));
 }
 
 void back_gather_mix_cuda(struct dev *d, struct arr dtable, struct arr dy,
                           struct arr index, struct arr weight)
 {
-    struct rows_back p = {dtable, dy, index, weight, arr_row_size(dy), false};
-    LAUNCH(d, blocks_for(p.columns, THREADS), THREADS, gather_mix_back_kernel, p);
+    struct rows_back p = rows_of(dtable, dy, index);
+    p.weight = weight;
+    p.taps = index.shape[1];
+    add_rows(d, p);
 }
 
 void back_scatter_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr index,
                        bool keep)
 {
-    struct rows_back p = {dx, dy, index, arr_none(), arr_row_size(dy), keep};
-    LAUNCH(d, blocks_for(index.shape[0] * p.columns, THREADS), THREADS,
-           scatter_back_kernel, p);
-}
-
-/* -- Pages -----------------------------------------------------------------------------
- */
-
-struct writing_back {
-    struct arr dk, dv, dk_pages, dv_pages, slot;
-};
-
-__global__ void kv_write_back_kernel(struct writing_back p)
-{
-    const int64_t dim = p.dk_pages.shape[2], each = p.dk_pages.shape[1] * dim;
-    const int64_t i = thread_number(), r = i / each, e = i % each;
-    if (r >= p.slot.shape[0])
+    struct rows_back p = rows_of(dx, dy, index);
+    p.keep = keep;
+    if (index.shape[0] == 0)
         return;
-    const int32_t slot = *row_of<int32_t>(p.slot, r);
-    const int64_t place = slot % KV_PAGE, h = e / dim, j = e % dim;
-    float *k = row_of<float>(p.dk_pages, slot / KV_PAGE) + e * KV_PAGE + place;
-    float *v =
-        row_of<float>(p.dv_pages, slot / KV_PAGE) + (h * KV_PAGE + place) * dim + j;
-    if (p.dk.data)
-        row_of<float>(p.dk, r)[e] += *k;
-    if (p.dv.data)
-        row_of<float>(p.dv, r)[e] += *v;
-    *k = *v = 0.0f;
-}
-
-void back_kv_write_cuda(struct dev *d, struct arr dk, struct arr dv, struct arr dk_pages,
-                        struct arr dv_pages, struct arr slot)
-{
-    struct writing_back p = {dk, dv, dk_pages, dv_pages, slot};
-    int64_t each = dk_pages.shape[1] * dk_pages.shape[2];
-    LAUNCH(d, blocks_for(slot.shape[0] * each, THREADS), THREADS, kv_write_back_kernel,
-           p);
-}
-
-struct copying_back {
-    float *k_to, *v_to, *k_from, *v_from;
-    int64_t size, dim;
-    int places;
-};
-
-__global__ void kv_copy_back_kernel(struct copying_back p)
-{
-    const int64_t i = thread_number();
-    if (i >= p.size)
-        return;
-    if (i % KV_PAGE < p.places) {
-        p.k_from[i] += p.k_to[i];
-        p.k_to[i] = 0.0f;
-    }
-    if (i / p.dim % KV_PAGE < p.places) {
-        p.v_from[i] += p.v_to[i];
-        p.v_to[i] = 0.0f;
-    }
-}
-
-void back_kv_copy_cuda(struct dev *d, struct arr dk_pages, struct arr dv_pages, int from,
-                       int to, int places)
-{
-    float *k = (float *)dk_pages.data, *v = (float *)dv_pages.data;
-    struct copying_back p = {k + to * dk_pages.stride,
-                             v + to * dv_pages.stride,
-                             k + from * dk_pages.stride,
-                             v + from * dv_pages.stride,
-                             arr_row_size(dk_pages),
-                             dk_pages.shape[2],
-                             places};
-    LAUNCH(d, blocks_for(p.size, THREADS), THREADS, kv_copy_back_kernel, p);
+    with_acts(dy.type, dx.data ? dx.type : dy.type, [&](auto ty, auto tx) {
+        LAUNCH(d, row_blocks(index.shape[0], p.columns), row_threads(p.columns),
+               (scatter_back_kernel<decltype(ty), decltype(tx)>), p);
+    });
 }

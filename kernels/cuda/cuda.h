@@ -184,6 +184,7 @@ void attention_paged_cuda(struct dev *d, struct arr y, struct arr q, struct arr 
                           struct arr v, struct kv_view view, float scale, struct arr lse);
 void kv_write_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, struct arr k,
                    struct arr v, struct arr slot);
+void attention_input_cuda(struct dev *d, const struct attention_input *in);
 void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int from, int to,
                   int places);
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);

@@ -1,55 +1,65 @@
-/* norms.cu: rmsnorm and layernorm (kernels.h), a warp for each vector. Lane l sums
- * elements l, l + 32, ... ascending. */
-#include "cuda.h"
+/* norms.cu: rmsnorm and layernorm (kernels.h), a team for each vector (team.h). */
+#include "team.h"
 
 struct norm {
     struct arr y, x, w, b;
-    int64_t vectors, heads, dim; /* heads: vectors in one row */
+    struct vectors in;
     float eps;
+    bool wide, weights_wide;
 };
 
-__global__ void rmsnorm_kernel(struct norm p)
+template <bool centred, class Y, class X, int TEAM, int CHUNKS>
+__global__ void __launch_bounds__(THREADS) norm_kernel(struct norm p)
 {
-    const int64_t v = warp_number(), lane = threadIdx.x % LANES;
-    if (v >= p.vectors)
+    __shared__ float room[WARPS];
+    const int64_t v = team_vector<TEAM>();
+    if (v >= p.in.count)
         return;
-    const float *x = row_of<float>(p.x, v / p.heads) + v % p.heads * p.dim;
-    float *y = row_of<float>(p.y, v / p.heads) + v % p.heads * p.dim;
-    float squares = 0;
-    for (int64_t i = lane; i < p.dim; i += LANES) squares = fmaf(x[i], x[i], squares);
-    const float factor = 1.0f / sqrtf(warp_sum(squares) / (float)p.dim + p.eps);
-    for (int64_t i = lane; i < p.dim; i += LANES)
-        y[i] = x[i] * factor * vector_at(p.w, i);
+    part<X, TEAM, CHUNKS> vector(vector_in<X>(p.x, p.in, v), p.in.dim, p.wide);
+    Y *y = vector_in<Y>(p.y, p.in, v);
+    const struct moments m = moments_of<centred>(vector, p.eps, room);
+    UNROLL for (int c = 0; c < vector.chunks(); c++)
+    {
+        const int64_t at = vector.place(c);
+        float(&x)[WIDE] = vector.chunk(c), w[WIDE], b[WIDE];
+        get_vector(w, p.w, at, p.in.dim, p.weights_wide);
+        if (centred)
+            get_vector(b, p.b, at, p.in.dim, p.weights_wide);
+        UNROLL for (int j = 0; j < WIDE; j++) x[j] =
+            centred ? (x[j] - m.mean) * m.factor * w[j] + b[j] : x[j] * m.factor * w[j];
+        put_row(y, at, p.in.dim, p.wide, x);
+    }
 }
 
-__global__ void layernorm_kernel(struct norm p)
+template <bool centred>
+static void run(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr b,
+                float eps)
 {
-    const int64_t v = warp_number(), lane = threadIdx.x % LANES;
-    if (v >= p.vectors)
+    struct norm p = {y, x, w, b, vectors_of(x), eps, false, false};
+    assert(w.shape[0] == p.in.dim && y.shape[0] == x.shape[0]);
+    assert(arr_row_size(y) == arr_row_size(x));
+    if (p.in.count == 0)
         return;
-    const float *x = row_of<float>(p.x, v);
-    float *y = row_of<float>(p.y, v), sum = 0, squares = 0;
-    for (int64_t i = lane; i < p.dim; i += LANES) sum += x[i];
-    const float mean = warp_sum(sum) / (float)p.dim;
-    for (int64_t i = lane; i < p.dim; i += LANES)
-        squares = fmaf(x[i] - mean, x[i] - mean, squares);
-    const float factor = 1.0f / sqrtf(warp_sum(squares) / (float)p.dim + p.eps);
-    for (int64_t i = lane; i < p.dim; i += LANES)
-        y[i] = (x[i] - mean) * factor * vector_at(p.w, i) + vector_at(p.b, i);
+    p.wide = lie_wide(WIDE, p.in.dim, y, x);
+    p.weights_wide = p.in.dim % WIDE == 0 && vector_lies_wide(w) && vector_lies_wide(b);
+    with_acts(y.type, x.type, [&](auto ty, auto tx) {
+        with_team(p.in, [&](auto team, auto chunks, unsigned blocks) {
+            LAUNCH(d, blocks, THREADS,
+                   (norm_kernel<centred, decltype(ty), decltype(tx),
+                                decltype(team)::value, decltype(chunks)::value>),
+                   p);
+        });
+    });
 }
 
 void rmsnorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, float eps)
 {
-    int64_t dim = x.shape[x.rank - 1], heads = arr_row_size(x) / dim;
-    struct norm p = {y, x, w, arr_none(), x.shape[0] * heads, heads, dim, eps};
-    assert(w.shape[0] == dim && y.shape[0] == x.shape[0]);
-    LAUNCH(d, blocks_for(p.vectors, WARPS), THREADS, rmsnorm_kernel, p);
+    run<false>(d, y, x, w, arr_none(), eps);
 }
 
 void layernorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr b,
                     float eps)
 {
-    struct norm p = {y, x, w, b, x.shape[0], 1, x.shape[1], eps};
-    assert(w.shape[0] == p.dim && b.shape[0] == p.dim && y.shape[0] == x.shape[0]);
-    LAUNCH(d, blocks_for(p.vectors, WARPS), THREADS, layernorm_kernel, p);
+    assert(b.shape[0] == w.shape[0]);
+    run<true>(d, y, x, w, b, eps);
 }

@@ -1,69 +1,119 @@
-/* rows.cu: gather, scatter, gather_mix, rotary positions: a thread for each element or
- * pair (kernels.h). */
+/* rows.cu: gather, scatter, gather_mix, rotary positions (kernels.h): a block for each
+ * row, or a part of it, WIDE elements a thread. */
+#include "act.h"
 #include "quant.h"
 
 struct rows {
     struct arr y, x, index, weight;
     int64_t columns, x_bytes; /* of a row of x */
+    bool wide;
 };
 
-__global__ void gather_kernel(struct rows p)
+/* The first of this thread's columns. */
+__device__ __forceinline__ int64_t column_number()
 {
-    const int64_t i = thread_number(), r = i / p.columns, c = i % p.columns;
-    if (r >= p.y.shape[0])
-        return;
-    const int64_t from = *row_of<int32_t>(p.index, r);
-    row_of<float>(p.y, r)[c] =
-        any_at(p.x.type, (const char *)p.x.data + from * p.x_bytes, c);
+    return ((int64_t)blockIdx.y * blockDim.x + threadIdx.x) * WIDE;
 }
 
-template <bool add> __global__ void scatter_kernel(struct rows p)
+/* Numbers [c, c + WIDE) of a row of any type. */
+__device__ __forceinline__ void get_any(float (&x)[WIDE], const struct rows &p,
+                                        int64_t row, int64_t c)
 {
-    const int64_t i = thread_number(), r = i / p.columns, c = i % p.columns;
-    if (r >= p.x.shape[0])
+    const char *from = (const char *)p.x.data + row * p.x_bytes;
+    if (p.x.type == ARR_F32)
+        get_row(x, (const float *)(const void *)from, c, p.columns, p.wide);
+    else if (p.x.type == ARR_BF16)
+        get_row(x, (const bf16 *)(const void *)from, c, p.columns, p.wide);
+    else
+        for (int j = 0; j < WIDE; j++)
+            x[j] = c + j < p.columns ? any_at(p.x.type, from, c + j) : 0.0f;
+}
+
+template <class Y> __global__ void gather_kernel(struct rows p)
+{
+    const int64_t r = blockIdx.x, c = column_number();
+    float x[WIDE];
+    if (c >= p.columns)
         return;
-    float *y = row_of<float>(p.y, *row_of<int32_t>(p.index, r)) + c;
-    *y = row_of<float>(p.x, r)[c] + (add ? *y : 0.0f);
+    get_any(x, p, *row_of<int32_t>(p.index, r), c);
+    put_row(row_of<Y>(p.y, r), c, p.columns, p.wide, x);
+}
+
+template <class Y, class X> __global__ void scatter_kernel(struct rows p, bool add)
+{
+    const int64_t r = blockIdx.x, c = column_number();
+    float x[WIDE], was[WIDE];
+    if (c >= p.columns)
+        return;
+    Y *y = row_of<Y>(p.y, *row_of<int32_t>(p.index, r));
+    get_row(x, row_of<X>(p.x, r), c, p.columns, p.wide);
+    if (add) {
+        get_row(was, y, c, p.columns, p.wide);
+        UNROLL for (int j = 0; j < WIDE; j++) x[j] += was[j];
+    }
+    put_row(y, c, p.columns, p.wide, x);
 }
 
 __global__ void gather_mix_kernel(struct rows p)
 {
-    const int64_t i = thread_number(), r = i / p.columns, c = i % p.columns;
-    if (r >= p.y.shape[0])
+    const int64_t r = blockIdx.x, c = column_number(), taps = p.index.shape[1];
+    float sum[WIDE] = {}, x[WIDE];
+    if (c >= p.columns)
         return;
     const int32_t *from = row_of<int32_t>(p.index, r);
     const float *weight = row_of<float>(p.weight, r);
-    float sum = 0;
-    for (int64_t t = 0; t < p.index.shape[1]; t++)
-        sum = fmaf(weight[t],
-                   number_at(p.x.type, (const char *)p.x.data + from[t] * p.x_bytes, c),
-                   sum);
-    row_of<float>(p.y, r)[c] += sum;
+    for (int64_t t = 0; t < taps; t++) {
+        get_any(x, p, from[t], c);
+        UNROLL for (int j = 0; j < WIDE; j++) sum[j] = fmaf(weight[t], x[j], sum[j]);
+    }
+    get_row(x, row_of<float>(p.y, r), c, p.columns, p.wide);
+    UNROLL for (int j = 0; j < WIDE; j++) x[j] += sum[j];
+    put_row(row_of<float>(p.y, r), c, p.columns, p.wide, x);
+}
+
+static struct rows table_rows(struct arr y, struct arr table, struct arr index,
+                              struct arr weight)
+{
+    struct rows p = {y,   table, index, weight, arr_row_size(y), row_bytes(table),
+                     false};
+    assert(arr_row_size(table) == p.columns && index.shape[0] == y.shape[0]);
+    p.wide = lie_wide(WIDE, p.columns, y) &&
+             (table.type == ARR_F32 || table.type == ARR_BF16) && lies_wide(table, WIDE);
+    return p;
 }
 
 void gather_cuda(struct dev *d, struct arr y, struct arr table, struct arr index)
 {
-    struct rows p = {y, table, index, arr_none(), arr_row_size(y), row_bytes(table)};
-    assert(arr_row_size(table) == p.columns && index.shape[0] == y.shape[0]);
-    LAUNCH(d, blocks_for(arr_size(y), THREADS), THREADS, gather_kernel, p);
+    const struct rows p = table_rows(y, table, index, arr_none());
+    if (arr_size(y) == 0)
+        return;
+    with_act(y.type, [&](auto t) {
+        LAUNCH(d, row_blocks(y.shape[0], p.columns), row_threads(p.columns),
+               gather_kernel<decltype(t)>, p);
+    });
 }
 
 void scatter_cuda(struct dev *d, struct arr y, struct arr x, struct arr index, bool add)
 {
-    struct rows p = {y, x, index, arr_none(), arr_row_size(x), 0};
+    struct rows p = {y, x, index, arr_none(), arr_row_size(x), 0, false};
     assert(arr_row_size(y) == p.columns && index.shape[0] == x.shape[0]);
-    if (add)
-        LAUNCH(d, blocks_for(arr_size(x), THREADS), THREADS, scatter_kernel<true>, p);
-    else
-        LAUNCH(d, blocks_for(arr_size(x), THREADS), THREADS, scatter_kernel<false>, p);
+    if (arr_size(x) == 0)
+        return;
+    p.wide = lie_wide(WIDE, p.columns, y, x);
+    with_acts(y.type, x.type, [&](auto ty, auto tx) {
+        LAUNCH(d, row_blocks(x.shape[0], p.columns), row_threads(p.columns),
+               (scatter_kernel<decltype(ty), decltype(tx)>), p, add);
+    });
 }
 
 void gather_mix_cuda(struct dev *d, struct arr y, struct arr table, struct arr index,
                      struct arr weight)
 {
-    struct rows p = {y, table, index, weight, arr_row_size(y), row_bytes(table)};
-    assert(arr_row_size(table) == p.columns && index.shape[0] == y.shape[0]);
-    LAUNCH(d, blocks_for(arr_size(y), THREADS), THREADS, gather_mix_kernel, p);
+    const struct rows p = table_rows(y, table, index, weight);
+    assert(y.type == ARR_F32);
+    if (arr_size(y) > 0)
+        LAUNCH(d, row_blocks(y.shape[0], p.columns), row_threads(p.columns),
+               gather_mix_kernel, p);
 }
 
 /* -- Rotary positions ------------------------------------------------------------------
@@ -75,29 +125,74 @@ struct rotation {
     float turn; /* 1, or -1: the rotation undone (backward.h) */
 };
 
-/* Element a of a pair is `near` apart from the last pair's, b `far` from a. */
-template <bool pairs> __global__ void rope_kernel(struct rotation p)
+/* N pairs a thread: N elements and, half a head on, N more; or 2 N in a row. */
+template <class T, int N, bool pairs> __global__ void rope_kernel(struct rotation p)
 {
-    const int64_t i = thread_number(), each = p.heads * p.half, r = i / each;
-    if (r >= p.x.shape[0])
+    const int64_t r = blockIdx.x;
+    const unsigned each = (unsigned)(p.half / N);
+    const unsigned i = blockIdx.y * blockDim.x + threadIdx.x, h = i / each;
+    const unsigned j = (i - h * each) * N;
+    if (h >= p.heads)
         return;
-    const int64_t h = i % each / p.half, j = i % p.half;
-    float *x = row_of<float>(p.x, r) + h * 2 * p.half + (pairs ? 2 * j : j);
-    const int64_t far = pairs ? 1 : p.half;
-    const float c = row_of<float>(p.cosine, r)[j],
-                s = p.turn * row_of<float>(p.sine, r)[j];
-    const float a = x[0], b = x[far];
-    x[0] = a * c - b * s;
-    x[far] = b * c + a * s;
+    T *x = row_of<T>(p.x, r) + h * 2 * p.half + (pairs ? 2 * j : j);
+    float c[N], s[N], a[N], b[N], both[2 * N];
+    get<N>(c, row_of<float>(p.cosine, r) + j);
+    get<N>(s, row_of<float>(p.sine, r) + j);
+    if constexpr (pairs && N > 1) {
+        get<2 * N>(both, x);
+        UNROLL for (int l = 0; l < N; l++) a[l] = both[2 * l], b[l] = both[2 * l + 1];
+    } else if constexpr (pairs) {
+        a[0] = float_of(x[0]), b[0] = float_of(x[1]);
+    } else {
+        get<N>(a, x);
+        get<N>(b, x + p.half);
+    }
+    UNROLL for (int l = 0; l < N; l++)
+    {
+        const float was = a[l], sine = p.turn * s[l];
+        a[l] = was * c[l] - b[l] * sine;
+        b[l] = b[l] * c[l] + was * sine;
+    }
+    if constexpr (pairs && N > 1) {
+        UNROLL for (int l = 0; l < N; l++) both[2 * l] = a[l], both[2 * l + 1] = b[l];
+        put<2 * N>(x, both);
+    } else if constexpr (pairs) {
+        x[0] = number_of<T>(a[0]), x[1] = number_of<T>(b[0]);
+    } else {
+        put<N>(x, a);
+        put<N>(x + p.half, b);
+    }
+}
+
+/* Pairs that a thread may take at once. */
+static int pairs_at_once(const struct rotation &p, bool pairs)
+{
+    if (!pairs && lie_wide(8, p.half, p.x, p.cosine, p.sine))
+        return 8;
+    return lie_wide(4, p.half, p.cosine, p.sine) && lies_wide(p.x, pairs ? 8 : 4) ? 4 : 1;
 }
 
 template <bool pairs>
 static void rotate(struct dev *d, struct arr x, struct arr cosine, struct arr sine,
                    float turn)
 {
-    struct rotation p = {x, cosine, sine, x.shape[1], x.shape[2] / 2, turn};
+    const struct rotation p = {x, cosine, sine, x.shape[1], x.shape[2] / 2, turn};
     assert(cosine.shape[0] == x.shape[0] && cosine.shape[1] == p.half);
-    LAUNCH(d, blocks_for(arr_size(x) / 2, THREADS), THREADS, rope_kernel<pairs>, p);
+    if (arr_size(x) == 0)
+        return;
+    const int n = pairs_at_once(p, pairs);
+    const int64_t threads = p.heads * (p.half / n);
+    const dim3 grid(blocks_for(x.shape[0], 1), blocks_for(threads, THREADS));
+    const unsigned block = threads < THREADS ? (unsigned)threads : THREADS;
+    with_act(x.type, [&](auto t) {
+        typedef decltype(t) T;
+        if (n == 8)
+            LAUNCH(d, grid, block, (rope_kernel<T, 8, false>), p);
+        else if (n == 4)
+            LAUNCH(d, grid, block, (rope_kernel<T, 4, pairs>), p);
+        else
+            LAUNCH(d, grid, block, (rope_kernel<T, 1, pairs>), p);
+    });
 }
 
 void rope_cuda(struct dev *d, struct arr x, struct arr cosine, struct arr sine)

@@ -58,6 +58,7 @@ const struct kernels cuda_table = {
     .attention = attention_cuda,
     .attention_paged = attention_paged_cuda,
     .kv_write = kv_write_cuda,
+    .attention_input = attention_input_cuda,
     .kv_copy = kv_copy_cuda,
     .logsumexp = logsumexp_cuda,
     .draw = draw_cuda,

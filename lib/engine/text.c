@@ -239,13 +239,19 @@ static void attention_forward(struct text *t, const struct text_layer *l, int la
     k->matmul(d, t->q, t->h, l->q.w, l->q.b, MATMUL_SET);
     k->matmul(d, t->k, t->h, l->k.w, l->k.b, MATMUL_SET);
     k->matmul(d, t->v, t->h, l->v.w, l->v.b, MATMUL_SET);
-    if (tc->qk_norm) {
-        k->rmsnorm(d, q, q, l->q_norm.w, tc->norm_eps);
-        k->rmsnorm(d, key, key, l->k_norm.w, tc->norm_eps);
-    }
-    (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, q, t->cos, t->sin);
-    (t->m->text.rope_pairs ? k->rope_pairs : k->rope)(d, key, t->cos, t->sin);
-    k->kv_write(d, t->kv->keys[layer], t->kv->values[layer], key, value, t->slot);
+    const struct attention_input in = {q,
+                                       key,
+                                       value,
+                                       l->q_norm.w,
+                                       l->k_norm.w,
+                                       tc->norm_eps,
+                                       t->cos,
+                                       t->sin,
+                                       t->m->text.rope_pairs,
+                                       t->kv->keys[layer],
+                                       t->kv->values[layer],
+                                       t->slot};
+    k->attention_input(d, &in);
     for (int i = 0; i < t->pass->copies.count; i++) {
         const struct pass_copy *c = (const struct pass_copy *)t->pass->copies.items + i;
         k->kv_copy(d, t->kv->keys[layer], t->kv->values[layer], c->from, c->to,

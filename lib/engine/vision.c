@@ -194,13 +194,14 @@ static void norm_forward(struct vision_run *run, struct arr y, struct arr x,
         k->rmsnorm(run->m->dev, y, x, n->w, norm_eps);
 }
 
-/* Columns [part * hidden, (part + 1) * hidden) of qkv as [patches, heads, head_dim]. */
-static struct arr part(struct vision_run *run, int which)
+/* Columns [first * hidden, (first + count) * hidden) of qkv as [patches, heads,
+ * head_dim], queries, keys and values having as many heads each. */
+static struct arr parts(struct vision_run *run, int64_t first, int64_t count)
 {
     const struct vision_tower *vt = &run->m->config.vision;
-    int64_t shape[] = {run->patches, vt->heads, vt->hidden / vt->heads};
-    return arr_reshape(arr_columns(run->qkv, which * (int64_t)vt->hidden, vt->hidden), 3,
-                       shape);
+    int64_t hidden = vt->hidden;
+    int64_t shape[] = {run->patches, count * vt->heads, hidden / vt->heads};
+    return arr_reshape(arr_columns(run->qkv, first * hidden, count * hidden), 3, shape);
 }
 
 static void attention_forward(struct vision_run *run, const struct vision_block *b,
@@ -208,12 +209,11 @@ static void attention_forward(struct vision_run *run, const struct vision_block 
 {
     const struct kernels *k = run->m->k;
     struct dev *d = run->m->dev;
-    struct arr q = part(run, 0), key = part(run, 1), v = part(run, 2);
+    struct arr q = parts(run, 0, 1), key = parts(run, 1, 1), v = parts(run, 2, 1);
     int64_t shape[] = {q.shape[0], q.shape[1], q.shape[2]};
     norm_forward(run, run->h, run->x, &b->norm1);
     k->matmul(d, run->qkv, run->h, b->qkv.w, b->qkv.b, MATMUL_SET);
-    k->rope(d, q, run->cos, run->sin);
-    k->rope(d, key, run->cos, run->sin);
+    k->rope(d, parts(run, 0, 2), run->cos, run->sin); /* of queries and keys */
     k->attention(d, arr_reshape(run->h, 3, shape), q, key, v, start,
                  1 / sqrtf((float)shape[2]), arr_none());
     k->matmul(d, run->x, run->h, b->proj.w, b->proj.b, MATMUL_ADD);

@@ -407,6 +407,20 @@ static void rec_kv_write(struct dev *d, struct arr k_pages, struct arr v_pages,
     op->active = active;
 }
 
+/* By its parts, whose gradients there are; it is these to the bit. */
+static void rec_attention_input(struct dev *d, const struct attention_input *in)
+{
+    struct tape *t = tape_of(d);
+    enum op_kind kind = in->pairs ? OP_ROPE_PAIRS : OP_ROPE;
+    if (in->q_norm.data) {
+        rec_rmsnorm(d, in->q, in->q, in->q_norm, in->eps);
+        rec_rmsnorm(d, in->k, in->k, in->k_norm, in->eps);
+    }
+    rotate(t, kind, in->q, in->cos, in->sin);
+    rotate(t, kind, in->k, in->cos, in->sin);
+    rec_kv_write(d, in->k_pages, in->v_pages, in->k, in->v, in->slot);
+}
+
 static void rec_kv_copy(struct dev *d, struct arr k_pages, struct arr v_pages, int from,
                         int to, int places)
 {
@@ -457,6 +471,7 @@ const struct kernels *tape_kernels(void)
         .attention = rec_attention,
         .attention_paged = rec_attention_paged,
         .kv_write = rec_kv_write,
+        .attention_input = rec_attention_input,
         .kv_copy = rec_kv_copy,
         .logsumexp = rec_logsumexp,
     };

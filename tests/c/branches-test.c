@@ -3,6 +3,7 @@
 #include "check.h"
 #include "engine/schedule.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -30,8 +31,11 @@ static struct engine *open_model(const char *model, int threads, int max_batch, 
     char relative[256];
     snprintf(relative, sizeof relative, "goldens/models/%s", model);
     const char *dir = golden_path(relative);
-    struct engine_options o = {
-        .device = "cpu", .threads = threads, .ctx = ctx, .max_batch = max_batch};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = threads,
+                               .ctx = ctx,
+                               .max_batch = max_batch};
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     CHECK(e, "%s: %s", relative, dir ? fail_text() : "no reference data");
     return e;
@@ -270,7 +274,8 @@ static void short_memory_makes_waves(void)
 {
     const char *dir = golden_path("goldens/models/qwen3");
     struct engine *e = open_model("qwen3", 1, 16, 0);
-    struct vlm *m = dir ? vlm_open(dir, &(struct vlm_device){.threads = 1}) : NULL;
+    const struct vlm_device on = test_on();
+    struct vlm *m = dir ? vlm_open(dir, &on) : NULL;
     struct schedule s;
     static const int lens[] = {40, 20, 64, 0, 41};
     struct given *g = given_open(100, lens, 5, 10, page_replies);

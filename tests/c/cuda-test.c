@@ -6,10 +6,10 @@
 #include "check.h"
 #include "device.h"
 #include "kernels-arrays.h"
+#include "kernels-staged.h"
 
 #include <stdio.h>
 
-extern const struct kernels cuda_table;
 static const struct kernels *cpu;
 static struct dev *cpu_dev;
 
@@ -326,7 +326,7 @@ static void losses_and_steps_are_the_cpus(void)
 int main(void)
 {
     const char *why = "";
-    k = &cuda_table;
+    k = cuda_under_test();
     cpu = kernels_open("cpu", &why);
     if (!cpu || !(cpu_dev = device_of(cpu, "cpu", 1))) {
         fprintf(stderr, "cuda-test: %s\n", why);

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "engine/engine.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -11,8 +12,10 @@
 static struct engine *open_model(const char *relative, int threads, int max_batch)
 {
     const char *dir = golden_path(relative);
-    struct engine_options o = {
-        .device = "cpu", .threads = threads, .max_batch = max_batch};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = threads,
+                               .max_batch = max_batch};
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     CHECK(e, "%s: %s", relative, dir ? fail_text() : "no reference data");
     return e;
@@ -553,7 +556,11 @@ static void bad_prompts_are_refused(void)
 
 static void the_context_limits_prompts_and_samples(void)
 {
-    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 100, .max_batch = 2};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 100,
+                               .max_batch = 2};
     const char *dir = golden_path("goldens/models/qwen3");
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     int32_t ids[101];
@@ -681,7 +688,8 @@ static void pocket_judge(void)
     static const int lengths[5] = {4, 7, 5, 5, 4};
     static const double sums[5] = {-0.041, -3.225, -9.878, -17.35, -18.61};
     static const double tolerance[5] = {5e-4, 5e-4, 5e-4, 5e-3, 5e-3};
-    struct engine_options o = {.device = "cpu", .threads = 2, .max_batch = 4};
+    struct engine_options o = {
+        .device = test_device(), .compute = test_compute(), .threads = 2, .max_batch = 4};
     struct engine *e = engine_open("share/pocket/judge", &o);
     struct engine_prompt p = {.ids = ids, .len = 39};
     struct engine_continuation c[5];

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "engine/engine.h"
 #include "golden.h"
+#include "on-device.h"
 #include "text/chat.h"
 #include "text/tokenizer.h"
 
@@ -110,7 +111,10 @@ static void check_greedy(struct engine *e, const struct engine_prompt *prompt,
 static void logits_and_replies_are_the_reference_s(void)
 {
     for (size_t f = 0; f < 2; f++) {
-        struct engine_options o = {.device = "cpu", .threads = 2, .max_batch = 2};
+        struct engine_options o = {.device = test_device(),
+                                   .compute = test_compute(),
+                                   .threads = 2,
+                                   .max_batch = 2};
         struct engine *e = engine_open(path_of(files[f]), &o);
         NEED(e, "%s", fail_text());
         char logits[64];
@@ -148,7 +152,11 @@ static void logits_and_replies_are_the_reference_s(void)
  */
 static void check_file(const char *path, const char *why)
 {
-    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 64, .max_batch = 1};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 64,
+                               .max_batch = 1};
     struct engine *e = engine_open(path, &o);
     struct tokenizer *t = e ? tokenizer_open(path) : NULL;
     struct chat *chat = t ? chat_open(path, NULL) : NULL;

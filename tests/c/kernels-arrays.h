@@ -76,6 +76,11 @@ static float *at(struct arr a, int64_t r)
     return (float *)a.data + r * a.stride;
 }
 
+static char *row_at(struct arr a, int64_t r) /* of any type of numbers */
+{
+    return (char *)a.data + arr_type_bytes(a.type, r * a.stride);
+}
+
 /* Element i of row r of any float type, in double precision, by the formats' definitions.
  */
 static double value(struct arr a, int64_t r, int64_t i)
@@ -124,14 +129,14 @@ static struct arr copied(struct arr a)
 {
     struct arr b = make(a.type, a.rank, a.shape, a.stride - arr_row_size(a));
     for (int64_t r = 0; r < a.shape[0]; r++)
-        memcpy(at(b, r), at(a, r), (size_t)arr_row_size(a) * 4);
+        memcpy(row_at(b, r), row_at(a, r), arr_type_bytes(a.type, arr_row_size(a)));
     return b;
 }
 
 static bool same_bits(struct arr a, struct arr b)
 {
     for (int64_t r = 0; r < a.shape[0]; r++)
-        if (memcmp(at(a, r), at(b, r), (size_t)arr_row_size(a) * 4) != 0)
+        if (memcmp(row_at(a, r), row_at(b, r), arr_type_bytes(a.type, arr_row_size(a))))
             return false;
     return true;
 }

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "folder.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <math.h>
 
@@ -185,7 +186,11 @@ static void keep(void *context, const char *name, const float *data, int64_t row
 
 static void compute(struct logits *l, const char *path)
 {
-    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 256, .max_batch = 2};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 256,
+                               .max_batch = 2};
     int32_t ids[LENGTH];
     for (int i = 0; i < LENGTH; i++) ids[i] = (i * 37 + 5) % VOCAB;
     struct engine_prompt prompt = {.ids = ids, .len = LENGTH};
@@ -223,7 +228,11 @@ static void rotary_factors_divide_the_frequencies(void)
     CHECK(distance(&plain, &other) == 0, "off by %g", distance(&plain, &other));
     compute(&other, model("twos.gguf", true, 2, 10000));
     CHECK(distance(&plain, &other) > 1e-2, "factors do not matter");
-    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 256, .max_batch = 2};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 256,
+                               .max_batch = 2};
     CHECK(!engine_open(model("bad.gguf", true, INFINITY, 10000), &o) &&
               strstr(fail_text(), "rope_freqs.weight"),
           "%s", fail_text());

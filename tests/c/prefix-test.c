@@ -4,6 +4,7 @@
 #include "check.h"
 #include "engine/schedule.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <pthread.h>
 
@@ -116,7 +117,7 @@ static bool pair_open(struct pair *p, const char *model, int ctx, int max_batch)
     char relative[256];
     snprintf(relative, sizeof relative, "goldens/models/%s", model);
     const char *dir = golden_path(relative);
-    const struct vlm_device on = {.threads = 1};
+    const struct vlm_device on = test_on();
     *p = (struct pair){.m = dir ? vlm_open(dir, &on) : NULL};
     bool ok = p->m && schedule_open(&p->alone, p->m, ctx, 1) == 0 &&
               schedule_open(&p->shared, p->m, ctx, max_batch) == 0 &&
@@ -522,8 +523,11 @@ static void *ask(void *context)
 static struct engine_rows ask_all(struct jobs *js, bool unshared)
 {
     const char *dir = golden_path("goldens/models/qwen3");
-    struct engine_options o = {
-        .device = "cpu", .threads = 2, .max_batch = 3, .unshared = unshared};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 2,
+                               .max_batch = 3,
+                               .unshared = unshared};
     struct engine *e = dir ? engine_open(dir, &o) : NULL;
     struct engine_rows rows = {0};
     struct asker a[JOBS_MAX];

@@ -6,6 +6,7 @@
 #include "check.h"
 #include "device.h"
 #include "golden.h"
+#include "kernels-staged.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -194,14 +195,12 @@ static void products_have_the_bits_of_products_with_floats(void)
     }
 }
 
-/* The CUDA table, its kernels run by the host (kernels/cuda/host/blocks.h). */
-extern const struct kernels cuda_table;
 
 static void table(const char *isa)
 {
     const char *why = "";
     setenv("CAPMILL_ISA", isa, 1);
-    k = strcmp(isa, "cuda") == 0 ? &cuda_table : kernels_open("cpu", &why);
+    k = strcmp(isa, "cuda") == 0 ? cuda_under_test() : kernels_open("cpu", &why);
     if (!k) {
         printf("ok # skip %s: %s\n", isa, why);
         return;

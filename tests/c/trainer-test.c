@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "check.h"
 #include "golden.h"
+#include "on-device.h"
 #include "train/optimizer.h"
 #include "train/trainer.h"
 
@@ -83,7 +84,8 @@ static struct trainer *opened(const char *target, int threads, bool recompute)
 {
     char path[64];
     snprintf(path, sizeof path, "goldens/models/%s", target);
-    struct trainer_options o = {.device = getenv("CAPMILL_TEST_DEVICE"),
+    struct trainer_options o = {.device = test_device(),
+                                .compute = test_compute(),
                                 .threads = threads,
                                 .parts = 15,
                                 .recompute = recompute};
@@ -509,8 +511,8 @@ static void frozen_parts_leave_the_others_gradients(void)
     sft_example(&e, group);
     sft_backward(all, &e, NULL);
     for (size_t s = 0; s < sizeof sets / sizeof *sets; s++) {
-        struct trainer_options o = {.device = getenv("CAPMILL_TEST_DEVICE"),
-                                    .threads = 2};
+        struct trainer_options o = {
+            .device = test_device(), .compute = test_compute(), .threads = 2};
         CHECK(param_parts(&o.parts, sets[s]) == 0, "%s", fail_text());
         struct trainer *t = trainer_open(golden_path("goldens/models/qwen3_vl"), &o);
         NEED(t, "%s", fail_text());

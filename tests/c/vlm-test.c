@@ -5,12 +5,17 @@
 #include "engine/engine.h"
 #include "folder.h"
 #include "golden.h"
+#include "on-device.h"
 
 #include <math.h>
 
 static struct engine *open_dir(void)
 {
-    struct engine_options o = {.device = "cpu", .threads = 1, .ctx = 256, .max_batch = 2};
+    struct engine_options o = {.device = test_device(),
+                               .compute = test_compute(),
+                               .threads = 1,
+                               .ctx = 256,
+                               .max_batch = 2};
     return engine_open(folder, &o);
 }
 

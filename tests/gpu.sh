@@ -1,0 +1,118 @@
+#!/bin/bash
+# The tests on a GPU: each operation against the CPU's, reference numbers in fp32 and in
+# bf16, equal bits, and compute-sanitizer over small runs.
+# Usage: tests/gpu.sh BUILD [NAME...]: from BUILD/gpu-kit.tar.gz (make gpu-kit), which may have
+# been made on another machine. NAME: only the parts so named. CAPMILL_TEST_DEVICE: cuda, cuda:N.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+packed=$1/gpu-kit.tar.gz
+shift
+only=("$@")
+[ -e "$packed" ] || {
+    echo "test-gpu: no $packed: make gpu-kit first" >&2
+    exit 2
+}
+work=$(mktemp -d) || exit 2
+trap 'rm -rf "$work"' EXIT
+kit=$work/kit
+mkdir "$kit" && tar -C "$kit" -xzf "$packed" || exit 2
+export CAPMILL_TEST_DEVICE=${CAPMILL_TEST_DEVICE:-cuda}
+export CAPMILL_CUDA=${CAPMILL_CUDA:-$kit/lib/capmill-cuda.so}
+export CAPMILL_SHARE=$PWD/share LC_ALL=C.UTF-8
+export LD_LIBRARY_PATH=$kit/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+PATH=$kit/bin:$PATH
+passed=0 failed=0
+
+wanted() { [ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $1 "* ]]; }
+
+result() { # STATUS NAME
+    if [ "$1" = 0 ]; then
+        echo "ok $2"
+        passed=$((passed + 1))
+    else
+        echo "not ok $2"
+        failed=$((failed + 1))
+    fi
+}
+
+# A C test, all of whose cases count.
+cases() { # NAME PROGRAM
+    [ -e "$kit/tests/$2" ] || return 0
+    wanted "$1" || return 0
+    local from=$SECONDS
+    "$kit/tests/$2" >"$work/cases" 2>"$work/said" || echo "not ok $2 ends with status $?" >>"$work/cases"
+    sed -nE "s/^(not ok|ok) /\1 $1: /p" "$work/cases"
+    grep -q '^not ok' "$work/cases" && head -40 "$work/said"
+    passed=$((passed + $(grep -c '^ok' "$work/cases")))
+    failed=$((failed + $(grep -c '^not ok' "$work/cases")))
+    echo "# $1: $((SECONDS - from)) s"
+}
+
+check() { # NAME COMMAND...
+    local name=$1
+    wanted "${name%% *}" || return 0
+    shift
+    "$@" >"$work/out" 2>&1
+    local status=$?
+    result $status "$name"
+    [ $status = 0 ] || head -40 "$work/out"
+}
+
+# -- Each operation ------------------------------------------------------------------------
+for t in kernels quant cuda cuda-matmul cuda-attention; do
+    cases "$t" "$t-test"
+done
+
+# -- Whole models: reference numbers, equal bits -------------------------------------------
+for compute in fp32 bf16; do
+    export CAPMILL_TEST_COMPUTE=$compute
+    for t in engine branches prefix vlm gguf-model llama trainer; do
+        cases "$t-$compute" "$t-test"
+    done
+done
+
+# -- Programs ------------------------------------------------------------------------------
+pictures=(share/pocket/samples/images/000[0-7].png)
+greedy() { # COMPUTE BATCH [OPTION...]: captions, without what tells of the run
+    local compute=$1 batch=$2
+    shift 2
+    caption -m pocket --temperature 0 --logprobs --device "$CAPMILL_TEST_DEVICE" --compute "$compute" \
+        --max-batch "$batch" "$@" "${pictures[@]}" | sed -E 's/,"(run|gen)":\{[^}]*\}//'
+}
+same_text() {
+    caption -m pocket --temperature 0 --text --device cpu "${pictures[@]}" >"$work/cpu" &&
+        caption -m pocket --temperature 0 --text --device "$CAPMILL_TEST_DEVICE" --compute fp32 \
+            "${pictures[@]}" >"$work/cuda" && cmp "$work/cpu" "$work/cuda"
+}
+repeats() {
+    greedy "$1" 8 >"$work/a" && greedy "$1" 8 >"$work/b" && cmp "$work/a" "$work/b"
+}
+alone() {
+    greedy "$1" 8 >"$work/a" && greedy "$1" 1 >"$work/b" && cmp "$work/a" "$work/b"
+}
+check "programs: captions in fp32 are the CPU's" same_text
+for compute in fp32 bf16; do
+    check "programs: a run in $compute repeats to the bit" repeats $compute
+    check "programs: a batch of 8 in $compute has the bits of 8 runs alone" alone $compute
+done
+
+# -- compute-sanitizer ---------------------------------------------------------------------
+sanitized() { # TOOL COMMAND...
+    local tool=$1
+    shift
+    timeout 240 compute-sanitizer --tool "$tool" --error-exitcode 9 "$@" >"$work/said" 2>&1 ||
+        { tail -30 "$work/said"; false; }
+}
+if command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck synccheck initcheck; do
+        for compute in fp32 bf16; do
+            check "sanitizer: $tool, a caption in $compute" sanitized $tool "$kit/bin/caption" -m pocket \
+                --temperature 0 --max-tokens 3 --device "$CAPMILL_TEST_DEVICE" --compute $compute "${pictures[0]}"
+        done
+    done
+    check "sanitizer: memcheck, gradients" sanitized memcheck "$kit/tests/cuda-test"
+else
+    echo "# compute-sanitizer is not here"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
