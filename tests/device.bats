@@ -68,7 +68,10 @@ setup() {
     [[ "$stderr" =~ 'of the 1.00 GB that this program may take (--gpu-mem); '[0-9.]+' MB are free there' ]]
 }
 
+# CUDA_HOST_DEFER: the GPU works as late as it may, so that what is written over too early
+# shows.
 @test "samples that the device draws are those that the CPU draws" {
+    export CUDA_HOST_DEFER=1
     ids() {
         caption -m pocket --compute fp32 --max-tokens 5 -n 3 --temperature 1.3 --top-p 0.9 \
             --top-k 30 --min-p 0.001 --repetition-penalty 1.2 --presence-penalty 0.3 \

@@ -6,6 +6,7 @@ extern "C" {
 }
 #include "arena.h"
 #include "launch.h"
+#include "staging.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct dev {
     int ordinal;
     cudaStream_t stream;
     struct arena arena;
+    struct staging staging;
     enum arr_type act;  /* of activations */
     bool batch_variant; /* library products may be used */
     cudaError_t error;  /* the first one */

@@ -41,6 +41,7 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                 "a stream");
     dev_checked(d, arena_open(&d->arena, d->ordinal, o->memory), "a pool of memory");
+    dev_checked(d, staging_open(&d->staging), "pinned memory of the host");
     if (d->error == cudaSuccess)
         return d;
     memcpy(reason, d->why, sizeof reason);
@@ -63,6 +64,7 @@ void dev_close_cuda(struct dev *d)
         cudaStreamSynchronize(d->stream);
         cudaStreamDestroy(d->stream);
     }
+    staging_close(&d->staging);
     arena_close(&d->arena);
     free(d);
 }
@@ -101,9 +103,8 @@ void release_cuda(struct dev *d, void *data, size_t bytes)
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes)
 {
     void *data = alloc_cuda(d, bytes);
-    if (data && bytes)
-        dev_checked(d,
-                    cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, d->stream),
+    if (data)
+        dev_checked(d, staging_send(&d->staging, data, host, bytes, d->stream),
                     "copying weights");
     return data;
 }
@@ -113,30 +114,24 @@ void disown_cuda(struct dev *d, void *data, size_t bytes)
     release_cuda(d, data, bytes);
 }
 
-/* Pageable memory: the call is back once the source may be written again. */
 void upload_cuda(struct dev *d, struct arr to, const void *host)
 {
     assert(arr_contiguous(to));
     dev_use(d);
-    if (arr_size(to) > 0)
-        dev_checked(d,
-                    cudaMemcpyAsync(to.data, host, arr_type_bytes(to.type, arr_size(to)),
-                                    cudaMemcpyHostToDevice, d->stream),
-                    "copying to the device");
+    dev_checked(d,
+                staging_send(&d->staging, to.data, host,
+                             arr_type_bytes(to.type, arr_size(to)), d->stream),
+                "copying to the device");
 }
 
 void download_cuda(struct dev *d, void *host, struct arr from)
 {
     assert(arr_contiguous(from));
     dev_use(d);
-    if (arr_size(from) == 0)
-        return;
     dev_checked(d,
-                cudaMemcpyAsync(host, from.data,
-                                arr_type_bytes(from.type, arr_size(from)),
-                                cudaMemcpyDeviceToHost, d->stream),
+                staging_fetch(&d->staging, host, from.data,
+                              arr_type_bytes(from.type, arr_size(from)), d->stream),
                 "copying from the device");
-    dev_checked(d, cudaStreamSynchronize(d->stream), "copying from the device");
 }
 
 int sync_cuda(struct dev *d, const char **why)

@@ -33,6 +33,9 @@ struct text {
     const struct pass *pass; /* the latest, borrowed */
     struct rope_table rope;
     struct scratch scratch;
+    struct arr sent; /* what the host says of a pass, in one piece: cos to want */
+    char *host;      /* [host_size], owned: this is put together here */
+    size_t host_size;
     struct arr x, h;       /* f32, act [rows, hidden] */
     struct arr q, y, k, v; /* act [rows, heads * head_dim], ... kv_heads */
     struct arr gate, up;   /* act [rows, mlp] */
