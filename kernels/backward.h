@@ -59,11 +59,13 @@ struct backward {
     /* -- Products and norms ---------------------------------------------------------- */
 
     /* dx [M, K] (+)= dy [M, N] w [N, K]; w of any float type; rows may be strided. Each
-     * output: N ascending, in blocks, fused. mode SET may not alias here. */
+     * output: N ascending, in blocks, fused. mode SET may not alias here. A GPU also has
+     * dx or dy bf16: dy and w are rounded to bf16, sums are in float32. */
     void (*matmul_x)(struct dev *d, struct arr dx, struct arr dy, struct arr w,
                      enum grad_mode mode);
     /* dw [N, K] += dy [M, N]^T x [M, K]: M ascending, in blocks. db [N] += sums of dy's
-     * columns. Either may be absent. */
+     * columns. Either may be absent. A GPU also has dy or x bf16 (both are rounded to
+     * it). */
     void (*matmul_w)(struct dev *d, struct arr dw, struct arr db, struct arr dy,
                      struct arr x);
 
@@ -111,14 +113,16 @@ struct backward {
     /* Of attention(): adds to dq, dk, dv [rows, heads, dim] (strided rows; dq, dk, dv may
      * be columns of one array). y: what came out; lse f32 [rows, heads]: what attention()
      * left there. No score matrix is stored: probabilities are made again from q, k and
-     * lse, block by block (Dao, arXiv 2307.08691). */
+     * lse, block by block (Dao, arXiv 2307.08691). All but lse are of q's type: sums in
+     * float32 are added to a gradient of bf16 with one rounding. */
     void (*attention)(struct dev *d, struct arr dq, struct arr dk, struct arr dv,
                       struct arr dy, struct arr q, struct arr k, struct arr v,
                       struct arr y, struct arr lse, struct arr start, float scale);
 
     /* Of attention_paged(): dq [rows, heads, dim]; dk and dv have the shape of the pages
      * k and v and are added to. Sequences of one view that share pages add to the same
-     * gradients, in ascending order of rows. */
+     * gradients, in ascending order of rows; a page has the same place in all of
+     * them. Types as above. */
     void (*attention_paged)(struct dev *d, struct arr dq, struct arr dk, struct arr dv,
                             struct arr dy, struct arr q, struct arr k, struct arr v,
                             struct arr y, struct arr lse, struct kv_view view,

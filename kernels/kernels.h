@@ -191,8 +191,8 @@ struct kernels {
     /* y [M, N] = x [M, K] w^T + bias, w [N, K] of any float type or of blocks, bias [N]
      * of any float type or absent; x act, y act or f32 (a residual, logits), rows may be
      * strided. A bf16 x is multiplied by w rounded to bf16. Each output: K in ascending
-     * order over a fixed number of lanes, one fixed final reduction, then bias, then y
-     * (MATMUL_ADD). */
+     * order over a fixed number of lanes (on tensor cores: in strips whose number depends
+     * on K alone), one fixed final reduction, then bias, then y (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
 
@@ -245,19 +245,21 @@ struct kernels {
     void (*rope_pairs)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
 
     /* Softmax attention inside segments: row r of segment s (start[s] <= r < start[s +
-     * 1]) sees every row of s. q, k, v, y act [rows, heads, dim] (strided rows); start
-     * i32 [segments + 1]. No score matrix is stored. Keys in ascending order from the
-     * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
-     * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
-     * exponentials of scaled scores, which the gradient is made from. */
+     * 1]) sees every row of s. q, k, v, y act [rows, heads, dim] (strided rows); start i32 [segments + 1]. No score matrix is stored. Keys in
+     * ascending order from the segment's start, in blocks of KV_PAGE, with a running
+     * maximum (Dao et al., arXiv 2205.14135). lse f32 [rows, heads], or absent: the
+     * logarithm of each row's sum of exponentials of scaled scores, which the gradient is
+     * made from. In bf16: dim up to 128, scale above 0, float32 sums of products of bf16,
+     * weights rounded to it. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 
-    /* Softmax attention of rows over paged keys and values, grouped heads: q, y act
-     * [rows, heads, dim]; k act [pages, kv_heads, dim, KV_PAGE] (transposed), v act
+    /* Softmax attention of rows over paged keys and values, grouped heads, types as
+     * above: q, y [rows, heads, dim]; k [pages, kv_heads, dim, KV_PAGE] (transposed), v
      * [pages, kv_heads, KV_PAGE, dim]; head h reads kv head h / (heads / kv_heads).
      * Blocks are pages: from absolute position 0, whatever was shared or when it was
-     * computed. lse as above. */
+     * computed. lse as above. On CUDA a page that adjacent rows have in common at one
+     * place is read once for all of them. */
     void (*attention_paged)(struct dev *d, struct arr y, struct arr q, struct arr k,
                             struct arr v, struct kv_view view, float scale,
                             struct arr lse);

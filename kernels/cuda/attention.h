@@ -47,6 +47,22 @@ __device__ __forceinline__ int seen_of(int64_t left)
     return left < (int64_t)KV_PAGE ? (int)left : (int)KV_PAGE;
 }
 
+/* block(keys, values, seen) for each page that row r sees, of one head of keys: [dim,
+ * KV_PAGE] and [KV_PAGE, dim]. */
+template <class Block>
+__device__ __forceinline__ void each_page(const struct arr &k, const struct arr &v,
+                                          const struct kv_view &view, int64_t r,
+                                          int64_t kv, Block block)
+{
+    const int64_t len = *row_of<int32_t>(view.len, r), tile = kv * k.shape[2] * KV_PAGE;
+    const int32_t *table = row_of<int32_t>(view.table, *row_of<int32_t>(view.seq, r));
+    for (int64_t j = 0; j < len; j += KV_PAGE) {
+        const int32_t page = table[j / KV_PAGE];
+        block(row_of<float>(k, page) + tile, row_of<float>(v, page) + tile,
+              seen_of(len - j));
+    }
+}
+
 /* The next block: `seen` (1 to KV_PAGE) keys; element i of key j at keys[i * key_dim + j
  * * key_next], of a value at values[j * value_next + i]. weights: this warp's own, shared
  * [KV_PAGE]. */

@@ -7,6 +7,7 @@
  * with a warp for each key and blocks of queries; of pages, a block of threads for each
  * page and head of keys, rows ascending. */
 #include "attention.h"
+#include "attention_bf16.h"
 
 struct back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;
@@ -94,15 +95,13 @@ __global__ void back_paged_queries_kernel(struct back p)
     const int64_t r = warp_number() / heads, h = warp_number() % heads;
     if (r >= p.q.shape[0])
         return;
-    const int64_t len = *row_of<int32_t>(p.view.len, r), kv = h / (heads / p.k.shape[1]);
-    const int32_t *table = row_of<int32_t>(p.view.table, *row_of<int32_t>(p.view.seq, r));
+    const int64_t kv = h / (heads / p.k.shape[1]);
     const struct query_back s = query_back_of(p, r, h);
-    for (int64_t j = 0; j < len; j += KV_PAGE) {
-        const int32_t page = table[j / KV_PAGE];
-        query_back_block(s, row_of<float>(p.k, page) + kv * dim * KV_PAGE, KV_PAGE, 1,
-                         row_of<float>(p.v, page) + kv * dim * KV_PAGE, dim,
-                         seen_of(len - j), slopes[threadIdx.x / LANES]);
-    }
+    each_page(p.k, p.v, p.view, r, kv,
+              [&](const float *keys, const float *values, int seen) {
+                  query_back_block(s, keys, KV_PAGE, 1, values, dim, seen,
+                                   slopes[threadIdx.x / LANES]);
+              });
 }
 
 /* -- Keys and values of segments -------------------------------------------------------
@@ -152,6 +151,8 @@ void back_attention_cuda(struct dev *d, struct arr dq, struct arr dk, struct arr
 {
     struct back p = {dq, dk, dv, dy, q, k, v, y, lse, start, {}, scale};
     unsigned blocks = blocks_for(q.shape[0] * q.shape[1], WARPS);
+    if (q.type == ARR_BF16)
+        return back_attention_bf16(d, dq, dk, dv, dy, q, k, v, y, lse, start, scale);
     assert(q.shape[2] <= HEAD_MAX);
     LAUNCH(d, blocks, THREADS, back_queries_kernel, p);
     LAUNCH(d, blocks, THREADS, back_keys_kernel, p);
@@ -213,6 +214,8 @@ void back_attention_paged_cuda(struct dev *d, struct arr dq, struct arr dk, stru
                                float scale)
 {
     struct back p = {dq, dk, dv, dy, q, k, v, y, lse, arr_none(), view, scale};
+    if (q.type == ARR_BF16)
+        return back_attention_paged_bf16(d, dq, dk, dv, dy, q, k, v, y, lse, view, scale);
     assert(q.shape[2] <= HEAD_MAX && k.shape[1] <= 65535);
     LAUNCH(d, blocks_for(q.shape[0] * q.shape[1], WARPS), THREADS,
            back_paged_queries_kernel, p);

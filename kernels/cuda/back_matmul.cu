@@ -1,6 +1,7 @@
-/* back_matmul.cu: gradients of products (backward.h), a thread for each column and eight
- * rows of the result; sums ascend, fused. */
-#include "cuda.h"
+/* back_matmul.cu: gradients of products (backward.h): which way, and those of float32, a
+ * thread for each column and eight rows of the result; sums ascend, fused. Those on
+ * tensor cores are product.h's. */
+#include "product.h"
 
 constexpr int ROWS = 8;
 
@@ -35,11 +36,10 @@ template <int type> __global__ void matmul_x_kernel(struct product_back p)
         }
 }
 
-void matmul_x_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr w,
-                   enum grad_mode mode)
+static void matmul_x_f32(struct dev *d, struct arr dx, struct arr dy, struct arr w,
+                         enum grad_mode mode)
 {
     const int64_t most = 65535 * (int64_t)ROWS;
-    assert(dx.shape[0] == dy.shape[0] && dy.shape[1] == w.shape[0]);
     for (int64_t m = 0; m < dx.shape[0]; m += most) {
         int64_t count = dx.shape[0] - m < most ? dx.shape[0] - m : most;
         struct product_back p = {
@@ -52,6 +52,18 @@ void matmul_x_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr w,
         default: LAUNCH(d, grid, THREADS, matmul_x_kernel<ARR_F16>, p);
         }
     }
+}
+
+void matmul_x_cuda(struct dev *d, struct arr dx, struct arr dy, struct arr w,
+                   enum grad_mode mode)
+{
+    assert(dx.shape[0] == dy.shape[0] && dy.shape[1] == w.shape[0] &&
+           dx.shape[1] == w.shape[1]);
+    const struct results r = {dx, arr_none(), mode == GRAD_ADD};
+    if (dx.type == ARR_F32 && dy.type == ARR_F32)
+        matmul_x_f32(d, dx, dy, w, mode);
+    else
+        product_many(d, r, w, dy, PRODUCT_X);
 }
 
 /* dw [N, K]: rows n0.., column k; over M. */
@@ -77,13 +89,23 @@ __global__ void matmul_w_kernel(struct product_back p)
             row_of<float>(p.to, n0 + r)[k] += sum[r];
 }
 
+/* db: a lane for each column; each warp has every eighth row, ascending, and then the
+ * warps' sums are added, ascending. */
 __global__ void bias_kernel(struct product_back p)
 {
-    const int64_t n = thread_number();
+    __shared__ float sums[WARPS][LANES];
+    const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
+    const int64_t n = (int64_t)blockIdx.x * LANES + lane;
+    const bool there = n < p.dy.shape[1];
     float sum = 0;
-    if (n >= p.dy.shape[1])
+    for (int64_t m = warp; m < p.dy.shape[0] && there; m += WARPS)
+        sum += p.dy.type == ARR_F32 ? row_of<float>(p.dy, m)[n]
+                                    : bf16_float(row_of<uint16_t>(p.dy, m)[n]);
+    sums[warp][lane] = sum;
+    __syncthreads();
+    if (warp > 0 || !there)
         return;
-    for (int64_t m = 0; m < p.dy.shape[0]; m++) sum += row_of<float>(p.dy, m)[n];
+    for (int i = 1; i < WARPS; i++) sum += sums[i][lane];
     ((float *)p.db.data)[n] += sum;
 }
 
@@ -91,12 +113,16 @@ void matmul_w_cuda(struct dev *d, struct arr dw, struct arr db, struct arr dy,
                    struct arr x)
 {
     struct product_back p = {dw, dy, x, db, 0, false};
+    const struct results r = {dw, arr_none(), true};
     assert(dy.shape[0] == x.shape[0]);
-    if (dw.data) {
-        assert(dw.shape[0] == dy.shape[1] && dw.shape[0] <= 65535 * (int64_t)ROWS);
+    assert(!dw.data || (dw.shape[0] == dy.shape[1] && dw.shape[1] == x.shape[1]));
+    if (dw.data && (dy.type != ARR_F32 || x.type != ARR_F32))
+        product_many(d, r, x, dy, PRODUCT_W);
+    else if (dw.data) {
+        assert(dw.shape[0] <= 65535 * (int64_t)ROWS);
         dim3 grid(blocks_for(dw.shape[1], THREADS), blocks_for(dw.shape[0], ROWS));
         LAUNCH(d, grid, THREADS, matmul_w_kernel, p);
     }
     if (db.data)
-        LAUNCH(d, blocks_for(dy.shape[1], THREADS), THREADS, bias_kernel, p);
+        LAUNCH(d, blocks_for(dy.shape[1], LANES), THREADS, bias_kernel, p);
 }

@@ -18,11 +18,13 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
+    bool invariant; /* batch-invariant products: true but where speed alone was asked for
+                     */
+    struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
     cudaStream_t stream;
     struct arena arena;
     struct staging staging;
     enum arr_type act;  /* of activations */
-    bool batch_variant; /* library products may be used */
     cudaError_t error;  /* the first one */
     char why[200];      /* it, and what was asked for */
 };

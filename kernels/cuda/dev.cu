@@ -1,6 +1,8 @@
 /* dev.cu: one GPU: its stream, its memory, copies in and out (kernels.h). */
 #include "cuda.h"
 
+#include "lt.h"
+
 void dev_checked(struct dev *d, cudaError_t error, const char *what)
 {
     if (error == cudaSuccess || d->error != cudaSuccess)
@@ -35,8 +37,8 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     if (!d)
         return NULL;
     d->ordinal = ordinal_of(device);
-    d->act = o->compute == DEV_COMPUTE_BF16 ? ARR_BF16 : ARR_F32;
-    d->batch_variant = o->batch_variant;
+    d->act = o->compute == DEV_COMPUTE_FP32 ? ARR_F32 : ARR_BF16;
+    d->invariant = !o->batch_variant;
     dev_use(d);
     dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                 "a stream");
@@ -62,6 +64,7 @@ void dev_close_cuda(struct dev *d)
     dev_use(d);
     if (d->stream) {
         cudaStreamSynchronize(d->stream);
+        lt_close(d);
         cudaStreamDestroy(d->stream);
     }
     staging_close(&d->staging);

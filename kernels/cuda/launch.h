@@ -22,6 +22,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 #define SHARED_ROOM(type, name)                                                          \
     extern __shared__ __align__(128) char shared_room[];                                 \
     type *name = (type *)(void *)shared_room

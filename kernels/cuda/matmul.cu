@@ -1,9 +1,11 @@
-/* matmul.cu: y = x w^T + bias in float32, for weights of any type (kernels.h).
+/* matmul.cu: y = x w^T + bias, for weights of any type (kernels.h): which way, and the
+ * one for x in float32; those on tensor cores are product.h's.
  *
  * One order for any number of rows: of every 256 elements of K, lane l of a warp takes
  * 4 l .. 4 l + 3 of each half, ascending and fused; then the lanes are added up as
  * warp_sum() does. Eight rows of x lie in shared memory, and a warp reads each weight
  * once for them. */
+#include "product.h"
 #include "quant.h"
 
 constexpr int ROWS = 8, COLUMNS = 4, CHUNK = 256, EACH = CHUNK / LANES;
@@ -84,12 +86,10 @@ template <int type> __global__ void matmul_kernel(struct product p)
         }
 }
 
-void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
-                 enum matmul_mode mode)
+static void matmul_f32(struct dev *d, struct arr y, struct arr x, struct arr w,
+                       struct arr bias, enum matmul_mode mode)
 {
     const int64_t most = 65535 * (int64_t)ROWS; /* rows of one grid */
-    assert(x.shape[1] == w.shape[1] && y.shape[0] == x.shape[0] &&
-           y.shape[1] == w.shape[0]);
     for (int64_t m = 0; m < x.shape[0]; m += most) {
         int64_t count = x.shape[0] - m < most ? x.shape[0] - m : most;
         struct product p = {arr_rows(y, m, count),
@@ -107,4 +107,18 @@ void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct
         default: LAUNCH(d, grid, THREADS, matmul_kernel<ARR_Q4_0>, p);
         }
     }
+}
+
+void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
+                 enum matmul_mode mode)
+{
+    assert(x.shape[1] == w.shape[1] && y.shape[0] == x.shape[0] &&
+           y.shape[1] == w.shape[0]);
+    const struct results r = {y, bias, mode == MATMUL_ADD};
+    if (x.type == ARR_F32 && y.type == ARR_F32)
+        matmul_f32(d, y, x, w, bias, mode);
+    else if (y.shape[0] <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT))
+        product_few(d, r, w, x);
+    else
+        product_many(d, r, w, x, PRODUCT);
 }

@@ -24,6 +24,7 @@
 #include "host/streams.h"
 
 #define UNROLL
+#define ROLLED
 #define __global__
 #define __device__
 #define __host__
@@ -38,6 +39,27 @@ struct dim3 {
     {
     }
 };
+
+/* CUDA's vectors of 4-byte numbers, which are read and written at once. */
+#define BLOCKS_VECTOR2(name, type)                                                       \
+    struct alignas(8) name {                                                             \
+        type x, y;                                                                       \
+    };                                                                                   \
+    static inline name make_##name(type x, type y)                                       \
+    {                                                                                    \
+        return {x, y};                                                                   \
+    }
+#define BLOCKS_VECTOR4(name, type)                                                       \
+    struct alignas(16) name {                                                            \
+        type x, y, z, w;                                                                 \
+    };                                                                                   \
+    static inline name make_##name(type x, type y, type z, type w)                       \
+    {                                                                                    \
+        return {x, y, z, w};                                                             \
+    }
+BLOCKS_VECTOR2(uint2, unsigned)
+BLOCKS_VECTOR4(uint4, unsigned)
+BLOCKS_VECTOR4(float4, float)
 
 struct blocks_place {
     dim3 thread, block, block_dim, grid_dim;
@@ -106,12 +128,37 @@ template <class T> T __shfl_sync(unsigned mask, T value, int lane)
     return value;
 }
 
-/* Fibers do not interrupt each other. */
-template <class T> T atomicAdd(T *to, T x)
+/* Bit l: lane l says yes. */
+static inline unsigned __ballot_sync(unsigned mask, bool yes)
 {
-    T before = *to;
-    *to = before + x;
-    return before;
+    unsigned lanes = (unsigned)yes << blocks_lane();
+    for (int l = 1; l < 32; l *= 2) lanes |= __shfl_xor_sync(mask, lanes, l);
+    return lanes;
+}
+/* The place of the lowest bit, from 1; of 0: 0. */
+static inline int __ffsll(long long bits)
+{
+    return __builtin_ffsll(bits);
+}
+
+/* Fibers take turns: nothing comes in between. */
+static inline int atomicMin(int *at, int value)
+{
+    int was = *at;
+    *at = value < was ? value : was;
+    return was;
+}
+static inline int atomicMax(int *at, int value)
+{
+    int was = *at;
+    *at = value > was ? value : was;
+    return was;
+}
+template <class T> T atomicAdd(T *at, T value)
+{
+    T was = *at;
+    *at = was + value;
+    return was;
 }
 
 /* Tensor cores and asynchronous copies: see mma.h. */
