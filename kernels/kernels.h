@@ -22,6 +22,8 @@
  */
 #ifndef KERNELS_H
 #define KERNELS_H
+#include "draw.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -111,6 +113,15 @@ struct kv_view {
     struct arr len; /* [rows]: how many positions the row sees, from 0: its own + 1 */
 };
 
+/* A device's memory, in bytes. */
+struct dev_memory {
+    int64_t room;    /* that may still be taken; on the CPU, half of the machine's */
+    int64_t used;    /* taken by alloc() and adopt() */
+    int64_t bound;   /* that these may take; 0: no account is kept (CPU) */
+    int64_t free;    /* on the whole device, whoever uses the rest */
+    int64_t refused; /* the latest piece that was not to be had; 0: none */
+};
+
 /* What a layer's attention needs of its rows' new queries, keys and values. */
 struct attention_input {
     struct arr q, k, v; /* act [rows, heads, dim], [rows, kv_heads, dim] (strided rows) */
@@ -165,6 +176,8 @@ struct kernels {
      * nothing on the CPU. NULL if short. release() takes what alloc() gave. */
     void *(*alloc)(struct dev *d, size_t bytes);
     void (*release)(struct dev *d, void *data, size_t bytes);
+
+    void (*memory)(struct dev *d, struct dev_memory *m);
 
     /* A device's view of read-only host memory that outlives it (mapped weights): the
      * same pointer on the CPU, a copy elsewhere. NULL if short. Given back by disown().
@@ -289,6 +302,13 @@ struct kernels {
     /* out[r] = log(sum over j of exp(x[r, j] * scale)), x f32 [rows, n], out f32 [rows];
      * j ascending over a fixed number of lanes, maximum taken out first. */
     void (*logsumexp)(struct dev *d, struct arr out, struct arr x, float scale);
+
+    /* Draw tokens from rows of logits f32 [rows, vocab]: to drawn[i * (1 + top)] as
+     * how[i] says and, behind it, the `top` largest logits of its row, best first, the
+     * lower id first among equals. Lists of `count` in host memory; waits. NULL where the
+     * host draws as well (the CPU), from downloaded rows. */
+    void (*draw)(struct dev *d, struct drawn *drawn, struct arr logits,
+                 const struct draw *how, int count, int top);
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the

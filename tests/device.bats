@@ -161,3 +161,40 @@ ring() {
     CAPMILL_CUDA='' run --separate-stderr -2 elsewhere/bin/caption -m pocket --device cuda "$SAMPLES/images/0003.png"
     [[ "$stderr" == *'no plug-in capmill-cuda.so beside this program'* ]]
 }
+
+@test "a GPU with little memory captions all the same, with a shorter context" {
+    ids() {
+        caption -m pocket --temperature 0 --max-tokens 4 --ids --compute fp32 "$@" \
+            "$SAMPLES/images/0003.png" | jq -c .captions[0].ids
+    }
+    [ "$(ids --device cuda --gpu-mem 0.007)" = "$(ids)" ]
+}
+
+@test "what a GPU has no room for is told with its size, the bound and what is free" {
+    local picture=$SAMPLES/images/0003.png
+    run --separate-stderr -2 caption -m pocket --device cuda --compute fp32 --gpu-mem 0.002 "$picture"
+    [[ "$stderr" =~ 'out of memory on the GPU: '[0-9.]+' MB asked for with '[0-9.]+' MB in use of the 2.00 MB that this program may take (--gpu-mem); '[0-9.]+' GB are free there' ]]
+    # weights fit, keys and values do not
+    run --separate-stderr -2 caption -m pocket --device cuda --compute fp32 --gpu-mem 0.0045 "$picture"
+    [[ "$stderr" =~ 'no room for 2 pages of keys and values: out of memory on the GPU: ' ]]
+    # these do, the picture does not: that row fails
+    run --separate-stderr -1 caption -m pocket --device cuda --compute fp32 --gpu-mem 0.005 "$picture"
+    [[ "$stderr" =~ 'out of memory on the GPU: '.*' of the 5.00 MB' ]]
+    [ "$(jq -r .error.class <<< "$output")" = internal ]
+    # another program has taken all but little
+    CUDA_HOST_MEMORY=3000000 run --separate-stderr -2 caption -m pocket --device cuda --compute fp32 --gpu-mem 1 "$picture"
+    [[ "$stderr" =~ 'of the 1.00 GB that this program may take (--gpu-mem); '[0-9.]+' MB are free there' ]]
+}
+
+# CUDA_HOST_DEFER: the GPU works as late as it may, so that what is written over too early
+# shows.
+@test "samples that the device draws are those that the CPU draws" {
+    export CUDA_HOST_DEFER=1
+    ids() {
+        caption -m pocket --compute fp32 --max-tokens 5 -n 3 --temperature 1.3 --top-p 0.9 \
+            --top-k 30 --min-p 0.001 --repetition-penalty 1.2 --presence-penalty 0.3 \
+            --logprobs=2 "$@" "$SAMPLES/images/0003.png" |
+            jq -c '[.captions[] | [.ids, (.top | map(map(.[0])))]]'
+    }
+    [ "$(ids --device cuda)" = "$(ids)" ]
+}

@@ -187,6 +187,7 @@ struct dev *cpu_open(const char *device, const struct dev_options *o, const char
 void cpu_close(struct dev *d);
 enum arr_type cpu_act(const struct dev *d);
 void *cpu_alloc(struct dev *d, size_t bytes);
+void cpu_memory(struct dev *d, struct dev_memory *m);
 void cpu_release(struct dev *d, void *data, size_t bytes);
 void *cpu_adopt(struct dev *d, const void *host, size_t bytes);
 void cpu_disown(struct dev *d, void *data, size_t bytes);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* Large blocks are mapped: their pages cost nothing until they are touched, which is what
  * a pool of keys and values for the longest context wants. */
@@ -31,6 +32,13 @@ void cpu_release(struct dev *d, void *data, size_t bytes)
         munmap(data, bytes);
     else
         free(data);
+}
+
+void cpu_memory(struct dev *d, struct dev_memory *m)
+{
+    (void)d;
+    *m = (struct dev_memory){.room = (int64_t)sysconf(_SC_PHYS_PAGES) *
+                                     sysconf(_SC_PAGESIZE) / 2};
 }
 
 struct dev *cpu_open(const char *device, const struct dev_options *o, const char **why)

@@ -10,6 +10,7 @@
         .act = cpu_act,                                                                  \
         .alloc = cpu_alloc,                                                              \
         .release = cpu_release,                                                          \
+        .memory = cpu_memory,                                                            \
         .adopt = cpu_adopt,                                                              \
         .disown = cpu_disown,                                                            \
         .upload = cpu_upload,                                                            \

@@ -4,7 +4,9 @@
 extern "C" {
 #include "backward.h"
 }
+#include "arena.h"
 #include "launch.h"
+#include "staging.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -21,8 +23,9 @@ struct dev {
                      */
     struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
     cudaStream_t stream;
+    struct arena arena;
+    struct staging staging;
     enum arr_type act;  /* of activations */
-    int64_t memory;     /* bytes at most; 0: what there is */
     cudaError_t error;  /* the first one */
     char why[200];      /* it, and what was asked for */
 };
@@ -190,6 +193,8 @@ void attention_input_cuda(struct dev *d, const struct attention_input *in);
 void kv_copy_cuda(struct dev *d, struct arr k_pages, struct arr v_pages, int from, int to,
                   int places);
 void logsumexp_cuda(struct dev *d, struct arr out, struct arr x, float scale);
+void draw_cuda(struct dev *d, struct drawn *drawn, struct arr logits,
+               const struct draw *how, int count, int top);
 
 int ordinal_of(const char *device); /* of "cuda:N"; 0 */
 struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
@@ -199,6 +204,7 @@ void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */
 void *dev_room(struct dev *d, size_t bytes);
+void memory_cuda(struct dev *d, struct dev_memory *m);
 void release_cuda(struct dev *d, void *data, size_t bytes);
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes);
 void disown_cuda(struct dev *d, void *data, size_t bytes);

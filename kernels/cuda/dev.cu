@@ -38,17 +38,19 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
         return NULL;
     d->ordinal = ordinal_of(device);
     d->act = o->compute == DEV_COMPUTE_FP32 ? ARR_F32 : ARR_BF16;
-    d->memory = o->memory;
     d->invariant = !o->batch_variant;
     cudaDeviceGetAttribute(&d->shared, cudaDevAttrMaxSharedMemoryPerBlockOptin,
                            d->ordinal);
     dev_use(d);
-    dev_checked(d, cudaStreamCreate(&d->stream), "a stream");
+    dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
+                "a stream");
+    dev_checked(d, arena_open(&d->arena, d->ordinal, o->memory), "a pool of memory");
+    dev_checked(d, staging_open(&d->staging), "pinned memory of the host");
     if (d->error == cudaSuccess)
         return d;
     memcpy(reason, d->why, sizeof reason);
     *why = reason;
-    free(d);
+    dev_close_cuda(d);
     return NULL;
 }
 
@@ -62,21 +64,29 @@ void dev_close_cuda(struct dev *d)
     if (!d)
         return;
     dev_use(d);
-    cudaStreamSynchronize(d->stream);
-    lt_close(d);
-    cudaStreamDestroy(d->stream);
+    if (d->stream) {
+        cudaStreamSynchronize(d->stream);
+        lt_close(d);
+        cudaStreamDestroy(d->stream);
+    }
+    staging_close(&d->staging);
+    arena_close(&d->arena);
     free(d);
 }
 
 void *alloc_cuda(struct dev *d, size_t bytes)
 {
-    void *data = NULL;
     dev_use(d);
-    cudaError_t error = cudaMallocAsync(&data, bytes ? bytes : 1, d->stream);
-    if (error == cudaSuccess)
-        return data;
-    cudaGetLastError(); /* told by the NULL: not the device's failure */
-    return NULL;
+    return arena_take(&d->arena, bytes, d->stream);
+}
+
+void memory_cuda(struct dev *d, struct dev_memory *m)
+{
+    size_t unused;
+    dev_use(d);
+    size_t room = arena_room(&d->arena, &unused);
+    *m = {(int64_t)room, (int64_t)d->arena.used, (int64_t)d->arena.bound, (int64_t)unused,
+          (int64_t)d->arena.refused};
 }
 
 void *dev_room(struct dev *d, size_t bytes)
@@ -89,18 +99,17 @@ void *dev_room(struct dev *d, size_t bytes)
 
 void release_cuda(struct dev *d, void *data, size_t bytes)
 {
-    (void)bytes;
     dev_use(d);
     if (data)
-        dev_checked(d, cudaFreeAsync(data, d->stream), "giving memory back");
+        dev_checked(d, arena_give(&d->arena, data, bytes, d->stream),
+                    "giving memory back");
 }
 
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes)
 {
     void *data = alloc_cuda(d, bytes);
-    if (data && bytes)
-        dev_checked(d,
-                    cudaMemcpyAsync(data, host, bytes, cudaMemcpyHostToDevice, d->stream),
+    if (data)
+        dev_checked(d, staging_send(&d->staging, data, host, bytes, d->stream),
                     "copying weights");
     return data;
 }
@@ -110,30 +119,24 @@ void disown_cuda(struct dev *d, void *data, size_t bytes)
     release_cuda(d, data, bytes);
 }
 
-/* Pageable memory: the call is back once the source may be written again. */
 void upload_cuda(struct dev *d, struct arr to, const void *host)
 {
     assert(arr_contiguous(to));
     dev_use(d);
-    if (arr_size(to) > 0)
-        dev_checked(d,
-                    cudaMemcpyAsync(to.data, host, arr_type_bytes(to.type, arr_size(to)),
-                                    cudaMemcpyHostToDevice, d->stream),
-                    "copying to the device");
+    dev_checked(d,
+                staging_send(&d->staging, to.data, host,
+                             arr_type_bytes(to.type, arr_size(to)), d->stream),
+                "copying to the device");
 }
 
 void download_cuda(struct dev *d, void *host, struct arr from)
 {
     assert(arr_contiguous(from));
     dev_use(d);
-    if (arr_size(from) == 0)
-        return;
     dev_checked(d,
-                cudaMemcpyAsync(host, from.data,
-                                arr_type_bytes(from.type, arr_size(from)),
-                                cudaMemcpyDeviceToHost, d->stream),
+                staging_fetch(&d->staging, host, from.data,
+                              arr_type_bytes(from.type, arr_size(from)), d->stream),
                 "copying from the device");
-    dev_checked(d, cudaStreamSynchronize(d->stream), "copying from the device");
 }
 
 int sync_cuda(struct dev *d, const char **why)

@@ -12,7 +12,8 @@
 #ifdef CUDA_ON_HOST
 #include "host/blocks.h"
 #define LAUNCH_SHARED(d, grid, block, bytes, kernel, ...)                                \
-    (blocks_run(#kernel, (grid), (block), (bytes), [=] { (kernel)(__VA_ARGS__); }),      \
+    (blocks_run((d)->stream, #kernel, (grid), (block), (bytes),                          \
+                [=] { (kernel)(__VA_ARGS__); }),                                         \
      dev_launched((d), #kernel))
 #define LAUNCH(d, grid, block, kernel, ...)                                              \
     LAUNCH_SHARED(d, grid, block, 0, kernel, __VA_ARGS__)

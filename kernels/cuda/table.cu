@@ -37,6 +37,7 @@ const struct kernels cuda_table = {
     .act = act_cuda,
     .alloc = alloc_cuda,
     .release = release_cuda,
+    .memory = memory_cuda,
     .adopt = adopt_cuda,
     .disown = disown_cuda,
     .upload = upload_cuda,
@@ -65,4 +66,5 @@ const struct kernels cuda_table = {
     .attention_input = attention_input_cuda,
     .kv_copy = kv_copy_cuda,
     .logsumexp = logsumexp_cuda,
+    .draw = draw_cuda,
 };

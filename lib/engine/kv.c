@@ -1,6 +1,7 @@
 /* kv.c: see kv.h. */
 #include "engine/kv.h"
 #include "base/fail.h"
+#include "engine/device_memory.h"
 #include "engine/prefix.h"
 
 #include <assert.h>
@@ -26,8 +27,10 @@ int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev, enum arr_ty
     kv->values = calloc((size_t)tc->layers, sizeof *kv->values);
     kv->free_pages = malloc((size_t)pages * sizeof *kv->free_pages);
     kv->references = calloc((size_t)pages, sizeof *kv->references);
-    if (!kv->keys || !kv->values || !kv->free_pages || !kv->references)
-        goto short_of_memory;
+    if (!kv->keys || !kv->values || !kv->free_pages || !kv->references) {
+        kv_close(kv);
+        return fail_memory();
+    }
     struct arr key = {.dev = dev, .type = act, .rank = 4};
     key.shape[0] = pages;
     key.shape[1] = heads;
@@ -40,16 +43,15 @@ int kv_open(struct kv *kv, const struct kernels *k, struct dev *dev, enum arr_ty
         kv->values[i] = value;
         kv->keys[i].data = k->alloc(dev, kv->bytes);
         kv->values[i].data = k->alloc(dev, kv->bytes);
-        if (!kv->keys[i].data || !kv->values[i].data)
-            goto short_of_memory;
+        if (!kv->keys[i].data || !kv->values[i].data) {
+            device_memory_fail(k, dev);
+            kv_close(kv);
+            return fail_in("no room for %d pages of keys and values", pages);
+        }
     }
     for (int i = 0; i < pages; i++) kv->free_pages[i] = pages - 1 - i;
     kv->free_count = pages;
     return 0;
-short_of_memory:
-    kv_close(kv);
-    return fail(FAIL_INTERNAL, "out of memory: no room for %d pages of keys and values",
-                pages);
 }
 
 void kv_close(struct kv *kv)

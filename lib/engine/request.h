@@ -21,6 +21,7 @@ struct lane {
     int fed;       /* tokens behind the prompt whose keys and values are there */
     int32_t token; /* generating: the next one to feed */
     struct sampler sampler;
+    void *seen; /* sampler.seen on the device, where that draws; owned */
     struct loop loop;
     bool finished;
     struct lane *next;

@@ -6,12 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEN = 1, SEEN_IN_OUTPUT = 2 };
-
 struct candidate {
     float logit;
     int32_t id;
-    double weight; /* exp(logit - largest) */
+    uint64_t weight;
 };
 
 int sampler_check(const struct sampling *s, int vocab)
@@ -42,6 +40,9 @@ int sampler_check(const struct sampling *s, int vocab)
 int sampler_work_open(struct sampler_work *w, int vocab)
 {
     size_t n = (size_t)vocab;
+    if (vocab > DRAW_VOCAB_MAX)
+        return fail(FAIL_MODEL, "a vocabulary of %d is more than %d", vocab,
+                    DRAW_VOCAB_MAX);
     *w = (struct sampler_work){.vocab = vocab};
     w->logits = malloc(n * sizeof *w->logits);
     w->sorted = malloc(n * sizeof *w->sorted);
@@ -69,7 +70,7 @@ int sampler_open(struct sampler *s, struct sampler_work *work,
     s->seen = calloc((size_t)work->vocab, 1);
     if (!s->seen)
         return fail_memory();
-    for (int i = 0; i < len; i++) s->seen[prompt[i]] = SEEN;
+    for (int i = 0; i < len; i++) s->seen[prompt[i]] = DRAW_SEEN;
     return 0;
 }
 
@@ -84,24 +85,36 @@ float sampler_scale(const struct sampling *sampling)
     return sampling->temperature > 0 ? (float)(1 / sampling->temperature) : 1;
 }
 
-/* Penalties (Keskar et al., arXiv 1909.05858: a positive logit is divided, a negative one
- * multiplied, once however often the id occurs), then the temperature. */
-static void penalise(struct sampler *s, float *logits)
+struct draw sampler_draw(const struct sampling *p, int sample, int position)
 {
-    const struct sampling *p = s->sampling;
-    float repetition = (float)p->repetition_penalty,
-          presence = (float)p->presence_penalty;
-    float temperature = (float)p->temperature;
-    if (repetition != 1 || presence != 0)
-        for (int i = 0; i < s->work->vocab; i++) {
-            if (s->seen[i])
-                logits[i] =
-                    logits[i] < 0 ? logits[i] * repetition : logits[i] / repetition;
-            if (s->seen[i] & SEEN_IN_OUTPUT)
-                logits[i] -= presence;
-        }
-    if (temperature > 0 && temperature != 1)
-        for (int i = 0; i < s->work->vocab; i++) logits[i] /= temperature;
+    return (struct draw){
+        .top_k = p->top_k,
+        .temperature = (float)p->temperature,
+        .repetition = (float)p->repetition_penalty,
+        .presence = (float)p->presence_penalty,
+        .top_p = p->top_p,
+        .min_p = p->min_p,
+        .unit = p->temperature > 0
+                    ? random_unit(p->key, (uint32_t)sample, (uint32_t)position)
+                    : 0};
+}
+
+bool sampler_penalises(const struct sampling *p)
+{
+    return (float)p->repetition_penalty != 1 || (float)p->presence_penalty != 0;
+}
+
+void sampler_took(struct sampler *s, int32_t id)
+{
+    s->seen[id] |= DRAW_SEEN | DRAW_IN_OUTPUT;
+}
+
+static void penalise(struct sampler *s, const struct draw *how, float *logits)
+{
+    bool penalties = sampler_penalises(s->sampling);
+    if (penalties || (how->temperature > 0 && how->temperature != 1))
+        for (int i = 0; i < s->work->vocab; i++)
+            logits[i] = draw_penalised(logits[i], penalties ? s->seen[i] : 0, how);
 }
 
 /* The k-th largest of n values, which are moved about (Hoare's selection). */
@@ -161,36 +174,37 @@ static int by_weight(const void *a, const void *b)
  * most probable one stays. */
 static void keep_top_p(struct sampler *s, float *logits)
 {
-    double p = s->sampling->top_p, sum = 0, removed = 0;
+    struct candidate *list = s->work->candidates;
     float most = largest(logits, s->work->vocab);
+    uint64_t sum = 0, removed = 0;
     int count = 0, left = 0;
-    if (p >= 1)
+    if (s->sampling->top_p >= 1)
         return;
     for (int i = 0; i < s->work->vocab; i++) {
-        if (logits[i] == -INFINITY)
-            continue;
-        double weight = exp((double)logits[i] - (double)most);
-        s->work->candidates[count++] = (struct candidate){logits[i], i, weight};
-        sum += weight;
+        struct candidate c = {logits[i], i, draw_weight(logits[i], most)};
+        if (c.weight > 0)
+            list[count++] = c;
+        else
+            logits[i] = -INFINITY;
+        sum += c.weight;
     }
+    if (sum == 0)
+        return;
     /* Those so small that even all of them together may go need no sorting. */
-    double limit = (1 - p) * sum, small = limit / count;
+    uint64_t limit = draw_part(1 - s->sampling->top_p, sum),
+             small = limit / (uint64_t)count;
     for (int i = 0; i < count; i++) {
-        struct candidate c = s->work->candidates[i];
+        struct candidate c = list[i];
         if (c.weight < small && c.logit < most) {
             removed += c.weight;
             logits[c.id] = -INFINITY;
         } else {
-            s->work->candidates[left++] = c;
+            list[left++] = c;
         }
     }
-    qsort(s->work->candidates, (size_t)left, sizeof *s->work->candidates, by_weight);
-    for (int i = 0; i < left - 1; i++) {
-        removed += s->work->candidates[i].weight;
-        if (removed > limit)
-            break;
-        logits[s->work->candidates[i].id] = -INFINITY;
-    }
+    qsort(list, (size_t)left, sizeof *list, by_weight);
+    for (int i = 0; (removed += list[i].weight) <= limit; i++)
+        logits[list[i].id] = -INFINITY;
 }
 
 /* Remove what is less than min_p times as probable as the most probable. */
@@ -201,14 +215,15 @@ static void keep_min_p(struct sampler *s, float *logits)
         return;
     float most = largest(logits, s->work->vocab);
     for (int i = 0; i < s->work->vocab; i++)
-        if (exp((double)logits[i] - (double)most) < p)
+        if (draw_chance(logits[i], most) < p)
             logits[i] = -INFINITY;
 }
 
 void sampler_filter(struct sampler *s, float *logits)
 {
-    penalise(s, logits);
-    if (s->sampling->temperature == 0)
+    struct draw how = sampler_draw(s->sampling, 0, 0);
+    penalise(s, &how, logits);
+    if (how.temperature == 0)
         return;
     keep_top_k(s, logits);
     keep_top_p(s, logits);
@@ -224,38 +239,28 @@ static int32_t greedy(const float *logits, int n)
     return best;
 }
 
-static int32_t draw(const float *logits, double *weights, int n, double u)
+static int32_t draw(const float *logits, uint64_t *weights, int n, double unit)
 {
-    double most = (double)largest(logits, n), sum = 0, at = 0;
-    int32_t last = 0;
-    for (int i = 0; i < n; i++) {
-        weights[i] = logits[i] == -INFINITY ? 0 : exp((double)logits[i] - most);
-        sum += weights[i];
-    }
-    for (int i = 0; i < n; i++) {
-        if (weights[i] == 0)
-            continue;
-        at += weights[i];
-        if (u * sum < at)
-            return i;
-        last = i;
-    }
-    return last; /* u * sum was rounded up to sum */
+    float most = largest(logits, n);
+    uint64_t sum = 0, at = 0;
+    int32_t id = 0;
+    for (int i = 0; i < n; i++) sum += weights[i] = draw_weight(logits[i], most);
+    if (sum == 0)
+        return 0;
+    uint64_t want = draw_part(unit, sum);
+    while ((at += weights[id]) <= want) id++;
+    return id;
 }
 
 int32_t sampler_next(struct sampler *s, const float *logits, int sample, int position)
 {
-    const struct sampling *p = s->sampling;
+    struct draw how = sampler_draw(s->sampling, sample, position);
     struct sampler_work *w = s->work;
-    int32_t id;
     memcpy(w->logits, logits, (size_t)w->vocab * sizeof *logits);
     sampler_filter(s, w->logits);
-    if (p->temperature == 0)
-        id = greedy(w->logits, w->vocab);
-    else
-        id = draw(w->logits, w->weights, w->vocab,
-                  random_unit(p->key, (uint32_t)sample, (uint32_t)position));
-    s->seen[id] |= SEEN | SEEN_IN_OUTPUT;
+    int32_t id = how.temperature == 0 ? greedy(w->logits, w->vocab)
+                                      : draw(w->logits, w->weights, w->vocab, how.unit);
+    sampler_took(s, id);
     return id;
 }
 

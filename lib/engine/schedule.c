@@ -1,19 +1,44 @@
 /* schedule.c: see schedule.h. */
 #include "engine/schedule.h"
+#include "engine/vision.h"
 
 #include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-/* Pages of keys and values at most: all lanes at full length, or half of the machine's
- * memory. They cost nothing until they are used. */
-static int64_t pool_pages(const struct vlm *m, int ctx, int max_batch)
+/* Patches of a large picture (16 megapixels at 14 pixels a side are twice as many). */
+enum { PICTURE_PATCHES = 1 << 15 };
+enum { KV_LEAST = 2 }; /* pages */
+
+/* Buffers of the largest pass. */
+static int64_t text_most(const struct schedule *s)
 {
-    int64_t want = ((int64_t)kv_pages_for(ctx) + 1) * max_batch;
-    int64_t memory = (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / 2;
-    int64_t room = memory / (kv_position_bytes(&m->config.text, m->act) * KV_PAGE);
+    return text_scratch(&s->m->config.text, s->m->act, TEXT_CHUNK + s->max_batch,
+                        s->max_batch + 1, kv_pages_for(s->ctx));
+}
+
+/* What keys and values may take. On a device with a bound, what is left beside the
+ * buffers of the largest pass, and a quarter of that for pictures if these need it. */
+static int64_t pool_room(const struct schedule *s)
+{
+    const struct vision_tower *vt = &s->m->config.vision;
+    struct dev_memory memory;
+    s->m->k->memory(s->m->dev, &memory);
+    if (memory.bound == 0)
+        return memory.room;
+    int64_t left = memory.room - text_most(s);
+    int64_t pictures = vt->depth > 0 ? vision_scratch(vt, s->m->act, PICTURE_PATCHES) : 0;
+    return left - (pictures < left / 4 ? pictures : left / 4);
+}
+
+/* Pages of keys and values at most: all lanes at full length, or what there is room for.
+ * On the CPU they cost nothing until they are used. */
+static int64_t pool_pages(const struct schedule *s)
+{
+    const struct vlm *m = s->m;
+    int64_t want = ((int64_t)kv_pages_for(s->ctx) + 1) * s->max_batch;
+    int64_t room = pool_room(s) / (kv_position_bytes(&m->config.text, m->act) * KV_PAGE);
     int64_t limit = INT32_MAX / KV_PAGE; /* slots are int32 */
     room = room < limit ? room : limit;
     return want < room ? want : room;
@@ -22,12 +47,10 @@ static int64_t pool_pages(const struct vlm *m, int ctx, int max_batch)
 static int kv_open_some(struct schedule *s, int64_t pages)
 {
     const struct text_config *tc = &s->m->config.text;
-    for (;; pages /= 2) {
-        if (pages < 2)
-            return fail(FAIL_INTERNAL, "out of memory: no room for keys and values");
-        if (kv_open(&s->kv, s->m->k, s->m->dev, s->m->act, tc, (int)pages) == 0)
-            break;
-    }
+    pages = pages < KV_LEAST ? KV_LEAST : pages;
+    while (kv_open(&s->kv, s->m->k, s->m->dev, s->m->act, tc, (int)pages) < 0)
+        if ((pages /= 2) < KV_LEAST)
+            return -1;
     /* a prompt's last page is copied for a lane: one page more than its positions fill */
     if (s->ctx > (s->kv.pages - 1) * (int64_t)KV_PAGE)
         s->ctx = (s->kv.pages - 1) * KV_PAGE;
@@ -39,7 +62,7 @@ int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batc
     const struct text_config *tc = &m->config.text;
     *s =
         (struct schedule){.m = m, .ctx = ctx ? ctx : tc->context, .max_batch = max_batch};
-    if (kv_open_some(s, pool_pages(m, s->ctx, max_batch)) < 0)
+    if (kv_open_some(s, pool_pages(s)) < 0)
         return -1;
     s->wanted = calloc((size_t)(TEXT_CHUNK + max_batch), sizeof *s->wanted);
     s->row = malloc((size_t)tc->vocab * sizeof *s->row);
@@ -127,6 +150,8 @@ void schedule_lane_end(struct schedule *s, struct lane *l)
     *at = l->next;
     kv_drop(&s->kv, &l->pages);
     sampler_close(&l->sampler);
+    if (l->seen)
+        s->m->k->release(s->m->dev, l->seen, (size_t)s->m->config.text.vocab);
     if (l->reserved >= 0) {
         s->slots--;
         kv_release(&s->kv, l->reserved);
@@ -369,6 +394,7 @@ static void deliver(struct schedule *s, int first, int count)
     }
     if (s->picks.count > 0)
         text_logprobs(&s->text, logits, s->picks.items, s->picks.count);
+    int drawn = generate_draw(s, logits, s->wanted + first, count);
     for (int i = 0; i < count; i++) {
         const struct wanted *w = &s->wanted[first + i];
         int status = 0;
@@ -378,8 +404,10 @@ static void deliver(struct schedule *s, int first, int count)
             status = prompt_logits(s, w->request, logits, i);
         else if (w->request->kind == REQUEST_SCORE)
             status = score_picked(s, w);
-        else
+        else if (s->drawing.at[i] < 0)
             status = generate_logits(s, w->lane, logits, i);
+        else
+            status = drawn < 0 ? -1 : generate_drawn(s, w->lane, i);
         if (status < 0)
             request_fail(w->request);
     }

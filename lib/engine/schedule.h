@@ -25,6 +25,16 @@ struct wanted {
     int token;         /* scoring: which of the continuation comes next */
 };
 
+/* Tokens of a step that the device draws. */
+enum { DRAWING_TOP = 32 }; /* alternatives at most; beyond, the host draws */
+struct drawing {
+    struct draw how[TEXT_LOGITS];
+    struct drawn drawn[TEXT_LOGITS * (1 + DRAWING_TOP)];
+    int top;             /* alternatives of each, in drawn */
+    int at[TEXT_LOGITS]; /* of each row of logits: its number in how; -1: none */
+    float scale[TEXT_LOGITS], lse[TEXT_LOGITS]; /* of each row; 0: not wanted */
+};
+
 struct schedule {
     const struct vlm *m;
     int ctx, max_batch;
@@ -32,6 +42,7 @@ struct schedule {
     struct text text;
     struct pass pass;
     struct sampler_work work;
+    struct drawing drawing;
     struct wanted *wanted;   /* [TEXT_CHUNK + max_batch], as the pass's wants */
     struct pass_list picks;  /* of struct text_pick: log-probabilities to read off */
     float *row;              /* [vocab]: logits of one row */
@@ -91,6 +102,11 @@ int schedule_want(struct schedule *s, struct request *r, struct lane *l, int tok
 int generate_start(struct schedule *s, struct request *r); /* lanes as there is room */
 int generate_rows(struct schedule *s, struct request *r);  /* the next token of each */
 int generate_logits(struct schedule *s, struct lane *l, struct arr logits, int row);
+/* Draw for those of these rows of logits that generate, if the device can. 0, or -1: none
+ * was drawn. generate_drawn() then takes what s->drawing.at[row] >= 0 tells. */
+int generate_draw(struct schedule *s, struct arr logits, const struct wanted *wants,
+                  int count);
+int generate_drawn(struct schedule *s, struct lane *l, int row);
 
 /* score.c */
 int score_positions(const struct request *r); /* behind the prompt, that a lane takes */

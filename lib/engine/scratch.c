@@ -1,6 +1,6 @@
 /* scratch.c: see scratch.h. */
 #include "engine/scratch.h"
-#include "base/fail.h"
+#include "engine/device_memory.h"
 
 #include <assert.h>
 
@@ -37,6 +37,14 @@ struct arr scratch_act(struct scratch *s, enum arr_type act, int64_t rows,
     return scratch_take(s, act, 2, (int64_t[]){rows, columns});
 }
 
+struct arr scratch_since(const struct scratch *s, size_t from)
+{
+    struct arr a = {.dev = s->dev, .type = ARR_U8, .rank = 1, .stride = 1};
+    a.shape[0] = (int64_t)(s->used - from);
+    a.data = s->base ? s->base + from : NULL;
+    return a;
+}
+
 int scratch_room(struct scratch *s, size_t bytes)
 {
     s->used = 0;
@@ -46,7 +54,7 @@ int scratch_room(struct scratch *s, size_t bytes)
     bytes = bytes ? bytes : ALIGN;
     s->base = s->k->alloc(s->dev, bytes);
     if (!s->base)
-        return fail_memory();
+        return device_memory_fail(s->k, s->dev);
     s->size = bytes;
     return 0;
 }

@@ -25,6 +25,9 @@ struct arr scratch_matrix(struct scratch *s, int64_t rows, int64_t columns); /* 
 struct arr scratch_act(struct scratch *s, enum arr_type act, int64_t rows,
                        int64_t columns);
 
+/* All that was taken since `from` bytes were in use, as bytes. */
+struct arr scratch_since(const struct scratch *s, size_t from);
+
 /* Room for at least this many bytes; what was taken is void. 0, or -1 (memory). */
 int scratch_room(struct scratch *s, size_t bytes);
 void scratch_free(struct scratch *s);

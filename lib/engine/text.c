@@ -23,6 +23,7 @@ static void layout(struct text *t, struct scratch *s, const struct text_config *
     t->v = scratch_act(s, act, rows, kv);
     t->gate = scratch_act(s, act, rows, tc->mlp);
     t->up = scratch_act(s, act, rows, tc->mlp);
+    size_t sent = s->used;
     t->cos = scratch_matrix(s, rows, tc->head_dim / 2);
     t->sin = scratch_matrix(s, rows, tc->head_dim / 2);
     t->ids = scratch_vector(s, ARR_I32, rows);
@@ -32,6 +33,7 @@ static void layout(struct text *t, struct scratch *s, const struct text_config *
     t->view.len = scratch_vector(s, ARR_I32, rows);
     t->view.table = scratch_take(s, ARR_I32, 2, (int64_t[]){sequences, pages});
     t->want = scratch_vector(s, ARR_I32, wants);
+    t->sent = scratch_since(s, sent);
     t->last = scratch_matrix(s, logits, tc->hidden);
     t->normed = act == ARR_F32 ? t->last : scratch_act(s, act, logits, tc->hidden);
     t->logits = scratch_matrix(s, logits, tc->vocab);
@@ -78,6 +80,7 @@ int text_open(struct text *t, const struct vlm *m, struct kv *kv)
 void text_close(struct text *t)
 {
     rope_table_free(&t->rope);
+    free(t->host);
     scratch_free(&t->scratch);
 }
 
@@ -134,53 +137,47 @@ static int table_width(const struct pass *p)
     return width;
 }
 
-static void table_upload(struct text *t, const struct pass *p, int32_t *host)
+/* Where what goes to an array of t->sent is put together. */
+static void *host_of(const struct text *t, struct arr a)
+{
+    return t->host + ((char *)a.data - (char *)t->sent.data);
+}
+
+static void table_fill(const struct text *t, const struct pass *p)
 {
     const struct kv_pages *const *pages = p->sequences.items;
     int width = (int)t->view.table.shape[1];
+    int32_t *table = host_of(t, t->view.table);
     for (int s = 0; s < p->sequences.count; s++)
         for (int i = 0; i < width; i++)
-            host[s * width + i] = i < pages[s]->count ? pages[s]->page[i] : 0;
-    t->m->k->upload(t->m->dev, t->view.table, host);
+            table[s * width + i] = i < pages[s]->count ? pages[s]->page[i] : 0;
 }
 
-static void rope_upload(struct text *t, const struct pass *p, float *host)
+static void rows_fill(const struct text *t, const struct pass *p)
 {
-    const struct pass_row *row = p->rows.items;
-    int rows = p->rows.count, half = t->rope.half;
-    float *cosine = host, *sine = host + (size_t)rows * (size_t)half;
-    for (int r = 0; r < rows; r++)
-        rope_table_row(&t->rope, row[r].position, cosine + r * half, sine + r * half);
-    t->m->k->upload(t->m->dev, t->cos, cosine);
-    t->m->k->upload(t->m->dev, t->sin, sine);
-}
-
-static void rows_upload(struct text *t, const struct pass *p, int32_t *host)
-{
-    const struct pass_row *row = p->rows.items;
     const struct kv_pages *const *pages = p->sequences.items;
-    const struct kernels *k = t->m->k;
-    struct dev *d = t->m->dev;
-    int rows = p->rows.count;
-    for (int r = 0; r < rows; r++) host[r] = row[r].id;
-    k->upload(d, t->ids, host);
-    for (int r = 0; r < rows; r++) {
-        int place = row[r].place;
-        host[r] =
-            pages[row[r].sequence]->page[place / KV_PAGE] * KV_PAGE + place % KV_PAGE;
+    int32_t *ids = host_of(t, t->ids), *slot = host_of(t, t->slot),
+            *iota = host_of(t, t->iota), *seq = host_of(t, t->view.seq),
+            *len = host_of(t, t->view.len);
+    float *cosine = host_of(t, t->cos), *sine = host_of(t, t->sin);
+    int half = t->rope.half;
+    for (int r = 0; r < p->rows.count; r++) {
+        const struct pass_row *row = (const struct pass_row *)p->rows.items + r;
+        int32_t page = pages[row->sequence]->page[row->place / KV_PAGE];
+        ids[r] = row->id;
+        slot[r] = page * KV_PAGE + row->place % KV_PAGE;
+        iota[r] = r;
+        seq[r] = row->sequence;
+        len[r] = row->place + 1;
+        rope_table_row(&t->rope, row->position, cosine + r * half, sine + r * half);
     }
-    k->upload(d, t->slot, host);
-    for (int r = 0; r < rows; r++) host[r] = row[r].sequence;
-    k->upload(d, t->view.seq, host);
-    for (int r = 0; r < rows; r++) host[r] = row[r].place + 1;
-    k->upload(d, t->view.len, host);
-    for (int r = 0; r < rows; r++) host[r] = r;
-    k->upload(d, t->iota, host);
     if (p->wants.count > 0)
-        k->upload(d, t->want, p->wants.items);
+        memcpy(host_of(t, t->want), p->wants.items,
+               (size_t)p->wants.count * sizeof(int32_t));
 }
 
-/* Lay out the buffers for a pass and send everything that it says. 0 or -1 (memory). */
+/* Lay out the buffers for a pass and send everything that it says, at once. 0 or -1
+ * (memory). */
 static int prepare(struct text *t, const struct pass *p)
 {
     const struct text_config *tc = &t->m->config.text;
@@ -192,23 +189,18 @@ static int prepare(struct text *t, const struct pass *p)
     if (scratch_room(&t->scratch, measure.used) < 0)
         return -1;
     layout(t, &t->scratch, tc, act, rows, p->sequences.count, width, p->wants.count);
-
-    size_t table = (size_t)p->sequences.count * (size_t)width;
-    size_t rope = (size_t)rows * 2 * (size_t)t->rope.half;
-    int32_t *integers =
-        malloc((table > (size_t)rows ? table : (size_t)rows) * sizeof *integers);
-    float *reals = malloc(rope * sizeof *reals);
-    int status = 0;
-    if (integers && reals) {
-        table_upload(t, p, integers);
-        rows_upload(t, p, integers);
-        rope_upload(t, p, reals);
-    } else {
-        status = fail_memory();
+    size_t bytes = (size_t)t->sent.shape[0];
+    if (bytes > t->host_size) {
+        free(t->host);
+        t->host_size = 0;
+        if (!(t->host = calloc(1, bytes)))
+            return fail_memory();
+        t->host_size = bytes;
     }
-    free(integers);
-    free(reals);
-    return status;
+    table_fill(t, p);
+    rows_fill(t, p);
+    t->m->k->upload(t->m->dev, t->sent, t->host);
+    return 0;
 }
 
 /* x rows of image tokens = (or +=, for a deepstack feature) rows of their features. */
@@ -331,6 +323,23 @@ float text_logsumexp(struct text *t, struct arr logits, int row, float scale)
     t->m->k->logsumexp(t->m->dev, lse, arr_rows(logits, row, 1), scale);
     t->m->k->download(t->m->dev, &value, lse);
     return value;
+}
+
+void text_logsumexps(struct text *t, struct arr logits, const float *scale, float *lse)
+{
+    const struct kernels *k = t->m->k;
+    int rows = (int)logits.shape[0], n;
+    bool any = false;
+    for (int r = 0; r < rows; r += n) {
+        n = 1;
+        while (r + n < rows && scale[r + n] == scale[r]) n++;
+        if (scale[r] == 0)
+            continue;
+        k->logsumexp(t->m->dev, arr_rows(t->lse, r, n), arr_rows(logits, r, n), scale[r]);
+        any = true;
+    }
+    if (any)
+        k->download(t->m->dev, lse, arr_rows(t->lse, 0, rows));
 }
 
 void text_logprobs(struct text *t, struct arr logits, const struct text_pick *picks,

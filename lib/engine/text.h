@@ -33,6 +33,9 @@ struct text {
     const struct pass *pass; /* the latest, borrowed */
     struct rope_table rope;
     struct scratch scratch;
+    struct arr sent; /* what the host says of a pass, in one piece: cos to want */
+    char *host;      /* [host_size], owned: this is put together here */
+    size_t host_size;
     struct arr x, h;       /* f32, act [rows, hidden] */
     struct arr q, y, k, v; /* act [rows, heads * head_dim], ... kv_heads */
     struct arr gate, up;   /* act [rows, mlp] */
@@ -59,6 +62,9 @@ struct arr text_logits(struct text *t, int first, int count);
 
 /* log(sum(exp(logits * scale))) of one row of what text_logits() gave. */
 float text_logsumexp(struct text *t, struct arr logits, int row, float scale);
+
+/* The same of each row, scaled by scale[row]; where that is 0, none is wanted. */
+void text_logsumexps(struct text *t, struct arr logits, const float *scale, float *lse);
 
 /* One log-probability asked for. */
 struct text_pick {

@@ -1,6 +1,7 @@
 /* vlm.c: see vlm.h. */
 #include "engine/vlm.h"
 #include "base/fail.h"
+#include "engine/device_memory.h"
 #include "engine/families.h"
 #include "engine/floats.h"
 #include "engine/weights_gguf.h"
@@ -60,7 +61,7 @@ static void *adopt(struct vlm *m, const struct tensor *t)
     a->data =
         a->copied ? m->k->alloc(m->dev, bytes) : m->k->adopt(m->dev, t->data, bytes);
     if (!a->data) {
-        fail_memory();
+        device_memory_fail(m->k, m->dev);
         return NULL;
     }
     if (a->copied) {

@@ -2,6 +2,7 @@
 #include "train/params.h"
 #include "backward.h"
 #include "base/fail.h"
+#include "engine/device_memory.h"
 #include "engine/vlm.h"
 
 #include <stdio.h>
@@ -66,7 +67,7 @@ static int vector(struct arr *a, const struct vlm *m, enum arr_type type, int64_
     *a = (struct arr){.dev = m->dev, .type = type, .rank = 1, .shape = {n}};
     a->stride = 1;
     a->data = m->k->alloc(m->dev, arr_type_bytes(type, n));
-    return a->data ? 0 : fail_memory();
+    return a->data ? 0 : device_memory_fail(m->k, m->dev);
 }
 
 static int zeros(struct arr *a, const struct vlm *m, int64_t n)

@@ -28,6 +28,11 @@ static void rec_release(struct dev *d, void *data, size_t bytes)
     tape_release(tape_of(d), data, bytes);
 }
 
+static void rec_memory(struct dev *d, struct dev_memory *m)
+{
+    tape_of(d)->k->memory(tape_of(d)->dev, m);
+}
+
 static void *rec_adopt(struct dev *d, const void *host, size_t bytes)
 {
     return tape_of(d)->k->adopt(tape_of(d)->dev, host, bytes);
@@ -445,6 +450,7 @@ const struct kernels *tape_kernels(void)
         .act = rec_act,
         .alloc = rec_alloc,
         .release = rec_release,
+        .memory = rec_memory,
         .adopt = rec_adopt,
         .disown = rec_disown,
         .upload = rec_upload,

@@ -219,9 +219,12 @@ static void shared_room(const char *kernel, size_t bytes)
     blocks_shared = room + MOST - (bytes + 127) / 128 * 128;
 }
 
-void blocks_run_all(const char *kernel, dim3 grid, dim3 block, size_t shared,
-                    void (*call)(const void *), const void *with)
+void blocks_run_all(const struct blocks_launch *launch, void (*call)(const void *),
+                    const void *with)
 {
+    const char *kernel = launch->kernel;
+    dim3 grid = launch->grid, block = launch->block;
+    size_t shared = launch->shared;
     pthread_mutex_lock(&one);
     if (!the_block && !(the_block = (struct block *)calloc(1, sizeof *the_block)))
         abort();

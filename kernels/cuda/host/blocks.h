@@ -21,6 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host/streams.h"
+
 #define UNROLL
 #define ROLLED
 #define __global__
@@ -74,16 +76,34 @@ enum { BLOCKS_SHARED_MOST = 227 << 10 };
 extern char *blocks_shared;
 #define SHARED_ROOM(type, name) type *name = (type *)(void *)blocks_shared
 
+/* How a kernel is to be launched. */
+struct blocks_launch {
+    const char *kernel;
+    dim3 grid, block;
+    size_t shared;
+};
 /* Run call(with) as every thread of every block. */
-void blocks_run_all(const char *kernel, dim3 grid, dim3 block, size_t shared,
-                    void (*call)(const void *), const void *with);
+void blocks_run_all(const struct blocks_launch *launch, void (*call)(const void *),
+                    const void *with);
 
+/* Run body as every thread, once the stream comes to it. */
 template <class F>
-void blocks_run(const char *kernel, dim3 grid, dim3 block, size_t shared, F body)
+void blocks_run(cudaStream_t stream, const char *kernel, dim3 grid, dim3 block,
+                size_t shared, F body)
 {
-    blocks_run_all(
-        kernel, grid, block, shared, [](const void *with) { (*(const F *)with)(); },
-        &body);
+    struct whole {
+        struct blocks_launch launch;
+        F body;
+    } w = {{kernel, grid, block, shared}, body};
+    static_assert(__is_trivially_copyable(F), "arguments are copied byte by byte");
+    stream_do(
+        stream,
+        [](const void *with) {
+            const whole *of = (const whole *)with;
+            blocks_run_all(
+                &of->launch, [](const void *f) { (*(const F *)f)(); }, &of->body);
+        },
+        &w, sizeof w);
 }
 
 /* -- What a thread may call ------------------------------------------------------------
@@ -134,6 +154,12 @@ static inline int atomicMax(int *at, int value)
     *at = value > was ? value : was;
     return was;
 }
+template <class T> T atomicAdd(T *at, T value)
+{
+    T was = *at;
+    *at = was + value;
+    return was;
+}
 
 /* Tensor cores and asynchronous copies: see mma.h. */
 void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2]);
@@ -146,13 +172,6 @@ void blocks_copies_wait(int left);
 /* -- The runtime's twins ---------------------------------------------------------------
  */
 
-typedef enum cudaError {
-    cudaSuccess,
-    cudaErrorMemoryAllocation = 2,
-    cudaErrorMapBufferObjectFailed = 14,
-    cudaErrorNoDevice = 100
-} cudaError_t;
-typedef struct cuda_host_stream *cudaStream_t;
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
     cudaMemcpyDeviceToHost,
@@ -169,11 +188,38 @@ cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int ord
 cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaSetDevice(int ordinal);
-cudaError_t cudaStreamCreate(cudaStream_t *stream);
-cudaError_t cudaStreamDestroy(cudaStream_t stream);
-cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-cudaError_t cudaMallocAsync(void **data, size_t bytes, cudaStream_t stream);
+
+/* The GPU's memory is CUDA_HOST_MEMORY bytes (2^40). */
+enum cudaMemAllocationType { cudaMemAllocationTypePinned = 1 };
+enum cudaMemLocationType { cudaMemLocationTypeDevice = 1 };
+enum cudaMemPoolAttr {
+    cudaMemPoolAttrReleaseThreshold = 4,
+    cudaMemPoolAttrReservedMemCurrent = 5
+};
+struct cudaMemPoolProps {
+    cudaMemAllocationType allocType;
+    struct {
+        cudaMemLocationType type;
+        int id;
+    } location;
+};
+typedef struct cuda_host_pool *cudaMemPool_t;
+cudaError_t cudaMemGetInfo(size_t *unused, size_t *total);
+cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *props);
+cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool);
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr which,
+                                    void *value);
+cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr which,
+                                    void *value);
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes);
+cudaError_t cudaMallocFromPoolAsync(void **data, size_t bytes, cudaMemPool_t pool,
+                                    cudaStream_t stream);
 cudaError_t cudaFreeAsync(void *data, cudaStream_t stream);
+enum { cudaHostAllocDefault };
+cudaError_t cudaHostAlloc(void **data, size_t bytes, unsigned flags);
+cudaError_t cudaFreeHost(void *data);
+/* From or to memory that cudaHostAlloc() did not give, as CUDA does: the host waits until
+ * what is there may be written (read) again. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream);
 /* Memory between processes: share.cc. */

@@ -54,5 +54,5 @@ static void kernel(struct product16 p)
 extern "C" void fragments_product(float *d, const uint16_t *a, const uint16_t *b, int way)
 {
     struct product16 p = {a, b, d, way};
-    blocks_run("fragments", 1, 32, 1536, [=] { kernel(p); });
+    blocks_run(NULL, "fragments", 1, 32, 1536, [=] { kernel(p); });
 }

@@ -143,10 +143,43 @@ static double element(const struct layout *l, int op, const void *data, int64_t 
 
 static int products;
 
+/* A product that was checked, in the order of its stream. */
+struct product_call {
+    struct descriptor desc;
+    struct layout a_layout, b_layout, d_layout;
+    const void *a, *b;
+    void *d;
+    float scale, keep;
+};
+
+static void product_run(const void *with)
+{
+    struct product_call p;
+    memcpy(&p, with, sizeof p);
+    const struct layout *ld = &p.d_layout;
+    const int64_t depth = extent(&p.a_layout, p.desc.op[0], false);
+    for (int64_t j = 0; j < ld->columns; j++)
+        for (int64_t i = 0; i < ld->rows; i++) {
+            double sum = 0;
+            for (int64_t l = 0; l < depth; l++)
+                sum += element(&p.a_layout, p.desc.op[0], p.a, i, l) *
+                       element(&p.b_layout, p.desc.op[1], p.b, l, j);
+            sum *= (double)p.scale;
+            if (p.keep != 0)
+                sum += (double)p.keep * number(ld->type, p.d, i + j * ld->ld);
+            if (p.desc.epilogue == LT_EPILOGUE_BIAS)
+                sum += number(ld->type, p.desc.bias, i);
+            if (ld->type == LT_R_32F)
+                ((float *)p.d)[i + j * ld->ld] = (float)sum;
+            else
+                ((uint16_t *)p.d)[i + j * ld->ld] = float_bf16((float)sum);
+        }
+}
+
 static int matmul(void *, void *desc, const void *alpha, const void *a, void *a_layout,
                   const void *b, void *b_layout, const void *beta, const void *c,
                   void *c_layout, void *d, void *d_layout, const struct lt_algo *algo,
-                  void *workspace, size_t workspace_bytes, cudaStream_t)
+                  void *workspace, size_t workspace_bytes, cudaStream_t stream)
 {
     const struct descriptor *p = (struct descriptor *)desc;
     const struct layout *la = (struct layout *)a_layout, *lb = (struct layout *)b_layout,
@@ -172,22 +205,8 @@ static int matmul(void *, void *desc, const void *alpha, const void *a, void *a_
          "an epilogue");
     memcpy(&scale, alpha, 4);
     memcpy(&keep, beta, 4);
-    const int64_t depth = extent(la, p->op[0], false);
-    for (int64_t j = 0; j < ld->columns; j++)
-        for (int64_t i = 0; i < ld->rows; i++) {
-            double sum = 0;
-            for (int64_t l = 0; l < depth; l++)
-                sum += element(la, p->op[0], a, i, l) * element(lb, p->op[1], b, l, j);
-            sum *= (double)scale;
-            if (keep != 0)
-                sum += (double)keep * number(ld->type, d, i + j * ld->ld);
-            if (p->epilogue == LT_EPILOGUE_BIAS)
-                sum += number(ld->type, p->bias, i);
-            if (ld->type == LT_R_32F)
-                ((float *)d)[i + j * ld->ld] = (float)sum;
-            else
-                ((uint16_t *)d)[i + j * ld->ld] = float_bf16((float)sum);
-        }
+    const struct product_call call = {*p, *la, *lb, *ld, a, b, d, scale, keep};
+    stream_do(stream, product_run, &call, sizeof call);
     return 0;
 }
 

@@ -1,0 +1,133 @@
+/* cuda-device-test: what the CUDA table does beside computing, on the host's twins of
+ * CUDA (kernels/cuda/host/streams.h), which do everything as late as CUDA allows: memory
+ * under a bound and copies through pinned buffers. */
+#include "check.h"
+#include "kernels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct kernels cuda_table;
+static const struct kernels *k = &cuda_table;
+
+static struct dev *opened(int64_t memory)
+{
+    const struct dev_options o = {
+        .threads = 1, .compute = DEV_COMPUTE_FP32, .memory = memory};
+    const char *why = "";
+    struct dev *d = k->open("cuda", &o, &why);
+    if (!d) {
+        fprintf(stderr, "%s\n", why);
+        exit(1);
+    }
+    return d;
+}
+
+static uint32_t random_bits(void)
+{
+    static uint64_t state = 88172645463325252u;
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32);
+}
+
+static struct arr bytes_at(struct dev *d, void *data, int64_t n)
+{
+    struct arr a = {.dev = d, .data = data, .type = ARR_U8, .rank = 1, .stride = 1};
+    a.shape[0] = n;
+    return a;
+}
+
+static void memory_has_a_bound_and_an_account(void)
+{
+    struct dev *d = opened(1000000);
+    struct dev_memory m;
+    k->memory(d, &m);
+    CHECK(m.bound == 1000000 && m.used == 0 && m.room == 1000000 && m.refused == 0,
+          "%lld of %lld", (long long)m.used, (long long)m.bound);
+    void *most = k->alloc(d, 900000), *more = k->alloc(d, 200000);
+    CHECK(most && !more, "%p %p", most, more);
+    k->memory(d, &m);
+    CHECK(m.refused == 200000 && m.used >= 900000 && m.room == m.bound - m.used,
+          "refused %lld with %lld in use", (long long)m.refused, (long long)m.used);
+    CHECK(!k->adopt(d, "", (size_t)1 << 60), "more than there is");
+    CHECK(!k->alloc(d, SIZE_MAX) && !k->alloc(d, SIZE_MAX - 511), "all that can be said");
+    k->release(d, most, 900000);
+    k->memory(d, &m);
+    CHECK(m.used == 0, "%lld are left", (long long)m.used);
+    k->release(d, k->alloc(d, 1000000 / 512 * 512), 1000000 / 512 * 512);
+    for (int i = 0; i < 1000; i++) {
+        size_t n = random_bits() % 100000;
+        void *data = k->alloc(d, n);
+        NEED(data, "%zu after %d others", n, i);
+        k->release(d, data, n);
+    }
+    k->memory(d, &m);
+    CHECK(m.used == 0, "%lld are left", (long long)m.used);
+    k->close(d);
+}
+
+static void a_gpu_that_others_use_has_less(void)
+{
+    struct dev_memory m;
+    setenv("CUDA_HOST_MEMORY", "1000000000", 1);
+    struct dev *d = opened(0);
+    k->memory(d, &m);
+    CHECK(m.bound < 1000000000 && m.bound > 500000000 && m.free == 1000000000,
+          "%lld of %lld", (long long)m.bound, (long long)m.free);
+    struct dev *other = opened(900000000);
+    void *theirs = k->alloc(other, 800000000);
+    k->memory(d, &m);
+    CHECK(theirs && m.free < 200000001 && m.room == m.free, "%lld of %lld",
+          (long long)m.room, (long long)m.free);
+    CHECK(!k->alloc(d, 300000000), "within the bound, but not there");
+    k->memory(d, &m);
+    CHECK(m.refused == 300000000, "refused %lld", (long long)m.refused);
+    k->release(other, theirs, 800000000);
+    k->close(other);
+    k->close(d);
+    unsetenv("CUDA_HOST_MEMORY");
+}
+
+/* The source is written over at once, and the buffers go round many times. */
+static void what_is_sent_may_be_written_over(void)
+{
+    enum { MOST = 50000, PIECES = 40 };
+    struct dev *d = opened(0);
+    unsigned char *host = malloc(MOST), *back = malloc(MOST);
+    struct arr sent[PIECES];
+    const char *why = "";
+    for (int round = 0; round < 10; round++) {
+        for (int i = 0; i < PIECES; i++) {
+            int64_t n = random_bits() % (i % 3 ? 300 : MOST);
+            memset(host, round * PIECES + i, (size_t)n);
+            void *to = i % 4 ? k->alloc(d, (size_t)n) : k->adopt(d, host, (size_t)n);
+            sent[i] = bytes_at(d, to, n);
+            if (i % 4)
+                k->upload(d, sent[i], host);
+            memset(host, 0xee, (size_t)n);
+        }
+        for (int i = 0; i < PIECES; i++) {
+            int64_t n = sent[i].shape[0], bad = 0;
+            k->download(d, back, sent[i]);
+            for (int64_t j = 0; j < n; j++)
+                bad += back[j] != (unsigned char)(round * PIECES + i);
+            CHECK(bad == 0, "%lld of %lld bytes", (long long)bad, (long long)n);
+            (i % 4 ? k->release : k->disown)(d, sent[i].data, (size_t)n);
+        }
+    }
+    CHECK(k->sync(d, &why) == 0, "%s", why);
+    k->close(d);
+    free(host);
+    free(back);
+}
+
+int main(void)
+{
+    setenv("CUDA_HOST_DEFER", "1", 1);
+    CASE(memory_has_a_bound_and_an_account);
+    CASE(a_gpu_that_others_use_has_less);
+    CASE(what_is_sent_may_be_written_over);
+    return check_end();
+}
