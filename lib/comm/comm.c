@@ -42,6 +42,8 @@ void comm_close(struct comm *c)
 {
     if (!c)
         return;
+    if (c->lost)
+        comm_leave(c, c->why);
     for (int r = 0; c->peers && r < c->world; r++)
         if (c->peers[r].fd >= 0)
             close(c->peers[r].fd);

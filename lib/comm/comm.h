@@ -41,7 +41,7 @@ struct comm_options {
 /* Meet the others. NULL: refused (other options of a rank, an address that cannot be
  * used), timeout (which ranks did not come), or stopped. The options are copied. */
 struct comm *comm_open(const struct comm_options *o);
-/* NULL is fine. */
+/* NULL is fine. If a rank was lost, the others are told. */
 void comm_close(struct comm *c);
 
 /* Where there is no comm, one is alone: rank 0 of 1. */

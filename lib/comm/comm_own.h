@@ -36,10 +36,14 @@ struct comm {
     char *send_room, *receive_room; /* [world] pieces of PIECE numbers, for vectors */
     int64_t piece;
     uint64_t sent, received; /* bytes */
-    bool lost;
+    bool lost, said;         /* a rank is gone; the others were told */
+    char why[512];           /* ... the reason */
 };
 
 double comm_now(void); /* seconds */
+
+/* The run is at its end: keep the reason that is in fail_text(). Returns -1. */
+int comm_broken(struct comm *c);
 
 /* Bytes to send to a rank and bytes to be received from one, in the next exchange. */
 void exchange_send(struct comm *c, int rank, const void *bytes, size_t n);

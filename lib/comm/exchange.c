@@ -36,21 +36,35 @@ void exchange_receive(struct comm *c, int rank, void *bytes, size_t n)
  * -------------------------------------------------------------------------
  */
 
-static int gone(struct comm *c, int rank, const char *how)
+int comm_broken(struct comm *c)
 {
     c->lost = true;
-    return fail(FAIL_REFUSED, "rank %d of %d is gone (%s)", rank, c->world, how);
+    snprintf(c->why, sizeof c->why, "%.500s", fail_text());
+    return -1;
+}
+
+static int gone(struct comm *c, int rank, const char *how)
+{
+    fail(FAIL_REFUSED, "rank %d of %d is gone (%s)", rank, c->world, how);
+    return comm_broken(c);
 }
 
 /* A rank says why it leaves. */
 static int left(struct comm *c, int rank, size_t bytes)
 {
     char why[FAIL_TEXT_MAX - 64] = "";
-    size_t room = bytes < sizeof why - 1 ? bytes : sizeof why - 1;
-    ssize_t got = recv(c->peers[rank].fd, why, room, MSG_WAITALL);
-    why[got > 0 ? got : 0] = '\0';
-    c->lost = true;
-    return fail(FAIL_REFUSED, "rank %d of %d left: %s", rank, c->world, why);
+    size_t room = bytes < sizeof why - 1 ? bytes : sizeof why - 1, n = 0;
+    struct pollfd one = {c->peers[rank].fd, POLLIN, 0};
+    ssize_t got;
+    while (n < room && poll(&one, 1, 200) > 0 &&
+           (got = recv(one.fd, why + n, room - n, MSG_DONTWAIT)) > 0)
+        n += (size_t)got;
+    why[n] = '\0';
+    if (strncmp(why, "rank ", 5) == 0) /* it leaves because of another one */
+        fail(FAIL_REFUSED, "%s", why);
+    else
+        fail(FAIL_REFUSED, "rank %d of %d left: %s", rank, c->world, why);
+    return comm_broken(c);
 }
 
 /* A connection broke: what it still has may say why. */
@@ -71,9 +85,9 @@ static int silent(struct comm *c)
     int rank = 0;
     while (rank < c->world && !c->in[rank].on) rank++;
     for (int r = 0; rank == c->world && r < c->world; r++) rank = c->out[r].on ? r : rank;
-    c->lost = true;
-    return fail(FAIL_TIMEOUT, "rank %d of %d says nothing for %.0f s", rank, c->world,
-                c->timeout);
+    fail(FAIL_TIMEOUT, "rank %d of %d says nothing for %.0f s", rank, c->world,
+         c->timeout);
+    return comm_broken(c);
 }
 
 /* -- Moving bytes
@@ -122,9 +136,8 @@ static int frame_check(struct comm *c, int rank)
     if (f->frame.magic == COMM_MAGIC && f->frame.kind == FRAME_DATA &&
         f->frame.number == c->peers[rank].received && f->frame.bytes == f->bytes)
         return 0;
-    c->lost = true;
-    return fail(FAIL_REFUSED, "rank %d of %d is at another point of the run", rank,
-                c->world);
+    fail(FAIL_REFUSED, "rank %d of %d is at another point of the run", rank, c->world);
+    return comm_broken(c);
 }
 
 static int pull(struct comm *c, int rank)
@@ -199,9 +212,11 @@ int exchange(struct comm *c)
 
 void comm_leave(struct comm *c, const char *why)
 {
-    if (!c || c->lost)
+    if (!c || c->said)
         return;
-    c->lost = true;
+    if (c->lost)
+        why = c->why; /* the first reason */
+    c->lost = c->said = true;
     size_t bytes = strlen(why);
     for (int r = 0; r < c->world; r++) {
         const struct peer *p = &c->peers[r];

@@ -1,5 +1,6 @@
 /* params.h: a model's parameters as training has them: f32, in one piece of memory, with
- * a gradient and the optimizer's moments beside each.
+ * a gradient and the optimizer's moments beside each. Of several ranks (comm.h) each has
+ * all weights and gradients, and the moments of its own part (shards.h).
  */
 #ifndef PARAMS_H
 #define PARAMS_H
@@ -18,11 +19,16 @@ struct param {
     int rank;             /* as stored: a convolution has 5 */
     int64_t shape[8];
     bool trained;
-    bool decayed;          /* matrices are, norms and biases are not */
-    struct arr w;          /* f32 [elements]; without memory where it is used as stored */
-    struct arr grad, m, v; /* f32 [elements]; absent unless trained */
+    bool decayed;    /* matrices are, norms and biases are not */
+    struct arr w;    /* f32 [elements]; without memory where it is used as stored */
+    struct arr grad; /* f32 [elements]; absent unless trained */
+    int64_t first,
+        kept;        /* elements whose moments are here: all, unless ranks share them */
+    struct arr m, v; /* f32 or u8 [kept]; absent if there are none */
     struct arr m_most,
         v_most;      /* present where m and v are u8: of their blocks (backward.h) */
+    bool coded;      /* trained, and its moments are u8 */
+    int64_t at;      /* trained: how many trained elements stand before it */
     struct arr base; /* a low-rank pair's: the matrix that it is added to */
     char *own_name;  /* owned; NULL: the name is the weight files' */
 };
@@ -34,6 +40,9 @@ struct params {
     unsigned parts;            /* that are trained */
     struct lora_options lora;  /* rank 0: there are no pairs */
     bool moments8;             /* moments of large matrices are in 8 bits */
+    struct comm *comm;         /* borrowed: who shares the training; NULL: nobody */
+    int64_t *cut;              /* [ranks + 1]: trained elements [cut[r], cut[r + 1]) have
+                                  their moments on rank r. Owned */
 };
 
 /* Matrices of fewer elements, and vectors, have f32 moments in any case. */
@@ -43,6 +52,7 @@ struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
     struct lora_options lora;      /* rank > 0: pairs are trained; parts must be 0 */
     bool moments8;                 /* moments of matrices in 8 bits */
+    struct comm *comm;             /* ranks that share the moments; NULL: one is alone */
     const struct kernels *kernels; /* in place of the device's; NULL: none */
 };
 

@@ -39,6 +39,7 @@ static int start(struct trainer *t, const char *dir, const struct trainer_option
     const struct param_options what = {.parts = o->parts,
                                        .lora = o->lora,
                                        .moments8 = o->moments8,
+                                       .comm = o->comm,
                                        .kernels = o->kernels};
     t->m = params_open(&t->params, dir, o->device,
                        o->threads ? o->threads : processors_usable(), &what);

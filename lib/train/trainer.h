@@ -25,6 +25,7 @@ struct trainer_options {
     struct lora_options lora; /* rank > 0: pairs are trained and parts is 0 */
     const struct kernels *kernels; /* in place of the device's; NULL: none */
     bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
+    struct comm *comm;             /* ranks that share the training; NULL: one is alone */
 };
 
 /* NULL (class model, refused). */
