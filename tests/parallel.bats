@@ -1,5 +1,11 @@
 # Several processes share a run: the weights are those of one process, whoever is lost ends
 # the others, and a run goes on with as many as there are.
+setup_file() {
+    load common
+    head -n 9 "$WORLD/train.jsonl" | caption -m pocket -n 4 --logprobs --root "$WORLD" |
+        jq -c '.captions |= (to_entries | map(.value + {reward: {total: (.key * .key / 10), acc: (.key / 4), format: 0, len: 1}}))' |
+        jq -c -n '[inputs] | to_entries[] | .value + {_rl: {step: ((.key / 3 | floor) + 1), i: (.key % 3), of: 3, version: 0}}' > "$BATS_FILE_TMPDIR/ring.jsonl"
+}
 setup() {
     load common
     DISTANCE=${CAPMILL_BUILD:-$ROOT/build}/tests/weights-driver
@@ -12,6 +18,10 @@ setup() {
 sft() { sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 1024 --steps 3 --dtype fp32 --threads 1 "$@"; }
 sft_exec() { exec sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 1024 --dtype fp32 --threads 1 "$@"; }
 dpo() { dpo-step -m pocket --root "$WORLD" --lr 3e-4 --batch-tokens 512 --steps 3 --dtype fp32 --threads 1 "$@"; }
+
+rl() { rl-step -m pocket --root "$WORLD" --work . --lr 1e-4 --ahead 9 --threads 1 "$@"; }
+# rank 0 reads the ring's rows from its standard input; the others have none
+rl_ring() { if [[ " $* " == *" --rank 0 "* ]]; then rl "$@" < ring.jsonl; else rl "$@" < /dev/null; fi; }
 
 # N COMMAND...: as ranks 0 to N - 1 that meet at a socket. Rank 0's output is the output;
 # rank I's, status and messages are in rankI.out, .status, .err. Fails unless all end 0.
@@ -146,6 +156,47 @@ end_of() { status=0; wait "$1" || status=$?; } # in the shell that started it
     [ "$(readlink part/latest)" = "v$(printf %06d "$(wc -l < rank0.out)")" ]
     ranks 2 sft --steps 6 --epochs 4 --schedule constant --resume --out part rows.jsonl > /dev/null
     same whole part
+}
+
+@test "rl-step: rank 0 is in the ring, 2 and 4 processes end in the weights of one" {
+    cp "$BATS_FILE_TMPDIR/ring.jsonl" .
+    for with in "" "--kl k3 --minibatches 2 --ppo-epochs 2 --entropy-coef 0.01" "--loss dapo --kl k1 --kl-in reward"; do
+        rm -rf one one.d of?  of?.d
+        # shellcheck disable=SC2086 # words
+        rl $with --out one < ring.jsonl > one.jsonl
+        [ "$(wc -l < one.jsonl)" = 4 ]
+        for n in 2 4; do
+            # shellcheck disable=SC2086
+            ranks "$n" rl_ring $with --out "of$n" > "of$n.jsonl"
+            "$DISTANCE" "$(readlink -f one)/model.safetensors" "$(readlink -f "of$n")/model.safetensors" | tee distance
+            awk '{exit !($1 <= 1e-5 && $3 > 100)}' distance
+            cmp <(jq -c '[.hello,.step,.version,.reward,.reward_std,."completions/mean_length",.groups,.groups_skipped,.updates,.num_tokens]' one.jsonl) <(jq -c '[.hello,.step,.version,.reward,.reward_std,."completions/mean_length",.groups,.groups_skipped,.updates,.num_tokens]' "of$n.jsonl")
+            jq -s -e --slurpfile one one.jsonl '.[1].logprob_gap_max == 0 and ([.[1:], $one[1:]] | transpose | all((.[0].grad_norm / .[1].grad_norm - 1 | fabs) < 1e-4
+                and (.[0].loss - .[1].loss | fabs) < 1e-5 and (.[0].entropy / .[1].entropy - 1 | fabs) < 1e-4 and ((.[0].kl // 0) - (.[1].kl // 0) | fabs) < 1e-6))' "of$n.jsonl"
+            for ((i = 1; i < n; i++)); do [ ! -s "rank$i.out" ]; done
+        done
+    done
+}
+
+@test "rl-step: a picture that is gone, an input that ends inside a batch, a run that goes on" {
+    cp -r "$WORLD" world
+    head -n 5 "$BATS_FILE_TMPDIR/ring.jsonl" > ring.jsonl # a step and two thirds
+    rm "world/$(sed -n 2p ring.jsonl | jq -r .image)"
+    WORLD=$PWD/world
+    run -75 rl --out one < ring.jsonl
+    run -1 ranks 3 rl_ring --out of3
+    [ "$(statuses)" = "75 75 75 " ]
+    grep -q "rl-step: the input ends inside the batch of step 2, with 2 of 3 rows" rank0.err
+    grep -q "rank 0: the input ends inside the batch of step 2" rank2.err
+    [ "$(cat rank?.err | grep -c 'the group is left out')" = 1 ]
+    jq -s -e '.[1] | .groups == 2 and .groups_skipped == 1' rank0.out
+    cp "$BATS_FILE_TMPDIR/ring.jsonl" all.jsonl
+    tail -n +4 all.jsonl > ring.jsonl
+    rl --out one < ring.jsonl > one.jsonl
+    ranks 2 rl_ring --out of3 > of3.jsonl # with another number of processes
+    jq -s -e '.[0] == {hello: true, step: 1, version: 1} and length == 3' of3.jsonl
+    "$DISTANCE" "$(readlink -f one)/model.safetensors" "$(readlink -f of3)/model.safetensors" | tee distance
+    awk '{exit !($1 <= 1e-5 && $3 > 100)}' distance
 }
 
 @test "ranks of other options, rows, models or numbers are refused, with the reason" {

@@ -115,21 +115,32 @@ int comm_agree(struct comm *c, const char *what, const void *bytes, size_t n)
     return 0;
 }
 
-int comm_sum(struct comm *c, double *x, int count)
+/* all: room for [world][count]. */
+static int sum_piece(struct comm *c, double *x, size_t count, double *all)
 {
-    size_t bytes = (size_t)count * sizeof *x;
+    memcpy(all + (size_t)c->rank * count, x, count * sizeof *x);
+    if (gather_all(c, all, count * sizeof *x) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        x[i] = all[i];
+        for (size_t r = 1; r < (size_t)c->world; r++) x[i] += all[r * count + i];
+    }
+    return 0;
+}
+
+int comm_sum(struct comm *c, double *x, int64_t count)
+{
+    enum { TOGETHER = 4096 };
+    int status = 0;
     if (!c || count == 0)
         return 0;
-    double *all = malloc((size_t)c->world * bytes);
+    size_t most = count < TOGETHER ? (size_t)count : TOGETHER;
+    double *all = malloc((size_t)c->world * most * sizeof *all);
     if (!all)
         return fail_memory();
-    memcpy(all + (size_t)c->rank * (size_t)count, x, bytes);
-    int status = gather_all(c, all, bytes);
-    for (int i = 0; status == 0 && i < count; i++) {
-        x[i] = all[i];
-        for (int r = 1; r < c->world; r++)
-            x[i] += all[(size_t)r * (size_t)count + (size_t)i];
-    }
+    for (int64_t at = 0; status == 0 && at < count; at += TOGETHER)
+        status = sum_piece(c, x + at,
+                           count - at < TOGETHER ? (size_t)(count - at) : TOGETHER, all);
     free(all);
     return status;
 }

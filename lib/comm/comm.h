@@ -12,7 +12,8 @@
  * Failures. A rank that is gone, that says nothing for longer than the time limit, or
  * that left, is named in fail_text(), with its reason where it could say one. From then
  * on every call fails, and comm_lost() is true: a rank that cannot go on calls
- * comm_leave(), and the others end too. No call waits for longer than the time limit.
+ * comm_leave(), and the others end too. No call but comm_wait() waits for longer than the
+ * time limit.
  *
  * Connections are TCP or, on one machine, Unix sockets. They are neither encrypted nor do
  * they ask who is there: they are for a network, or a folder, that one trusts.
@@ -67,9 +68,8 @@ int comm_barrier(struct comm *c);
  * WHAT than rank 0"; the connections are fine). */
 int comm_agree(struct comm *c, const char *what, const void *bytes, size_t n);
 
-/* x[count] = the sums over ranks. count is at most COMM_NUMBERS_MOST. 0 or -1. */
-enum { COMM_NUMBERS_MOST = 1 << 16 };
-int comm_sum(struct comm *c, double *x, int count);
+/* x[count] = the sums over ranks, x0 + x1 + ... 0 or -1. */
+int comm_sum(struct comm *c, double *x, int64_t count);
 
 /* All ranks get root's bytes. 0 or -1. */
 int comm_broadcast(struct comm *c, int root, void *bytes, size_t n);
@@ -83,6 +83,10 @@ int comm_vote(struct comm *c, int status);
 /* From one rank to another: both know n. 0 or -1. c is there. */
 int comm_send(struct comm *c, int to, const void *bytes, size_t n);
 int comm_receive(struct comm *c, int from, void *bytes, size_t n);
+
+/* Until a message from a rank is there, however long that takes: for a rank that waits
+ * for somebody outside. Not longer than that rank lives. 0 or -1. c is there. */
+int comm_wait(struct comm *c, int from);
 
 /* -- Vectors
  * -----------------------------------------------------------------------------

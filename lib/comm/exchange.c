@@ -210,6 +210,14 @@ int exchange(struct comm *c)
     return n < 0 ? gone(c, at[0], strerror(errno)) : 0;
 }
 
+int comm_wait(struct comm *c, int from)
+{
+    struct pollfd one = {c->peers[from].fd, POLLIN, 0};
+    while (!c->lost && poll(&one, 1, -1) < 0 && errno == EINTR) {
+    }
+    return c->lost ? -1 : 0; /* if it is gone, whoever receives will see */
+}
+
 void comm_leave(struct comm *c, const char *why)
 {
     if (!c || c->said)

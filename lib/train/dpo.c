@@ -122,24 +122,22 @@ static int reference(void *context, struct trainer *t, const struct micro *m)
 /* Each rank knows the sums of its own rows: all get all. */
 static int share_sums(const struct dpo *d, struct comm *comm)
 {
-    enum { SUMS = COMM_NUMBERS_MOST / 2 };
-    double *known = malloc(2 * SUMS * sizeof *known);
-    int status = known ? 0 : fail_memory();
-    for (int set = 0; set < DPO_SETS; set++) {
-        int64_t all = d->reference.count[set] * PAIR_PARTS;
-        for (int64_t at = 0; status == 0 && at < all; at += SUMS) {
-            double *sums = d->reference.sums[set] + at;
-            int n = (int)(all - at < SUMS ? all - at : SUMS);
-            for (int i = 0; i < n; i++) {
-                known[2 * i] = isnan(sums[i]) ? 0 : sums[i];
-                known[2 * i + 1] = !isnan(sums[i]);
-            }
-            status = comm_sum(comm, known, 2 * n);
-            for (int i = 0; i < n; i++)
-                sums[i] = known[2 * i + 1] > 0 ? known[2 * i] : NAN;
+    int status = 0;
+    for (int set = 0; status == 0 && set < DPO_SETS; set++) {
+        double *sums = d->reference.sums[set];
+        int64_t n = d->reference.count[set] * PAIR_PARTS;
+        double *known = malloc((2 * (size_t)n + 1) * sizeof *known);
+        if (!known)
+            return fail_memory();
+        for (int64_t i = 0; i < n; i++) {
+            known[2 * i] = isnan(sums[i]) ? 0 : sums[i];
+            known[2 * i + 1] = !isnan(sums[i]);
         }
+        status = comm_sum(comm, known, 2 * n);
+        for (int64_t i = 0; i < n; i++)
+            sums[i] = known[2 * i + 1] > 0 ? known[2 * i] : NAN;
+        free(known);
     }
-    free(known);
     return status;
 }
 
