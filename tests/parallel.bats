@@ -19,7 +19,7 @@ sft() { sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 1024 --steps
 sft_exec() { exec sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 1024 --dtype fp32 --threads 1 "$@"; }
 dpo() { dpo-step -m pocket --root "$WORLD" --lr 3e-4 --batch-tokens 512 --steps 3 --dtype fp32 --threads 1 "$@"; }
 
-rl() { rl-step -m pocket --root "$WORLD" --work . --lr 1e-4 --ahead 9 --threads 1 "$@"; }
+rl() { rl-step -m pocket --root "${PICTURES:-$WORLD}" --work . --lr 1e-4 --ahead 9 --threads 1 "$@"; }
 # rank 0 reads the ring's rows from its standard input; the others have none
 rl_ring() { if [[ " $* " == *" --rank 0 "* ]]; then rl "$@" < ring.jsonl; else rl "$@" < /dev/null; fi; }
 
@@ -182,7 +182,7 @@ end_of() { status=0; wait "$1" || status=$?; } # in the shell that started it
     cp -r "$WORLD" world
     head -n 5 "$BATS_FILE_TMPDIR/ring.jsonl" > ring.jsonl # a step and two thirds
     rm "world/$(sed -n 2p ring.jsonl | jq -r .image)"
-    WORLD=$PWD/world
+    PICTURES=$PWD/world
     run -75 rl --out one < ring.jsonl
     run -1 ranks 3 rl_ring --out of3
     [ "$(statuses)" = "75 75 75 " ]
