@@ -104,6 +104,7 @@ struct kv_view {
 };
 
 struct backward;
+struct peer_ops;
 
 struct kernels {
     const struct backward *back; /* gradients: backward.h */
@@ -221,6 +222,11 @@ struct kernels {
     /* out[r] = log(sum over j of exp(x[r, j] * scale)), x f32 [rows, n], out f32 [rows];
      * j ascending over a fixed number of lanes, maximum taken out first. */
     void (*logsumexp)(struct dev *d, struct arr out, struct arr x, float scale);
+
+    /* -- Other processes' devices ------------------------------------------------------ */
+
+    /* How arrays go to them without the hosts (peers.h). NULL: not at all. */
+    const struct peer_ops *peers;
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the

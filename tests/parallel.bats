@@ -261,3 +261,12 @@ end_of() { status=0; wait "$1" || status=$?; } # in the shell that started it
     run --separate-stderr -2 sft --ranks env --out three rows.jsonl
     [[ "$stderr" == *"--ranks env: neither torchrun nor mpirun nor srun"* ]]
 }
+
+@test "the man page's example of two processes runs as printed" {
+    cp rows.jsonl captions.jsonl
+    awk '/^\.Bd -literal/ {block++; next} /^\.Ed/ {inside = 0} block == 2 && !/^\.Ed/ {print} /^\.Ed/ && block == 2 {exit}' "$ROOT/man/sft-step.1" > example
+    [ "$(wc -l < example)" = 4 ]
+    bash -e example 3>&- > metrics.jsonl
+    jq -s -e 'length > 0 and all(.failed == 0)' metrics.jsonl
+    model-info full/latest
+}

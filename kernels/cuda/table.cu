@@ -58,4 +58,5 @@ const struct kernels cuda_table = {
     .kv_write = kv_write_cuda,
     .kv_copy = kv_copy_cuda,
     .logsumexp = logsumexp_cuda,
+    .peers = &nccl_peers,
 };

@@ -54,6 +54,9 @@ void comm_leave(struct comm *c, const char *why);
 /* Has a rank gone, or left? NULL: no. */
 bool comm_lost(const struct comm *c);
 
+/* Has a rank gone, or left, while one waited for something else? Waits for nothing. */
+bool comm_look(struct comm *c);
+
 /* Bytes sent and received so far, without headers. */
 void comm_traffic(const struct comm *c, uint64_t *sent, uint64_t *received);
 

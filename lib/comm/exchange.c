@@ -210,6 +210,19 @@ int exchange(struct comm *c)
     return n < 0 ? gone(c, at[0], strerror(errno)) : 0;
 }
 
+bool comm_look(struct comm *c)
+{
+    for (int r = 0; !c->lost && r < c->world; r++) {
+        struct frame f;
+        int fd = c->peers[r].fd;
+        ssize_t got = fd < 0 ? -1 : recv(fd, &f, sizeof f, MSG_PEEK | MSG_DONTWAIT);
+        bool leaves = got == sizeof f && f.magic == COMM_MAGIC && f.kind == FRAME_LEAVE;
+        if (fd >= 0 && (leaves || got == 0 || (got < 0 && !again())))
+            (void)broke(c, r, got < 0 ? errno : 0);
+    }
+    return c->lost;
+}
+
 int comm_wait(struct comm *c, int from)
 {
     struct pollfd one = {c->peers[from].fd, POLLIN, 0};

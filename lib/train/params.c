@@ -97,7 +97,7 @@ static int codes(struct arr *a, struct arr *most, const struct vlm *m, int64_t n
 /* Moments of what is this rank's, zero: once all that is trained is known. */
 static int moments_make(struct params *p, const struct vlm *m)
 {
-    int status = shards_make(p);
+    int status = shards_make(p, m->k, m->dev);
     for (int i = 0; status == 0 && i < p->count; i++) {
         struct param *one = &p->list[i];
         if (!one->trained)
@@ -231,6 +231,7 @@ struct vlm *params_open(struct params *p, const char *dir, const char *device,
 
 void params_free(struct params *p, const struct kernels *k, struct dev *dev)
 {
+    shards_free(p, k);
     for (int i = 0; i < p->count; i++) {
         const struct param *one = &p->list[i];
         struct arr const all[] = {one->w, one->grad,   one->m,
@@ -242,7 +243,6 @@ void params_free(struct params *p, const struct kernels *k, struct dev *dev)
         free(p->list[i].own_name);
     }
     free(p->list);
-    free(p->cut);
     *p = (struct params){0};
 }
 

@@ -43,6 +43,9 @@ struct params {
     struct comm *comm;         /* borrowed: who shares the training; NULL: nobody */
     int64_t *cut;              /* [ranks + 1]: trained elements [cut[r], cut[r + 1]) have
                                   their moments on rank r. Owned */
+    struct peers *peers;       /* by which gradients and weights go from device to device
+                                  (kernels/peers.h); NULL: they go through comm. Owned */
+    char transport[160];       /* for people: "nccl", or why it is not */
 };
 
 /* Matrices of fewer elements, and vectors, have f32 moments in any case. */

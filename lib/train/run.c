@@ -89,6 +89,11 @@ static void say_plan(struct trainer *t, const struct run_data *data,
     snprintf(text, sizeof text, "%lld of %lld parameters are trained (%s); %s",
              (long long)p->trained, (long long)p->elements, parts, rows);
     calls->note(calls->context, text);
+    if (o->comm) {
+        snprintf(text, sizeof text, "%d ranks; gradients by %.160s", comm_world(o->comm),
+                 p->transport);
+        calls->note(calls->context, text);
+    }
 }
 
 /* Everything that a run opens. */

@@ -3,7 +3,9 @@
 #include "backward.h"
 #include "base/fail.h"
 #include "comm/comm.h"
+#include "peers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Where a part may end: the nearest place before `at`. */
@@ -29,7 +31,44 @@ int64_t shards_part(const struct params *p, int i, int r, int64_t *first)
     return to > from ? to - from : 0;
 }
 
-int shards_make(struct params *p)
+/* The way between devices, if all ranks have one. What one lacks is no failure, but that
+ * a rank is gone is. */
+static int peers_make(struct params *p, const struct kernels *k, struct dev *dev)
+{
+    char id[PEERS_ID_BYTES] = "";
+    const char *why = "this device has no way of its own";
+    struct comm *c = p->comm;
+    int status = k->peers ? 0 : -1;
+    if (status == 0 && comm_rank(c) == 0)
+        status = k->peers->id(id, &why);
+    if (status < 0)
+        fail(FAIL_REFUSED, "%s", why);
+    status = comm_vote(c, status);
+    if (status == 0)
+        status = comm_broadcast(c, 0, id, sizeof id);
+    if (status == 0) {
+        p->peers = k->peers->open(dev, id, comm_rank(c), comm_world(c), &why);
+        status = comm_vote(c, p->peers ? 0 : fail(FAIL_REFUSED, "%s", why));
+    }
+    if (status < 0 && p->peers) {
+        k->peers->close(p->peers);
+        p->peers = NULL;
+    }
+    snprintf(p->transport, sizeof p->transport, status < 0 ? "sockets: %.140s" : "%.140s",
+             status < 0 ? fail_text() : k->peers->name);
+    return comm_lost(c) ? -1 : 0;
+}
+
+void shards_free(struct params *p, const struct kernels *k)
+{
+    if (p->peers)
+        k->peers->close(p->peers);
+    free(p->cut);
+    p->peers = NULL;
+    p->cut = NULL;
+}
+
+int shards_make(struct params *p, const struct kernels *k, struct dev *dev)
 {
     int world = comm_world(p->comm);
     int64_t all = 0;
@@ -45,7 +84,7 @@ int shards_make(struct params *p)
     p->cut[world] = all;
     for (int i = 0; i < p->count; i++)
         p->list[i].kept = shards_part(p, i, comm_rank(p->comm), &p->list[i].first);
-    return 0;
+    return p->comm ? peers_make(p, k, dev) : 0;
 }
 
 /* -- All trained elements as one vector -------------------------------------------------
@@ -92,10 +131,45 @@ static void put(void *context, int64_t first, int64_t count, const float *from)
     }
 }
 
+/* -- From device to device --------------------------------------------------------------
+ */
+
+static bool gone(void *comm)
+{
+    return comm_look(comm);
+}
+
+/* Each rank's part of each parameter: gradients to it, or weights from it. */
+static int directly(const struct params *p, const struct kernels *k, bool weights)
+{
+    const char *why;
+    int64_t first, n;
+    k->peers->begin(p->peers);
+    for (int i = 0; i < p->count; i++)
+        for (int r = 0; r < comm_world(p->comm); r++) {
+            const struct param *one = &p->list[i];
+            if (!(n = shards_part(p, i, r, &first)))
+                continue;
+            if (weights)
+                k->peers->broadcast(p->peers, arr_rows(one->w, first, n), r);
+            else
+                k->peers->reduce(p->peers, arr_rows(one->grad, first, n), r);
+        }
+    if (k->peers->end(p->peers, gone, p->comm, &why) == 0)
+        return 0;
+    if (!comm_lost(p->comm)) {
+        fail(FAIL_REFUSED, "%s", why);
+        comm_leave(p->comm, why);
+    }
+    return -1;
+}
+
 int shards_reduce(const struct params *p, const struct kernels *k, struct dev *dev)
 {
     struct whole w = {p, k, dev, false, 0};
     const struct comm_vector v = {p->cut, &w, get, put};
+    if (p->peers)
+        return directly(p, k, false);
     return comm_reduce_scatter(p->comm, &v);
 }
 
@@ -103,5 +177,7 @@ int shards_gather(const struct params *p, const struct kernels *k, struct dev *d
 {
     struct whole w = {p, k, dev, true, 0};
     const struct comm_vector v = {p->cut, &w, get, put};
+    if (p->peers)
+        return directly(p, k, true);
     return comm_all_gather(p->comm, &v);
 }

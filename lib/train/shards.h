@@ -8,19 +8,25 @@
  *
  * and optimizer_step() does all three. Parts are equal shares of all trained elements,
  * cut at multiples of MOMENT_BLOCK from a parameter's beginning.
+ *
+ * Numbers go from device to device where both can (kernels/peers.h); then sums are taken
+ * in an order that is fixed for a set of machines, but not known here. Else they go
+ * through the hosts and comm, in the order of ranks.
  */
 #ifndef SHARDS_H
 #define SHARDS_H
 #include "train/params.h"
 
-/* Fill p->cut, and at, first and kept of each parameter, for p->comm. 0 or -1 (memory).
- */
-int shards_make(struct params *p);
+/* Fill p->cut, and at, first and kept of each parameter, for p->comm; and p->peers, where
+ * all ranks' devices have such. 0 or -1 (memory; a rank is gone). */
+int shards_make(struct params *p, const struct kernels *k, struct dev *dev);
+void shards_free(struct params *p, const struct kernels *k);
 
 /* What rank r keeps of parameter i: elements [*first, *first + count). Returns count. */
 int64_t shards_part(const struct params *p, int i, int r, int64_t *first);
 
-/* 0, or -1: a rank is gone (comm_lost()). Nothing to do where p->comm is NULL. */
+/* 0, or -1: a rank is gone, or the way between devices (comm_lost()). Nothing to do where
+ * p->comm is NULL. Of gradients that are not this rank's nothing is said then. */
 int shards_reduce(const struct params *p, const struct kernels *k, struct dev *dev);
 int shards_gather(const struct params *p, const struct kernels *k, struct dev *dev);
 #endif

@@ -100,7 +100,8 @@ void blocks_copies_wait(int left);
 typedef enum cudaError {
     cudaSuccess,
     cudaErrorMemoryAllocation = 2,
-    cudaErrorNoDevice = 100
+    cudaErrorNoDevice = 100,
+    cudaErrorNotReady = 600,
 } cudaError_t;
 typedef struct cuda_host_stream *cudaStream_t;
 enum cudaMemcpyKind {
@@ -121,6 +122,7 @@ cudaError_t cudaSetDevice(int ordinal);
 cudaError_t cudaStreamCreate(cudaStream_t *stream);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaMallocAsync(void **data, size_t bytes, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void *data, cudaStream_t stream);
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
