@@ -199,6 +199,29 @@ end_of() { status=0; wait "$1" || status=$?; } # in the shell that started it
     awk '{exit !($1 <= 1e-5 && $3 > 100)}' distance
 }
 
+@test "rl-step: a rank that is lost while rows are waited for ends the others with 75" {
+    cp "$BATS_FILE_TMPDIR/ring.jsonl" .
+    mkfifo rows
+    for victim in 1 0; do
+        rm -rf policy policy.d
+        ( exec rl-step -m pocket --root "$WORLD" --work . --ahead 9 --threads 1 --ranks 2 --rank 0 --rendezvous ./meet --out policy < rows > rank0.out 2> rank0.err 3>&- ) &
+        pids=($!)
+        ( exec rl-step -m pocket --root "$WORLD" --work . --ahead 9 --threads 1 --ranks 2 --rank 1 --rendezvous ./meet --out policy < /dev/null > rank1.out 2> rank1.err 3>&- ) &
+        pids+=($!)
+        exec 4> rows
+        eventually steps_done 1 # the hello
+        sleep 0.2
+        kill -9 "${pids[victim]}"
+        end_of "${pids[victim]}"
+        head -n 3 ring.jsonl >&4 2> /dev/null || true # rank 0 sees it when it has rows
+        end_of "${pids[1 - victim]}"
+        exec 4>&-
+        cat "rank$((1 - victim)).err"
+        [ "$status" = 75 ]
+        grep -q "rank $victim of 2 is gone" "rank$((1 - victim)).err"
+    done
+}
+
 @test "ranks of other options, rows, models or numbers are refused, with the reason" {
     sft --ranks 2 --rank 1 --rendezvous ./meet --lr 2e-3 --out out rows.jsonl 2> rank1.err & local pid=$!
     run --separate-stderr -2 sft --ranks 2 --rank 0 --rendezvous ./meet --out out rows.jsonl

@@ -8,6 +8,7 @@
 #include "engine/vlm.h"
 #include "golden.h"
 #include "peers.h"
+#include "train/deal.h"
 #include "train/optimizer.h"
 #include "train/shards.h"
 
@@ -225,6 +226,41 @@ static void a_rank_that_ends_between_steps_is_named(void)
     }
 }
 
+static void rows_of_a_step_are_dealt_each_once_in_order_and_evenly(void)
+{
+    enum { ROWS = 40 };
+    struct dataset_row list[ROWS] = {0};
+    const struct dataset d = {.rows = list, .count = ROWS};
+    int64_t rows[ROWS], mine[ROWS];
+    int most = 0;
+    for (int i = 0; i < ROWS; i++) {
+        rows[i] = (i * 7) % ROWS; /* an epoch's order */
+        list[i].tokens = 10 + i * i % 300;
+        most = list[i].tokens > most ? list[i].tokens : most;
+    }
+    for (int world = 1; world <= 7; world++) {
+        int seen[ROWS] = {0}, least_sum = INT32_MAX, most_sum = 0;
+        for (int r = 0; r < world; r++) {
+            int64_t n = deal_rows(&d, rows, ROWS, r, world, mine);
+            int sum = 0, at = 0;
+            for (int64_t i = 0; i < n; i++) {
+                while (at < ROWS && rows[at] != mine[i]) at++;
+                CHECK(at < ROWS, "row %lld is out of its order", (long long)mine[i]);
+                seen[mine[i]]++;
+                sum += list[mine[i]].tokens;
+            }
+            least_sum = sum < least_sum ? sum : least_sum;
+            most_sum = sum > most_sum ? sum : most_sum;
+        }
+        for (int i = 0; i < ROWS; i++)
+            CHECK(seen[i] == 1, "row %d: %d times", i, seen[i]);
+        CHECK(most_sum - least_sum <= most, "%d to %d tokens", least_sum, most_sum);
+    }
+    CHECK(deal_rows(&d, rows, 1, 1, 2, mine) == 0 &&
+              deal_rows(&d, rows, 1, 0, 2, mine) == 1,
+          "one row among two");
+}
+
 int main(void)
 {
     const char *build = getenv("CAPMILL_BUILD");
@@ -233,6 +269,7 @@ int main(void)
     setenv("CAPMILL_CUDA", plugin, 1);
     if (!mkdtemp(folder))
         return 1;
+    CASE(rows_of_a_step_are_dealt_each_once_in_order_and_evenly);
     CASE(steps_that_ranks_share_are_those_of_one_process);
     CASE(moments_of_8_bits_are_cut_between_blocks);
     CASE(gpus_go_over_nccl);
