@@ -274,7 +274,8 @@ static void say(void *context, const char *text)
 static void note(void *context, const char *text)
 {
     struct program *p = context;
-    cli_note(p->cli, "%s", text);
+    if (!p->others)
+        cli_note(p->cli, "%s", text);
 }
 
 static bool stop(void *context)

@@ -50,16 +50,21 @@ static int from_environment(struct launch *l)
                 "this is (RANK, OMPI_COMM_WORLD_RANK, PMI_RANK, SLURM_PROCID)");
 }
 
+/* Where rank 0 is: --rendezvous, or as launchers say it. */
 static int rendezvous_read(struct launch *l, const char *given)
 {
-    const char *host = getenv("MASTER_ADDR"), *port = getenv("MASTER_PORT");
-    int n = 0;
+    const char *host = getenv("MASTER_ADDR"), *text = getenv("MASTER_PORT");
+    const char *taken = getenv("TORCHELASTIC_USE_AGENT_STORE");
+    int n = 0, port = text ? number(text, 65534) : 29500;
+    if (taken && strcmp(taken, "True") == 0)
+        port++; /* torchrun itself listens there */
     if (given)
         n = snprintf(l->rendezvous, sizeof l->rendezvous, "%s", given);
+    else if (host && port <= 0)
+        return fail(FAIL_REFUSED, "MASTER_PORT=%s: no port", text);
     else if (host)
         n = snprintf(l->rendezvous, sizeof l->rendezvous,
-                     strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-                     port ? port : "29500");
+                     strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
     else
         return fail(FAIL_REFUSED, "say where the ranks meet: --rendezvous HOST:PORT of "
                                   "rank 0 (or MASTER_ADDR and MASTER_PORT)");

@@ -153,29 +153,45 @@ static bool is_loopback(const char *host)
            strcmp(host, "::1") == 0;
 }
 
-/* Rank 0's place. listen: where it listens, which is at all addresses of the machine
- * unless the loopback is named: a host's own name may well lead there alone. */
-static int rendezvous_place(struct place *p, const char *text, bool listens)
+/* All machines' addresses: dual (IPv6 and IPv4 at once), or IPv4 alone. */
+static void anywhere(struct place *p, in_port_t port, bool dual)
+{
+    struct sockaddr_in6 six = {
+        .sin6_family = AF_INET6, .sin6_port = port, .sin6_addr = IN6ADDR_ANY_INIT};
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = port};
+    *p = (struct place){.bytes = dual ? sizeof six : sizeof four};
+    memcpy(&p->at, dual ? (void *)&six : (void *)&four, p->bytes);
+}
+
+enum { PLACES = 8 };
+
+/* Rank 0's places, of which the first that works is taken. listens: where it listens,
+ * which is at all addresses of the machine unless the loopback is named: a host's own
+ * name may well lead there alone. How many, or -1. */
+static int rendezvous_places(struct place list[PLACES], const char *text, bool listens)
 {
     char host[256], port[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    int n = 0;
     if (is_path(text))
-        return path_place(p, text, 0);
+        return path_place(&list[0], text, 0) < 0 ? -1 : 1;
     if (host_port(text, host, port) < 0)
         return -1;
+    if (listens && !is_loopback(host)) {
+        in_port_t number = htons((in_port_t)atoi(port));
+        anywhere(&list[0], number, true);
+        anywhere(&list[1], number, false);
+        return 2;
+    }
     int status = getaddrinfo(host, port, &hints, &found);
     if (status != 0)
         return fail(FAIL_REFUSED, "%s: %s", host, gai_strerror(status));
-    *p = (struct place){.bytes = found->ai_addrlen};
-    memcpy(&p->at, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
-    if (listens && !is_loopback(host)) {
-        if (p->at.ss_family == AF_INET)
-            ((struct sockaddr_in *)&p->at)->sin_addr.s_addr = htonl(INADDR_ANY);
-        else
-            ((struct sockaddr_in6 *)&p->at)->sin6_addr = in6addr_any;
+    for (const struct addrinfo *one = found; one && n < PLACES; one = one->ai_next) {
+        list[n] = (struct place){.bytes = one->ai_addrlen};
+        memcpy(&list[n++].at, one->ai_addr, one->ai_addrlen);
     }
-    return 0;
+    freeaddrinfo(found);
+    return n;
 }
 
 static in_port_t *port_of(struct place *p)
@@ -215,9 +231,13 @@ static int socket_of(const struct place *p)
 /* Listen at p, whose port 0 becomes the one taken. 0 or -1. */
 static int listen_at(struct meeting *m, struct place *p)
 {
-    int on = 1;
+    int on = 1, off = 0;
+    if (m->listener >= 0)
+        close(m->listener); /* of a place before, which did not work */
     if ((m->listener = socket_of(p)) < 0)
         return -1;
+    if (p->at.ss_family == AF_INET6)
+        setsockopt(m->listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     if (p->at.ss_family == AF_UNIX)
         unlink(((struct sockaddr_un *)&p->at)->sun_path); /* of a run that was killed */
     else
@@ -269,14 +289,18 @@ static int connect_once(const struct meeting *m, const struct place *p)
     return -1;
 }
 
-/* ... until it succeeds: who is called may not be there yet. */
-static int connect_to(const struct meeting *m, const struct place *p, int rank)
+/* ... of several places in turn, until one succeeds: who is called may not be there yet.
+ */
+static int connect_to(const struct meeting *m, const struct place *list, int count,
+                      int rank)
 {
     char whom[64];
     for (;;) {
-        int fd = connect_once(m, p);
-        if (fd >= 0)
-            return fd;
+        for (int i = 0; i < count; i++) {
+            int fd = connect_once(m, &list[i]);
+            if (fd >= 0)
+                return fd;
+        }
         if (stopped(m))
             return fail(FAIL_REFUSED, "interrupted");
         if (comm_now() > m->end) {
@@ -320,6 +344,21 @@ static int hello_check(const struct comm *c, const struct hello *h)
     return 0;
 }
 
+/* A caller's address becomes the one at which it can be called: what IPv6 says of IPv4 is
+ * IPv4, for others may know nothing else. */
+static void reached_at(struct place *p, in_port_t port)
+{
+    struct sockaddr_in6 six;
+    memcpy(&six, &p->at, sizeof six);
+    if (p->at.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six.sin6_addr)) {
+        struct sockaddr_in four = {.sin_family = AF_INET};
+        memcpy(&four.sin_addr, six.sin6_addr.s6_addr + 12, 4);
+        *p = (struct place){.bytes = sizeof four};
+        memcpy(&p->at, &four, sizeof four);
+    }
+    *port_of(p) = port;
+}
+
 /* Hear who calls. 1: a rank came; 0: it was nobody of ours; -1: the run cannot be. */
 static int welcome(struct meeting *m, int fd, struct place *places)
 {
@@ -346,7 +385,7 @@ static int welcome(struct meeting *m, int fd, struct place *places)
     if (h.listens.at.ss_family == AF_UNIX)
         *p = h.listens;
     else if (getpeername(fd, (struct sockaddr *)&p->at, &p->bytes) == 0)
-        *port_of(p) = *port_of(&h.listens);
+        reached_at(p, *port_of(&h.listens));
     c->peers[h.rank].fd = fd;
     return 1;
 }
@@ -367,12 +406,11 @@ static int dismiss(struct meeting *m)
 static int receive_all(struct meeting *m, struct place *places)
 {
     struct comm *c = m->c;
-    struct place own;
+    struct place own[PLACES];
     struct answer yes = {.magic = COMM_MAGIC};
     char text[200];
-    int status = rendezvous_place(&own, m->o->rendezvous, true);
-    if (status == 0)
-        status = listen_at(m, &own);
+    int count = rendezvous_places(own, m->o->rendezvous, true), status = -1;
+    for (int i = 0; status < 0 && i < count; i++) status = listen_at(m, &own[i]);
     for (int there = 1; status == 0 && there < c->world;) {
         int fd = accept_one(m, missing(c, text));
         int came = fd < 0 ? -1 : welcome(m, fd, places);
@@ -395,37 +433,43 @@ static int receive_all(struct meeting *m, struct place *places)
  * -------------------------------------------------------------------------
  */
 
-/* Where to listen: at the address by which rank 0 was reached. */
-static int own_listen(struct meeting *m, int fd, struct place *own)
+/* Where to listen: as rank 0 does, at a port that is free. */
+static int own_listen(struct meeting *m, struct place *own)
 {
-    *own = (struct place){.bytes = sizeof own->at};
-    if (is_path(m->o->rendezvous)) {
-        if (path_place(own, m->o->rendezvous, m->c->rank) < 0)
-            return -1;
-    } else if (getsockname(fd, (struct sockaddr *)&own->at, &own->bytes) < 0) {
-        return fail(FAIL_REFUSED, "%s: %s", m->o->rendezvous, strerror(errno));
-    } else {
+    char host[256], port[16];
+    if (is_path(m->o->rendezvous))
+        return path_place(own, m->o->rendezvous, m->c->rank) < 0 ? -1 : listen_at(m, own);
+    if (host_port(m->o->rendezvous, host, port) < 0)
+        return -1;
+    if (is_loopback(host)) {
+        *own = (struct place){.bytes = sizeof own->at};
+        if (getsockname(m->c->peers[0].fd, (struct sockaddr *)&own->at, &own->bytes) < 0)
+            return fail(FAIL_REFUSED, "%s: %s", m->o->rendezvous, strerror(errno));
         *port_of(own) = 0;
+        return listen_at(m, own);
     }
+    anywhere(own, 0, true);
+    if (listen_at(m, own) == 0)
+        return 0;
+    anywhere(own, 0, false);
     return listen_at(m, own);
 }
 
 static int introduce(struct meeting *m, struct place *places, uint64_t *run)
 {
     struct comm *c = m->c;
-    struct place first;
+    struct place first[PLACES];
     struct answer a;
     struct hello h = {.magic = COMM_MAGIC,
                       .protocol = COMM_PROTOCOL,
                       .rank = c->rank,
                       .world = c->world,
                       .version = CAPMILL_VERSION};
-    int fd;
-    if (rendezvous_place(&first, m->o->rendezvous, false) < 0 ||
-        (fd = connect_to(m, &first, 0)) < 0)
+    int fd, count = rendezvous_places(first, m->o->rendezvous, false);
+    if (count < 0 || (fd = connect_to(m, first, count, 0)) < 0)
         return -1;
     c->peers[0].fd = fd;
-    if (own_listen(m, fd, &h.listens) < 0)
+    if (own_listen(m, &h.listens) < 0)
         return -1;
     if (move_all(m, fd, &h, sizeof h, true, m->end) < 0 ||
         move_all(m, fd, &a, sizeof a, false, m->end + 5) < 0)
@@ -441,13 +485,38 @@ static int introduce(struct meeting *m, struct place *places, uint64_t *run)
     return 0;
 }
 
+/* Does an address lead to the machine itself, whichever it is? */
+static bool is_local(const struct place *p)
+{
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    memcpy(&four, &p->at, sizeof four);
+    memcpy(&six, &p->at, sizeof six);
+    return (p->at.ss_family == AF_INET && ntohl(four.sin_addr.s_addr) >> 24 == 127) ||
+           (p->at.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&six.sin6_addr));
+}
+
+/* Where a rank is called: one that reached rank 0 by its machine's own loopback is where
+ * rank 0 is. */
+static struct place called_at(const struct comm *c, const struct place *listed)
+{
+    struct place p = *listed, first = {.bytes = sizeof first.at};
+    if (is_local(&p) &&
+        getpeername(c->peers[0].fd, (struct sockaddr *)&first.at, &first.bytes) == 0) {
+        reached_at(&first, *port_of(&p));
+        return first;
+    }
+    return p;
+}
+
 /* Ranks below are called, those above call. */
 static int join(struct meeting *m, const struct place *places, uint64_t run)
 {
     struct comm *c = m->c;
     struct call call = {COMM_MAGIC, (uint32_t)c->rank, run};
     for (int r = 1; r < c->rank; r++) {
-        if ((c->peers[r].fd = connect_to(m, &places[r], r)) < 0 ||
+        struct place at = called_at(c, &places[r]);
+        if ((c->peers[r].fd = connect_to(m, &at, 1, r)) < 0 ||
             move_all(m, c->peers[r].fd, &call, sizeof call, true, m->end) < 0)
             return fail_in("rank %d", r);
     }

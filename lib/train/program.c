@@ -44,7 +44,8 @@ static void say(void *context, const char *text)
 static void note(void *context, const char *text)
 {
     struct train_program *p = context;
-    cli_note(p->cli, "%s", text);
+    if (!p->others)
+        cli_note(p->cli, "%s", text);
 }
 
 static bool stop(void *context)

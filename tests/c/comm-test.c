@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <math.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -221,6 +222,21 @@ static void sums_and_vectors_are_those_of_one_process_in_the_order_of_ranks(void
     }
     run_ranks(4, loopback_port(), 30, compute, NULL, got);
     expect_all(4, got);
+}
+
+/* Where a machine's own name is said, all its addresses are listened at, and ranks beside
+ * rank 0 are reached as it is. */
+static void a_machines_name_is_a_rendezvous_too(void)
+{
+    struct outcome got[MOST];
+    char host[200], text[256];
+    struct addrinfo *found;
+    if (gethostname(host, sizeof host) < 0 || getaddrinfo(host, "1", NULL, &found) != 0)
+        return; /* it has no name that leads anywhere */
+    freeaddrinfo(found);
+    snprintf(text, sizeof text, "%s%s", host, strchr(loopback_port(), ':'));
+    run_ranks(3, text, 30, compute, NULL, got);
+    expect_all(3, got);
 }
 
 static void sockets_of_a_path_are_gone_once_all_have_met(void)
@@ -519,6 +535,14 @@ static void ranks_are_read_from_options_and_launchers(void)
     CHECK(launch_read(&l, "env", -1, NULL) == 0 && l.rank == 2 && l.world == 3 &&
               l.local == 0 && strcmp(l.rendezvous, "10.1.2.3:29500") == 0,
           "torchrun: %d %d %d %s", l.rank, l.world, l.local, l.rendezvous);
+    setenv("MASTER_PORT", "4000", 1);
+    setenv("TORCHELASTIC_USE_AGENT_STORE", "True", 1); /* its own store has that port */
+    CHECK(launch_read(&l, "env", -1, NULL) == 0 &&
+              strcmp(l.rendezvous, "10.1.2.3:4001") == 0,
+          "%s", l.rendezvous);
+    unsetenv("TORCHELASTIC_USE_AGENT_STORE");
+    setenv("MASTER_PORT", "x", 1);
+    CHECK(launch_read(&l, "env", -1, NULL) < 0, "MASTER_PORT=x");
     setenv("WORLD_SIZE", "two", 1);
     CHECK(launch_read(&l, "env", -1, NULL) < 0, "WORLD_SIZE=two");
 }
@@ -529,6 +553,7 @@ int main(void)
     if (!mkdtemp(folder))
         return 1;
     CASE(sums_and_vectors_are_those_of_one_process_in_the_order_of_ranks);
+    CASE(a_machines_name_is_a_rendezvous_too);
     CASE(sockets_of_a_path_are_gone_once_all_have_met);
     CASE(a_lost_rank_is_named_by_all_others_at_once);
     CASE(a_rank_that_leaves_says_why);
