@@ -223,7 +223,8 @@ struct kernels {
      * j ascending over a fixed number of lanes, maximum taken out first. */
     void (*logsumexp)(struct dev *d, struct arr out, struct arr x, float scale);
 
-    /* -- Other processes' devices ------------------------------------------------------ */
+    /* -- Other processes' devices ------------------------------------------------------
+     */
 
     /* How arrays go to them without the hosts (peers.h). NULL: not at all. */
     const struct peer_ops *peers;

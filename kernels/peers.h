@@ -19,6 +19,9 @@ enum { PEERS_ID_BYTES = 128 };
 struct peer_ops {
     const char *name; /* "nccl": for messages */
 
+    /* Is the library there? open() must not be called while some rank's is not: it waits
+     * for all. 0, or -1 with the reason in *why (static). */
+    int (*ready)(const char **why);
     /* A new group's identity. 0, or -1 with the reason in *why (static). */
     int (*id)(char id[PEERS_ID_BYTES], const char **why);
     /* NULL with the reason in *why (static). d is borrowed. */

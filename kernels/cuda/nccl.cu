@@ -50,6 +50,12 @@ static void checked(struct peers *p, int result, const char *what)
     snprintf(p->why, sizeof p->why, "nccl: %s: %s", what, p->n.get_error_string(result));
 }
 
+static int peers_ready(const char **why)
+{
+    struct nccl n;
+    return nccl_load(&n, why);
+}
+
 static int peers_id(char id[PEERS_ID_BYTES], const char **why)
 {
     struct nccl n;
@@ -162,6 +168,7 @@ extern const struct peer_ops nccl_peers;
 }
 const struct peer_ops nccl_peers = {
     .name = "nccl",
+    .ready = peers_ready,
     .id = peers_id,
     .open = peers_open,
     .close = peers_close,

@@ -38,7 +38,7 @@ static int peers_make(struct params *p, const struct kernels *k, struct dev *dev
     char id[PEERS_ID_BYTES] = "";
     const char *why = "this device has no way of its own";
     struct comm *c = p->comm;
-    int status = k->peers ? 0 : -1;
+    int status = k->peers ? k->peers->ready(&why) : -1;
     if (status == 0 && comm_rank(c) == 0)
         status = k->peers->id(id, &why);
     if (status < 0)

@@ -27,6 +27,7 @@ struct setting {
     const char *device;
     bool moments8;
     int lost; /* this rank ends before the second step; -1: none */
+    int bare; /* this rank has no library of NCCL's; 0: all have */
 };
 
 /* What a rank ends with. */
@@ -120,6 +121,8 @@ static int rank_run(struct outcome *out, const struct comm_options *o,
     struct params p;
     struct param_options what = {.parts = (1u << PARTS) - 1 - (1u << PART_MERGER),
                                  .moments8 = s->moments8};
+    if (s->bare && s->bare == o->rank)
+        setenv("NCCL_ON_HOST", "0", 1);
     struct comm *c = o->world > 1 ? comm_open(o) : NULL;
     if (o->world > 1 && !c)
         return -1;
@@ -194,24 +197,26 @@ static void same_bits(const struct setting *s, const char *transport)
 
 static void steps_that_ranks_share_are_those_of_one_process(void)
 {
-    same_bits(&(struct setting){"cpu", false, -1}, "this device has no way of its own");
+    same_bits(&(struct setting){"cpu", false, -1, 0},
+              "this device has no way of its own");
 }
 
 static void moments_of_8_bits_are_cut_between_blocks(void)
 {
-    same_bits(&(struct setting){"cpu", true, -1}, "this device has no way of its own");
+    same_bits(&(struct setting){"cpu", true, -1, 0}, "this device has no way of its own");
 }
 
 static void gpus_go_over_nccl(void)
 {
-    same_bits(&(struct setting){"cuda", false, -1}, "nccl");
+    same_bits(&(struct setting){"cuda", false, -1, 0}, "nccl");
 }
 
 static void without_nccls_library_gpus_go_over_sockets(void)
 {
     setenv("NCCL_ON_HOST", "0", 1);
-    same_bits(&(struct setting){"cuda", false, -1}, "no libnccl.so.2");
+    same_bits(&(struct setting){"cuda", false, -1, 0}, "no libnccl.so.2");
     unsetenv("NCCL_ON_HOST");
+    same_bits(&(struct setting){"cuda", false, -1, 1}, "no libnccl.so.2");
 }
 
 static void a_rank_that_ends_between_steps_is_named(void)
@@ -219,7 +224,7 @@ static void a_rank_that_ends_between_steps_is_named(void)
     static const char *const devices[] = {"cpu", "cuda"};
     for (int i = 0; i < 2; i++) {
         struct outcome got[MOST];
-        run_ranks(got, 3, &(struct setting){devices[i], false, 2});
+        run_ranks(got, 3, &(struct setting){devices[i], false, 2, 0});
         for (int r = 0; r < 2; r++)
             CHECK(got[r].status == 1 && got[r].why[0], "%s, rank %d: %d, %s", devices[i],
                   r, got[r].status, got[r].why);
