@@ -11,6 +11,7 @@ static const struct cli_option options[] = {
      false},
     {"label-smoothing", 0, CLI_REAL, "X", "share of pairs taken to be wrong (0)", false},
     TRAIN_CHECKPOINT_OPTIONS,
+    RANK_OPTIONS,
     {0}};
 static const struct cli_page page = {"dpo-step",
                                      "-m SPEC --out DIR [option ...] [file ...]",

@@ -1,11 +1,13 @@
 /* rl-step: rewarded captions in, a metrics row a step out, a new version of the policy
  * each step. */
 #include "base/fail.h"
+#include "comm/comm.h"
 #include "engine/engine.h"
 #include "model/model.h"
 #include "model/options.h"
 #include "model/settings.h"
 #include "row/cli.h"
+#include "train/rank_options.h"
 #include "train/rl.h"
 #include "train/tensorboard.h"
 
@@ -97,6 +99,7 @@ static const struct cli_option options[] = {
     {"force", 0, CLI_FLAG, NULL, "start anew though there are some", true},
     {"tensorboard", 0, CLI_TEXT, "DIR", "metrics go there too, as event files", true},
     {"dry-run", 0, CLI_FLAG, NULL, "print the settings, a row each, and end", true},
+    RANK_OPTIONS,
     {0}};
 static const struct cli_page page = {"rl-step",
                                      "-m SPEC --out POLICY [option ...] [file ...]",
@@ -110,7 +113,9 @@ struct program {
     int64_t failed;
     struct tensorboard *charts; /* NULL: none */
     bool gone;                  /* the output cannot be written */
-    int why;                    /* ... errno */
+    bool others;                /* this is not rank 0, which alone writes rows */
+    struct rank_options ranks;
+    int why; /* ... errno */
     char dir[PATH_MAX];
     char *standard_input[1];
     struct rl_options rl;
@@ -220,6 +225,8 @@ static void metrics(void *context, const struct rl_metrics *m)
     struct program *p = context;
     struct buf b = {0};
     p->failed += m->rows_failed;
+    if (p->others)
+        return;
     buf_print(&b, "{\"step\":%lld", (long long)m->step);
     put_int(&b, "version", m->version);
     put_real(&b, "loss", m->updates ? rl_spread_mean(&m->loss) : 0);
@@ -271,7 +278,8 @@ static void say(void *context, const char *text)
 static void note(void *context, const char *text)
 {
     struct program *p = context;
-    cli_note(p->cli, "%s", text);
+    if (!p->others)
+        cli_note(p->cli, "%s", text);
 }
 
 static bool stop(void *context)
@@ -370,6 +378,7 @@ static void read_options(struct program *p)
         .keep = (int)cli_int(cli, "keep", 3, 1, INT_MAX),
         .force = cli_has(cli, "force")};
     read_loss(&p->rl.loss, cli);
+    rank_options_read(&p->ranks, cli);
     if (!p->rl.out)
         cli_bad_usage(cli, "say where the policy goes: --out POLICY");
     if (!cli_has(cli, "model"))
@@ -384,9 +393,12 @@ static int set_up(struct program *p)
     if (p->rl.lr.kind != LR_CONSTANT && !p->rl.steps)
         return fail(FAIL_REFUSED, "--schedule %s: say how many steps with --steps N",
                     cli_text(p->cli, "schedule", ""));
+    if (rank_options_open(&p->ranks, p->cli, &p->rl.comm) < 0)
+        return -1;
+    p->others = comm_rank(p->rl.comm) > 0;
     if (model_find(p->dir, sizeof p->dir, cli_text(p->cli, "model", NULL)) < 0)
         return -1;
-    const char *charts = cli_text(p->cli, "tensorboard", NULL);
+    const char *charts = p->others ? NULL : cli_text(p->cli, "tensorboard", NULL);
     if (charts && !(p->charts = tensorboard_open(charts)))
         return fail_in("--tensorboard");
     return 0;
@@ -417,12 +429,16 @@ int main(int argc, char *argv[])
         settings_print(&cli);
         return cli_end(&cli);
     }
-    if (cli_usable(&cli) < 0 || cli_heed_signals(&cli) < 0 || set_up(&p) < 0)
+    if (cli_usable(&cli) < 0 || cli_heed_signals(&cli) < 0 || set_up(&p) < 0) {
+        comm_leave(p.rl.comm, fail_text());
+        comm_close(p.rl.comm);
         return cli_quit(&cli);
+    }
     const struct rl_calls calls = {&p,  hello, want, metrics,
                                    say, note,  stop, cli_wait(&cli)};
     int status = rl_train(&p.rl, page.name, &calls);
     tensorboard_close(p.charts);
+    comm_close(p.rl.comm);
     if (status < 0)
         return end_early(&p, status);
     status = cli_end(&cli);

@@ -3,11 +3,9 @@
 #include "train/program.h"
 #include "train/sft.h"
 
-static const struct cli_option options[] = {TRAIN_MODEL_OPTIONS,
-                                            TRAIN_ROW_OPTIONS,
-                                            TRAIN_STEP_OPTIONS("1e-5"),
-                                            TRAIN_CHECKPOINT_OPTIONS,
-                                            {0}};
+static const struct cli_option options[] = {
+    TRAIN_MODEL_OPTIONS,      TRAIN_ROW_OPTIONS, TRAIN_STEP_OPTIONS("1e-5"),
+    TRAIN_CHECKPOINT_OPTIONS, RANK_OPTIONS,      {0}};
 static const struct cli_page page = {"sft-step",
                                      "-m SPEC --out DIR [option ...] [file ...]",
                                      "Train a model on answers that rows give.",

@@ -156,6 +156,7 @@ struct dev_handle {
 };
 
 struct backward;
+struct peer_ops;
 
 struct kernels {
     const struct backward *back; /* gradients: backward.h */
@@ -309,6 +310,11 @@ struct kernels {
      * host draws as well (the CPU), from downloaded rows. */
     void (*draw)(struct dev *d, struct drawn *drawn, struct arr logits,
                  const struct draw *how, int count, int top);
+    /* -- Other processes' devices ------------------------------------------------------
+     */
+
+    /* How arrays go to them without the hosts (peers.h). NULL: not at all. */
+    const struct peer_ops *peers;
 };
 
 /* The table for a device: "cpu" (CAPMILL_ISA=plain or avx2 forces one; by default the

@@ -354,7 +354,7 @@ refused() {
 }
 
 @test "the man page's example runs as printed" {
-    sed -n '/^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/rl-step.1" | grep -v '^\.' > example
+    sed -n '/^\.Bd -literal/,/^\.Ed/p; /^\.Ed/q' "$ROOT/man/rl-step.1" | grep -v '^\.' > example
     [ "$(wc -l < example)" = 4 ]
     bash -e -o pipefail example | tail -n 1 | jq -e '.step == 1 and .logprob_gap_max == 0 and .groups == 8'
 }

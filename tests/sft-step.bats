@@ -365,7 +365,7 @@ numbers() { jq -c 'del(.step_time,.tokens_per_second,.peak_share)' "$@"; }
 
 @test "the man page's example runs as printed" {
     full 64 > captions.jsonl
-    sed -n '/^\.Bd -literal/,/^\.Ed/p' "$ROOT/man/sft-step.1" | grep -v '^\.' > example
+    sed -n '/^\.Bd -literal/,/^\.Ed/p; /^\.Ed/q' "$ROOT/man/sft-step.1" | grep -v '^\.' > example
     [ "$(wc -l < example)" = 2 ]
     bash -e example | grep '^There\|^The'
     [ -s metrics.jsonl ]

@@ -67,4 +67,5 @@ const struct kernels cuda_table = {
     .kv_copy = kv_copy_cuda,
     .logsumexp = logsumexp_cuda,
     .draw = draw_cuda,
+    .peers = &nccl_peers,
 };

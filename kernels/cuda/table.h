@@ -9,5 +9,6 @@
 #endif
 extern "C" {
 extern const struct kernels cuda_table;
+extern const struct peer_ops nccl_peers; /* nccl.cu */
 }
 #endif

@@ -1,12 +1,15 @@
 /* checkpoint.c: see checkpoint.h. */
 #include "train/checkpoint.h"
+#include "backward.h"
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/folder.h"
 #include "base/version.h"
+#include "comm/comm.h"
 #include "engine/safetensors_write.h"
 #include "engine/weights.h"
 #include "train/model_files.h"
+#include "train/shards.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,42 +25,143 @@
 static const char optimizer_name[] = "state/optimizer.safetensors";
 static const char state_name[] = "state/state.json";
 
+/* What is kept of a parameter that is trained. Moments may be shared by ranks (shards.h).
+ */
+enum kind { KIND_MASTER, KIND_M, KIND_V, KIND_M_MOST, KIND_V_MOST, KINDS };
 static const char *const kinds[] = {"master", "m", "v", "m_most", "v_most"};
-enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Absent: this parameter has none. */
+static bool has_kind(const struct param *p, int kind)
+{
+    return p->trained && (kind < KIND_M_MOST || p->coded);
+}
+
+/* This rank's part, which may be absent; of masters everything. */
 static struct arr state_of(const struct param *p, int kind)
 {
     const struct arr all[KINDS] = {p->w, p->m, p->v, p->m_most, p->v_most};
     return all[kind];
 }
 
+/* Numbers that stand for so many elements of a parameter: of blocks there are fewer. */
+static int64_t numbers_of(int kind, int64_t elements)
+{
+    return kind < KIND_M_MOST ? elements : (elements + MOMENT_BLOCK - 1) / MOMENT_BLOCK;
+}
+
+/* All of it, wherever it is: type and size. */
+static struct arr whole_of(const struct param *p, int kind)
+{
+    bool code = p->coded && (kind == KIND_M || kind == KIND_V);
+    struct arr a = {
+        .dev = p->w.dev, .type = code ? ARR_U8 : ARR_F32, .rank = 1, .stride = 1};
+    a.shape[0] = numbers_of(kind, arr_size(p->w));
+    return a;
+}
+
+/* -- Moments that ranks share -----------------------------------------------------------
+ */
+
+/* What rank r has of [first, first + n) of a parameter's moment: from *from on. */
+static int64_t overlap(const struct params *p, int i, int kind, int r, int64_t first,
+                       int64_t n, int64_t *from)
+{
+    int64_t at, count = shards_part(p, i, r, &at);
+    int64_t begin = numbers_of(kind, at), end = begin + numbers_of(kind, count);
+    *from = begin > first ? begin : first;
+    end = end < first + n ? end : first + n;
+    return end > *from ? end - *from : 0;
+}
+
+/* This rank's numbers from `from` on, of the whole. */
+static void moment_download(const struct kernels *k, struct dev *dev,
+                            const struct param *p, int kind, int64_t from, int64_t n,
+                            void *host)
+{
+    int64_t begin = numbers_of(kind, p->first);
+    k->download(dev, host, arr_rows(state_of(p, kind), from - begin, n));
+}
+
+/* Whose tensors a file has. */
+struct owners {
+    const struct params *p;
+    const struct kernels *k;
+    struct dev *dev;
+    struct place {
+        int param, kind;
+    } * of; /* [tensors of the file] */
+};
+
+/* tensor_content.fetch, on rank 0. */
+static int moment_fetch(void *context, int tensor, int64_t first, int64_t n, void *host)
+{
+    const struct owners *o = context;
+    int i = o->of[tensor].param, kind = o->of[tensor].kind, status = 0;
+    size_t size = arr_type_size(whole_of(&o->p->list[i], kind).type);
+    for (int r = 0; status == 0 && r < comm_world(o->p->comm); r++) {
+        int64_t from, count = overlap(o->p, i, kind, r, first, n, &from);
+        char *to = (char *)host + (size_t)(from - first) * size;
+        if (count > 0 && r == 0)
+            moment_download(o->k, o->dev, &o->p->list[i], kind, from, count, to);
+        else if (count > 0)
+            status = comm_receive(o->p->comm, r, to, (size_t)count * size);
+    }
+    return status;
+}
+
+/* What other ranks do meanwhile: they send what moment_fetch() waits for. */
+static int moments_send(const struct kernels *k, struct dev *dev, const struct params *p)
+{
+    int status = 0, rank = comm_rank(p->comm);
+    void *host = malloc(TENSOR_PIECE * sizeof(float));
+    if (!host)
+        return fail_memory();
+    for (int i = 0; i < p->count; i++)
+        for (int j = KIND_M; j < KINDS && has_kind(&p->list[i], j); j++) {
+            struct arr whole = whole_of(&p->list[i], j);
+            int64_t all = arr_size(whole), from;
+            for (int64_t at = 0; status == 0 && at < all; at += TENSOR_PIECE) {
+                int64_t n = all - at < TENSOR_PIECE ? all - at : TENSOR_PIECE;
+                if (!(n = overlap(p, i, j, rank, at, n, &from)))
+                    continue;
+                moment_download(k, dev, &p->list[i], j, from, n, host);
+                status =
+                    comm_send(p->comm, 0, host, (size_t)n * arr_type_size(whole.type));
+            }
+        }
+    free(host);
+    return status;
+}
+
+/* -- Writing ---------------------------------------------------------------------------
+ */
+
 /* Master, moments of all that is trained: NAME.master, NAME.m, NAME.v; and where m and v
- * are codes, NAME.m_most, NAME.v_most. */
+ * are codes, NAME.m_most, NAME.v_most. The same file for any number of ranks. */
 static int optimizer_write(const struct kernels *k, struct dev *dev,
                            const struct params *p, const char *path)
 {
-    struct tensor_content content = {0};
     size_t most = (size_t)p->count * KINDS + 1;
+    struct owners owners = {p, k, dev, calloc(most, sizeof *owners.of)};
+    struct tensor_content content = {.fetch = moment_fetch, .context = &owners};
     content.plan = calloc(most, sizeof *content.plan);
     content.arr = calloc(most, sizeof *content.arr);
     char(*names)[320] = calloc(most, sizeof *names);
-    int status = content.plan && content.arr && names ? 0 : fail_memory();
+    int status = content.plan && content.arr && names && owners.of ? 0 : fail_memory();
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; p->list[i].trained && j < KINDS; j++) {
-            struct arr a = state_of(&p->list[i], j);
-            if (!a.data)
-                continue;
+        for (int j = 0; j < KINDS && has_kind(&p->list[i], j); j++) {
+            struct arr a = whole_of(&p->list[i], j);
             int n = content.count++;
             snprintf(names[n], sizeof names[n], "%.300s.%s", p->list[i].name, kinds[j]);
             content.plan[n] = (struct tensor_plan){names[n], a.type, 1, {arr_size(a)}};
-            content.arr[n] = a;
+            content.arr[n] = p->comm && j > KIND_MASTER ? a : state_of(&p->list[i], j);
+            owners.of[n] = (struct place){i, j};
         }
     if (status == 0)
         status = tensor_content_write(&content, path, k, dev);
     free(names);
     free(content.plan);
     free(content.arr);
+    free(owners.of);
     return status;
 }
 
@@ -174,8 +278,10 @@ void checkpoint_clear(const struct checkpoints *c)
     old_remove(c, 0);
 }
 
-int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
-                    const struct params *p, int64_t step, const json_t *state)
+/* By the one process, or by rank 0 for all. */
+static int version_save(const struct checkpoints *c, const struct kernels *k,
+                        struct dev *dev, const struct params *p, int64_t step,
+                        const json_t *state)
 {
     char made[PATH_MAX], path[PATH_MAX];
     struct failure why;
@@ -203,6 +309,16 @@ int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct
     if (c->keep > 0)
         old_remove(c, c->keep);
     return 0;
+}
+
+int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
+                    const struct params *p, int64_t step, const json_t *state)
+{
+    int status = comm_rank(p->comm) == 0 ? version_save(c, k, dev, p, step, state)
+                                         : moments_send(k, dev, p);
+    if (status < 0) /* others may be in the midst of sending: there is no way on */
+        comm_leave(p->comm, fail_text());
+    return status < 0 ? status : comm_barrier(p->comm);
 }
 
 /* -- Reading ---------------------------------------------------------------------------
@@ -283,11 +399,10 @@ static int optimizer_read(const struct kernels *k, struct dev *dev,
     struct weights *w = weights_open(path);
     int status = w ? 0 : -1, found = 0;
     for (int i = 0; status == 0 && i < p->count; i++)
-        for (int j = 0; status == 0 && p->list[i].trained && j < KINDS; j++) {
+        for (int j = 0; status == 0 && j < KINDS && has_kind(&p->list[i], j); j++) {
             char name[320];
-            struct arr a = state_of(&p->list[i], j);
-            if (!a.data)
-                continue;
+            struct arr a = whole_of(&p->list[i], j), part = state_of(&p->list[i], j);
+            int64_t from = j == KIND_MASTER ? 0 : numbers_of(j, p->list[i].first);
             snprintf(name, sizeof name, "%.300s.%s", p->list[i].name, kinds[j]);
             const struct tensor *t = weights_find(w, name);
             if (t && j > 0 && t->type != a.type)
@@ -299,8 +414,9 @@ static int optimizer_read(const struct kernels *k, struct dev *dev,
                               "%s: no \"%s\" of %lld numbers: was something else "
                               "trained?",
                               path, name, (long long)arr_size(a));
-            else
-                k->upload(dev, a, t->data);
+            else if (part.data)
+                k->upload(dev, part,
+                          (const char *)t->data + (size_t)from * arr_type_size(a.type));
             found++;
         }
     if (status == 0 && found != weights_count(w))

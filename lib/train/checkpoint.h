@@ -33,7 +33,9 @@ enum { CHECKPOINT_FULL = -2 }; /* no space on the disk */
 /* Write version `step` into OUT, which is there: all parameters (trained or not), the
  * optimizer's state, and the caller's own state (borrowed). The versions that are too old
  * go afterwards. On failure nothing but the temporary folder is touched, and that is
- * removed. 0, -1, or CHECKPOINT_FULL. */
+ * removed. 0, -1, or CHECKPOINT_FULL.
+ * Of several ranks (params.comm) all come here, rank 0 writes, and what it writes is what
+ * one process would; if that fails, it leaves the others (comm_lost()). */
 int checkpoint_save(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, const json_t *state);
 
@@ -54,7 +56,8 @@ int checkpoint_find(const struct checkpoints *c, int64_t *step, char **note);
 int checkpoint_point(const struct checkpoints *c, int64_t step);
 
 /* Read a version's masters and moments into p (names, shapes and which are trained must
- * be the same) and the caller's state (*state: new, the caller's). 0 or -1 (class model).
+ * be the same; of moments this rank's part) and the caller's state (*state: new, the
+ * caller's). 0 or -1 (class model).
  */
 int checkpoint_load(const struct checkpoints *c, const struct kernels *k, struct dev *dev,
                     const struct params *p, int64_t step, json_t **state);

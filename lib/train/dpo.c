@@ -1,6 +1,7 @@
 /* dpo.c: see dpo.h. */
 #include "train/dpo.h"
 #include "base/fail.h"
+#include "comm/comm.h"
 #include "train/dataset.h"
 #include "train/dpo_reference.h"
 #include "train/trainer.h"
@@ -61,8 +62,24 @@ static void add_up(const struct micro *m, const float *logprob, double *sums)
 /* -- The reference ---------------------------------------------------------------------
  */
 
+/* What rank 0 found in its file, to all. 1 or 0 (nothing), or -1. */
+static int share_known(struct dpo *d, int known, struct comm *comm)
+{
+    if (!comm)
+        return known;
+    if (comm_vote(comm, known < 0 ? known : 0) < 0 ||
+        comm_broadcast(comm, 0, &known, sizeof known) < 0)
+        return -1;
+    for (int set = 0; known == 1 && set < DPO_SETS; set++)
+        if (comm_broadcast(comm, 0, d->reference.sums[set],
+                           (size_t)d->reference.count[set] * PAIR_PARTS *
+                               sizeof(double)) < 0)
+            return -1;
+    return known;
+}
+
 static int begin(void *context, struct trainer *t, const struct dataset *d,
-                 const struct dataset *eval)
+                 const struct dataset *eval, struct comm *comm)
 {
     struct dpo *dpo = context;
     dpo->sets[DPO_LEARNT] = d;
@@ -73,8 +90,9 @@ static int begin(void *context, struct trainer *t, const struct dataset *d,
         return -1;
     if (!dpo->o.out || !dpo->o.resume)
         return 0;
-    int known = dpo_reference_load(&dpo->reference, dpo->o.out);
-    if (known != 0)
+    int known =
+        comm_rank(comm) == 0 ? dpo_reference_load(&dpo->reference, dpo->o.out) : 0;
+    if ((known = share_known(dpo, known, comm)) != 0)
         return known;
     return dpo_reference_make(&dpo->reference, d->count, eval ? eval->count : 0);
 }
@@ -101,12 +119,36 @@ static int reference(void *context, struct trainer *t, const struct micro *m)
     return status;
 }
 
+/* Each rank knows the sums of its own rows: all get all. */
+static int share_sums(const struct dpo *d, struct comm *comm)
+{
+    int status = 0;
+    for (int set = 0; status == 0 && set < DPO_SETS; set++) {
+        double *sums = d->reference.sums[set];
+        int64_t n = d->reference.count[set] * PAIR_PARTS;
+        double *known = malloc((2 * (size_t)n + 1) * sizeof *known);
+        if (!known)
+            return fail_memory();
+        for (int64_t i = 0; i < n; i++) {
+            known[2 * i] = isnan(sums[i]) ? 0 : sums[i];
+            known[2 * i + 1] = !isnan(sums[i]);
+        }
+        status = comm_sum(comm, known, 2 * n);
+        for (int64_t i = 0; i < n; i++)
+            sums[i] = known[2 * i + 1] > 0 ? known[2 * i] : NAN;
+        free(known);
+    }
+    return status;
+}
+
 /* A file that cannot be written costs no more than time: a run that goes on computes its
  * numbers again. */
-static int referenced(void *context)
+static int referenced(void *context, struct comm *comm)
 {
     const struct dpo *d = context;
-    if (d->o.out)
+    if (comm && share_sums(d, comm) < 0)
+        return -1;
+    if (d->o.out && comm_rank(comm) == 0)
         (void)dpo_reference_save(&d->reference, d->o.out);
     return 0;
 }

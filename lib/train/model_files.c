@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PIECE = 1 << 20 }; /* elements on their way to the disk together */
+enum { PIECE = TENSOR_PIECE }; /* elements on their way to the disk together */
 
 /* What is taken over from the base, where the base has it; config.json first, and the
  * weights behind. */
@@ -99,16 +99,21 @@ static void widen(void *host, int64_t n)
     }
 }
 
-/* One tensor's numbers, as `type`, in pieces. */
+/* One tensor's numbers, as its plan's type, in pieces. */
 static int tensor_append(struct safetensors_writer *w, const struct kernels *k,
-                         struct dev *dev, struct arr a, enum arr_type type,
+                         struct dev *dev, const struct tensor_content *content, int i,
                          struct arr half, void *host)
 {
+    struct arr a = content->arr[i];
+    enum arr_type type = content->plan[i].type;
     int64_t all = arr_size(a);
     for (int64_t at = 0; at < all; at += PIECE) {
         int64_t n = all - at < PIECE ? all - at : PIECE;
         struct arr piece = arr_rows(a, at, n);
-        if (type == ARR_BF16 && a.type == ARR_F32) {
+        if (!a.data) {
+            if (content->fetch(content->context, i, at, n, host) < 0)
+                return -1;
+        } else if (type == ARR_BF16 && a.type == ARR_F32) {
             struct arr to = arr_rows(half, 0, n);
             k->back->to_bf16(dev, to, piece);
             piece = to;
@@ -134,8 +139,7 @@ int tensor_content_write(const struct tensor_content *content, const char *path,
     if (status == 0 && !(w = safetensors_create(path, content->plan, content->count)))
         status = -1;
     for (int i = 0; status == 0 && i < content->count; i++)
-        status =
-            tensor_append(w, k, dev, content->arr[i], content->plan[i].type, half, host);
+        status = tensor_append(w, k, dev, content, i, half, host);
     const char *why;
     if (status == 0 && k->sync(dev, &why) < 0) /* what came down may be anything */
         status = fail(FAIL_INTERNAL, "%s", why);

@@ -29,7 +29,12 @@ struct tensor_content {
     struct tensor_plan *plan;
     struct arr *arr;
     int count;
+    /* Elements [first, first + n) of a tensor whose arr has no memory: they are somewhere
+     * else. Asked for in order, in pieces of TENSOR_PIECE. 0 or -1. May be NULL. */
+    int (*fetch)(void *context, int tensor, int64_t first, int64_t n, void *host);
+    void *context;
 };
+enum { TENSOR_PIECE = 1 << 20 };
 int tensor_content_write(const struct tensor_content *content, const char *path,
                          const struct kernels *k, struct dev *dev);
 #endif

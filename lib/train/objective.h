@@ -6,6 +6,7 @@
 #define OBJECTIVE_H
 #include "train/example.h"
 
+struct comm;
 struct dataset;
 struct json_t; /* jansson.h and row/json.h do not go together */
 struct row;
@@ -47,15 +48,17 @@ struct objective {
     double (*over)(void *context, const struct example *e);
     /* Once, before the first step and with the weights of the model's folder (a resumed
      * run's too): how many rows there are. May be NULL. 0; 1: what reference() would see
-     * is known already, it is not called; or -1. */
+     * is known already, it is not called; or -1. Ranks that share the run (comm.h; NULL:
+     * one is alone) all come here, and return the same. */
     int (*begin)(void *context, struct trainer *t, const struct dataset *d,
-                 const struct dataset *eval);
+                 const struct dataset *eval, struct comm *comm);
     /* Likewise, for each row of d and eval, in order: a forward pass without gradients is
      * done (trainer_logprobs()). May be NULL. A row whose picture is gone by now is left
-     * out. 0 or -1. */
+     * out. Each rank sees some of the rows. 0 or -1. */
     int (*reference)(void *context, struct trainer *t, const struct micro *m);
-    /* After the last of them. May be NULL. 0 or -1. */
-    int (*referenced)(void *context);
+    /* After the last of them: from here on all ranks know of all rows. May be NULL. 0 or
+     * -1. */
+    int (*referenced)(void *context, struct comm *comm);
     /* Losses of m's examples, added to sums; with m->train also trainer_backward() with
      * the derivatives of loss / m->over. 0 or -1. */
     int (*micro)(void *context, struct trainer *t, const struct micro *m,

@@ -1,6 +1,8 @@
 /* optimizer.c: see optimizer.h. */
 #include "train/optimizer.h"
 #include "backward.h"
+#include "comm/comm.h"
+#include "train/shards.h"
 
 #include <math.h>
 
@@ -8,17 +10,19 @@ double optimizer_norm(const struct params *p, const struct kernels *k, struct de
                       double scale)
 {
     double sum = 0;
-    for (int i = 0; i < p->count; i++)
-        if (p->list[i].trained)
-            sum += k->back->sum_squares(dev, p->list[i].grad);
-    return sqrt(sum) * scale;
+    for (int i = 0; i < p->count; i++) {
+        const struct param *one = &p->list[i];
+        if (one->kept > 0)
+            sum += k->back->sum_squares(dev, arr_rows(one->grad, one->first, one->kept));
+    }
+    return comm_sum(p->comm, &sum, 1) < 0 ? NAN : sqrt(sum) * scale;
 }
 
 double optimizer_step(const struct params *p, const struct kernels *k, struct dev *dev,
                       const struct optimizer_options *o, int64_t step, double lr,
                       double scale)
 {
-    double norm = optimizer_norm(p, k, dev, scale);
+    double norm = shards_reduce(p, k, dev) < 0 ? NAN : optimizer_norm(p, k, dev, scale);
     if (!isfinite(norm))
         return norm;
     double clip = o->clip > 0 && norm > o->clip ? o->clip / (norm + 1e-6) : 1;
@@ -31,16 +35,20 @@ double optimizer_step(const struct params *p, const struct kernels *k, struct de
                         .correct2 = 1 - pow(o->beta2, (double)step)};
     for (int i = 0; i < p->count; i++) {
         struct param *one = &p->list[i];
-        if (!one->trained)
+        if (one->kept == 0)
             continue;
+        struct arr w = arr_rows(one->w, one->first, one->kept);
+        struct arr grad = arr_rows(one->grad, one->first, one->kept);
         how.decay = one->decayed ? (float)o->decay : 0;
         if (one->m.type == ARR_U8)
-            k->back->adamw8(dev, one->w, one->grad, (struct moment){one->m, one->m_most},
+            k->back->adamw8(dev, w, grad, (struct moment){one->m, one->m_most},
                             (struct moment){one->v, one->v_most}, &how);
         else
-            k->back->adamw(dev, one->w, one->grad, one->m, one->v, &how);
+            k->back->adamw(dev, w, grad, one->m, one->v, &how);
     }
-    params_round(p, k, dev);
     params_clear(p, k, dev);
+    if (shards_gather(p, k, dev) < 0)
+        return NAN;
+    params_round(p, k, dev);
     return norm;
 }

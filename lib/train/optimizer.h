@@ -10,13 +10,16 @@ struct optimizer_options {
 };
 
 /* sqrt of the sum of squares of all gradients, times scale. In double, parameters in
- * order: the same bits for any number of threads. */
+ * order: the same bits for any number of threads. Of several ranks' gradients, sums over
+ * ranks in the parts that are each rank's own (shards_reduce()). NaN: a rank is gone. */
 double optimizer_norm(const struct params *p, const struct kernels *k, struct dev *dev,
                       double scale);
 
 /* Step number `step` (from 1) at learning rate lr, for gradients times scale. If their
  * norm is beyond the limit, they are multiplied by clip / (norm + 1e-6), as torch does.
- * Then gradients are zero. The norm before clipping; not finite: nothing was changed. */
+ * Then gradients are zero. The norm before clipping; not finite: nothing was changed.
+ * Ranks that share the training (params.comm) add their gradients up, and all come here;
+ * NaN with comm_lost(): a rank is gone, and weights may be of both steps. */
 double optimizer_step(const struct params *p, const struct kernels *k, struct dev *dev,
                       const struct optimizer_options *o, int64_t step, double lr,
                       double scale);

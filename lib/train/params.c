@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "engine/device_memory.h"
 #include "engine/vlm.h"
+#include "train/shards.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,15 +95,25 @@ static int codes(struct arr *a, struct arr *most, const struct vlm *m, int64_t n
     return status;
 }
 
-/* Moments and gradient, zero. */
-static int states_make(struct param *p, const struct vlm *m, bool moments8)
+/* Moments of what is this rank's, zero: once all that is trained is known. */
+static int moments_make(struct params *p, const struct vlm *m)
 {
-    int64_t n = p->w.shape[0];
-    if (zeros(&p->grad, m, n) < 0)
-        return -1;
-    if (moments8 && p->decayed && n >= MOMENTS8_LEAST)
-        return codes(&p->m, &p->m_most, m, n) < 0 ? -1 : codes(&p->v, &p->v_most, m, n);
-    return zeros(&p->m, m, n) < 0 ? -1 : zeros(&p->v, m, n);
+    int status = shards_make(p, m->k, m->dev);
+    for (int i = 0; status == 0 && i < p->count; i++) {
+        struct param *one = &p->list[i];
+        if (!one->trained)
+            continue;
+        one->coded = p->moments8 && one->decayed && one->w.shape[0] >= MOMENTS8_LEAST;
+        if (one->kept == 0)
+            continue;
+        if (one->coded)
+            status = codes(&one->m, &one->m_most, m, one->kept) < 0
+                         ? -1
+                         : codes(&one->v, &one->v_most, m, one->kept);
+        else
+            status = zeros(&one->m, m, one->kept) < 0 ? -1 : zeros(&one->v, m, one->kept);
+    }
+    return status;
 }
 
 /* A stored tensor, of any float type at any address, as floats. */
@@ -187,7 +198,7 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
         (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0))
         return -1;
     if ((half && half_make(m, one, t) < 0) ||
-        (one->trained && states_make(one, m, p->moments8) < 0))
+        (one->trained && zeros(&one->grad, m, arr_size(*a)) < 0))
         return -1;
     weights_drop(t);
     p->trained += one->trained ? arr_size(*a) : 0;
@@ -207,7 +218,7 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
     struct param *to = &p->list[p->count++];
     *to = *one;
     for (int i = 0; i < to->rank; i++) n *= to->shape[i];
-    if (zeros(&to->w, m, n) < 0 || (to->trained && states_make(to, m, p->moments8) < 0))
+    if (zeros(&to->w, m, n) < 0 || (to->trained && zeros(&to->grad, m, n) < 0))
         return -1;
     p->elements += n;
     p->trained += to->trained ? n : 0;
@@ -217,8 +228,11 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
 struct vlm *params_open(struct params *p, const char *dir, const struct vlm_device *on,
                         const struct param_options *o)
 {
-    *p = (struct params){
-        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8, .halves = o->halves};
+    *p = (struct params){.parts = o->parts,
+                         .lora = o->lora,
+                         .moments8 = o->moments8,
+                         .halves = o->halves,
+                         .comm = o->comm};
     struct vlm *m = vlm_open_placed(dir, on, place, p);
     if (!m)
         return NULL;
@@ -229,6 +243,8 @@ struct vlm *params_open(struct params *p, const char *dir, const struct vlm_devi
         status =
             fail(FAIL_REFUSED, "%s: the model has nothing of \"%s\" to train", dir, text);
     }
+    if (status == 0)
+        status = moments_make(p, m);
     if (status < 0) {
         params_free(p, m->k, m->dev);
         vlm_close(m);
@@ -239,6 +255,7 @@ struct vlm *params_open(struct params *p, const char *dir, const struct vlm_devi
 
 void params_free(struct params *p, const struct kernels *k, struct dev *dev)
 {
+    shards_free(p, k);
     for (int i = 0; i < p->count; i++) {
         const struct param *one = &p->list[i];
         struct arr const all[] = {one->w, one->half,   one->grad,  one->m,

@@ -1,7 +1,9 @@
 /* params.h: a model's parameters as training has them: f32, in one piece of memory, with
  * a gradient and the optimizer's moments beside each. Where activations are bf16, the
  * model computes with bf16 copies of the matrices, which are made again after each step:
- * what a step adds is mostly too little for bf16, and is kept in the f32 numbers.
+ * what a step adds is mostly too little for bf16, and is kept in the f32 numbers. Of
+ * several ranks (comm.h) each has all weights and gradients, and the moments of its own
+ * part (shards.h).
  */
 #ifndef PARAMS_H
 #define PARAMS_H
@@ -24,9 +26,14 @@ struct param {
     struct arr w;    /* f32 [elements]; without memory where it is used as stored, or
                         `half` is all there is of it */
     struct arr half; /* bf16 [elements]: what is computed with; absent: w is */
-    struct arr grad, m, v; /* f32 [elements]; absent unless trained */
+    struct arr grad; /* f32 [elements]; absent unless trained */
+    int64_t first,
+        kept;        /* elements whose moments are here: all, unless ranks share them */
+    struct arr m, v; /* f32 or u8 [kept]; absent if there are none */
     struct arr m_most,
         v_most;      /* present where m and v are u8: of their blocks (backward.h) */
+    bool coded;      /* trained, and its moments are u8 */
+    int64_t at;      /* trained: how many trained elements stand before it */
     struct arr base; /* a low-rank pair's: the matrix that it is added to */
     char *own_name;  /* owned; NULL: the name is the weight files' */
 };
@@ -39,6 +46,12 @@ struct params {
     struct lora_options lora;  /* rank 0: there are no pairs */
     bool moments8;             /* moments of large matrices are in 8 bits */
     bool halves;               /* matrices are computed with in bf16 */
+    struct comm *comm;         /* borrowed: who shares the training; NULL: nobody */
+    int64_t *cut;              /* [ranks + 1]: trained elements [cut[r], cut[r + 1]) have
+                                  their moments on rank r. Owned */
+    struct peers *peers;       /* by which gradients and weights go from device to device
+                                  (kernels/peers.h); NULL: they go through comm. Owned */
+    char transport[160];       /* for people: "nccl", or why it is not */
 };
 
 /* Matrices of fewer elements, and vectors, have f32 moments in any case. */
@@ -48,7 +61,8 @@ struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
     struct lora_options lora; /* rank > 0: pairs are trained; parts must be 0 */
     bool moments8;            /* moments of matrices in 8 bits */
-    bool halves; /* bf16 copies of matrices also where activations are f32 */
+    bool halves;              /* bf16 copies of matrices also where activations are f32 */
+    struct comm *comm;        /* ranks that share the moments; NULL: one is alone */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of

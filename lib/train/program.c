@@ -1,6 +1,7 @@
 /* program.c: see program.h. */
 #include "train/program.h"
 #include "base/fail.h"
+#include "comm/comm.h"
 #include "model/model.h"
 #include "train/metrics.h"
 #include "train/tensorboard.h"
@@ -19,6 +20,8 @@ static void metrics(void *context, const struct run_metrics *m)
     struct buf b = {0};
     int count = metrics_list(list, m, p->objective->extra);
     p->failed = p->failed > m->failed ? p->failed : m->failed;
+    if (p->others)
+        return;
     metrics_row(&b, list, count);
     buf_text(&b, "\n");
     if (buf_ok(&b) < 0 || fwrite(b.data, 1, b.len, stdout) != b.len ||
@@ -41,7 +44,8 @@ static void say(void *context, const char *text)
 static void note(void *context, const char *text)
 {
     struct train_program *p = context;
-    cli_note(p->cli, "%s", text);
+    if (!p->others)
+        cli_note(p->cli, "%s", text);
 }
 
 static bool stop(void *context)
@@ -57,6 +61,8 @@ static void bad_row(void *context, struct row *row)
     struct train_program *p = context;
     struct buf line = {0};
     p->failed++;
+    if (p->others)
+        return;
     cli_say(p->cli, row, "%s", row->why.text);
     int status = row_render(row, &line);
     buf_text(&line, "\n");
@@ -153,6 +159,7 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
         .force = cli_has(cli, "force")};
     device_options_read(&p->run.device, &p->run.compute, cli);
     words_read(&p->run, cli);
+    rank_options_read(&p->ranks, cli);
 }
 
 /* -- A run -----------------------------------------------------------------------------
@@ -162,11 +169,16 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
 static int set_up(struct train_program *p)
 {
     const char *errors = cli_text(p->cli, "errors", NULL);
+    if (rank_options_open(&p->ranks, p->cli, &p->run.comm) < 0)
+        return -1;
+    p->others = comm_rank(p->run.comm) > 0;
     if (model_find(p->dir, sizeof p->dir, cli_text(p->cli, "model", NULL)) < 0)
         return -1;
-    const char *charts = cli_text(p->cli, "tensorboard", NULL);
+    const char *charts = p->others ? NULL : cli_text(p->cli, "tensorboard", NULL);
     if (charts && !(p->charts = tensorboard_open(charts)))
         return fail_in("--tensorboard");
+    if (p->others)
+        errors = NULL;
     p->errors = errors ? fopen(errors, p->run.resume ? "ae" : "we") : stdout;
     return p->errors ? 0 : fail(FAIL_REFUSED, "%s: %s", errors, strerror(errno));
 }
@@ -186,11 +198,15 @@ int train_program_run(struct train_program *p, const struct objective *objective
 {
     const struct run_calls calls = {p, metrics, bad_row, say, note, &p->wait, stop};
     p->objective = objective;
-    if (cli_usable(p->cli) < 0 || cli_heed_signals(p->cli) < 0 || set_up(p) < 0)
+    if (cli_usable(p->cli) < 0 || cli_heed_signals(p->cli) < 0 || set_up(p) < 0) {
+        comm_leave(p->run.comm, fail_text());
+        comm_close(p->run.comm);
         return cli_quit(p->cli);
+    }
     p->wait = (struct stream_wait){cli_wait(p->cli)->wake_fd, waiting, p};
     int status = run_train(&p->run, objective, p->cli->page->name, &calls);
     tensorboard_close(p->charts);
+    comm_close(p->run.comm);
     if (status == 0)
         return end(p);
     bool many = p->max_errors >= 0 && p->failed > p->max_errors;

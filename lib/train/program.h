@@ -4,7 +4,7 @@
  *     static const struct cli_option options[] = {
  *         TRAIN_MODEL_OPTIONS, TRAIN_ROW_OPTIONS,
  *         {"beta", 0, CLI_REAL, "X", "...", false},
- *         TRAIN_STEP_OPTIONS("1e-6"), TRAIN_CHECKPOINT_OPTIONS, {0}};
+ *         TRAIN_STEP_OPTIONS("1e-6"), TRAIN_CHECKPOINT_OPTIONS, RANK_OPTIONS, {0}};
  *
  *     struct train_program p;
  *     if (cli_start(&cli, &page, argc, argv) != 0)
@@ -17,6 +17,7 @@
 #define TRAIN_PROGRAM_H
 #include "model/options.h"
 #include "row/cli.h"
+#include "train/rank_options.h"
 #include "train/run.h"
 #include <limits.h>
 #include <stdio.h>
@@ -86,12 +87,14 @@
 struct train_program {
     struct cli *cli; /* borrowed */
     struct run_options run;
+    struct rank_options ranks;
     const struct objective *objective; /* borrowed */
     FILE *errors;                      /* bad rows go there */
     struct tensorboard *charts;        /* NULL: none */
     int64_t failed, max_errors;
     struct stream_wait wait;
-    bool gone; /* nobody reads the output */
+    bool gone;   /* nobody reads the output */
+    bool others; /* this is not rank 0, which alone tells what all know */
     char dir[PATH_MAX];
     char standard_input[2], *files[1];
 };

@@ -1,11 +1,15 @@
 /* rl.c: see rl.h: a run from its opening to its end. */
 #include "train/rl.h"
+#include "base/buf.h"
 #include "base/fail.h"
+#include "comm/comm.h"
 #include "engine/weights.h"
 #include "train/checkpoint.h"
 #include "train/policy.h"
+#include "train/rl_share.h"
 #include "train/rl_update.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +28,10 @@ struct run {
     struct checkpoints checkpoints;
     struct rl_input *input;
     struct lr lr;
-    char base[33];       /* hash of the base model */
+    char base[33];         /* hash of the base model */
+    bool first;            /* rank 0: the one that others outside know */
+    struct rl_batch batch; /* of rank 0, on other ranks */
+    char checkpoints_path[PATH_MAX], policy_name[33]; /* of policy.h, on all ranks */
     int64_t step, saved; /* done; of the newest checkpoint, -1: none */
 };
 
@@ -58,6 +65,7 @@ static int models_open(struct run *r)
         .device = o->device, .threads = o->threads, .compute = o->compute};
     struct trainer_options frozen = how;
     how.recompute = o->recompute;
+    how.comm = o->comm;
     if (param_parts(&how.parts, o->parts) < 0)
         return fail_in("--train");
     if (base_hash(r->base, o->dir) < 0 ||
@@ -75,6 +83,7 @@ static int models_open(struct run *r)
     return 0;
 }
 
+/* Rank 0's. */
 static int policy_start(struct run *r)
 {
     const struct rl_options *o = r->o;
@@ -85,11 +94,42 @@ static int policy_start(struct run *r)
                                        .how = o->hand_over};
     if (!(r->policy = policy_open(&how, trainer_params(r->u.t))))
         return -1;
-    r->checkpoints =
-        (struct checkpoints){policy_checkpoints(r->policy), o->dir, ARR_TYPES, o->keep};
-    if (o->force)
-        checkpoint_clear(&r->checkpoints);
+    snprintf(r->checkpoints_path, sizeof r->checkpoints_path, "%s",
+             policy_checkpoints(r->policy));
     return 0;
+}
+
+/* What must be the same on all ranks, as text. */
+static void options_text(struct buf *b, const struct rl_options *o)
+{
+    const struct rl_loss *l = &o->loss;
+    buf_print(b, "%s|%s|%lld %d %d %lld|", o->parts,
+              o->example.chat ? o->example.chat : "", (long long)o->steps, o->minibatches,
+              o->epochs, (long long)o->micro);
+    buf_print(b, "%d %d %.17g %.17g %.17g %.17g %d %d %d %.17g %.17g|", l->advantage,
+              l->aggregate, l->fixed, l->low, l->high, l->dual, l->sequence, l->kl,
+              l->kl_in_reward, l->beta, l->entropy);
+    buf_print(b, "%d %d %.17g|", l->overlong, l->overlong_buffer, l->overlong_weight);
+    buf_print(b, "%d %.17g %.17g %lld|%.17g %.17g %.17g %.17g %.17g|%lld %d", o->lr.kind,
+              o->lr.peak, o->lr.least, (long long)o->lr.warmup, o->beta1, o->beta2,
+              o->eps, o->weight_decay, o->clip, (long long)o->save, o->force);
+}
+
+/* Are all ranks about the same run, and where is it? 0 or -1. */
+static int ranks_agree(struct run *r)
+{
+    struct comm *comm = r->o->comm;
+    struct buf b = {0};
+    options_text(&b, r->o);
+    int status = buf_ok(&b);
+    if (status == 0)
+        status = comm_agree(comm, "set of options", b.data, b.len);
+    if (status == 0)
+        status = comm_agree(comm, "model", r->base, sizeof r->base);
+    if (status == 0)
+        status = comm_broadcast(comm, 0, r->checkpoints_path, sizeof r->checkpoints_path);
+    buf_free(&b);
+    return status;
 }
 
 /* -- Checkpoints ------------------------------------------------------------------------
@@ -112,7 +152,8 @@ static int save(struct run *r)
     if (status < 0)
         return RL_UNFINISHED;
     r->saved = r->step;
-    policy_hold(r->policy, r->step);
+    if (r->first)
+        policy_hold(r->policy, r->step);
     return 0;
 }
 
@@ -135,14 +176,16 @@ static int same_run(struct run *r, const json_t *state)
 /* The newest whole checkpoint, or the base. */
 static int resume(struct run *r)
 {
-    char *why;
+    char *why = NULL;
     json_t *state;
-    int64_t step;
-    if (checkpoint_find(&r->checkpoints, &step, &why) < 0)
-        return -1;
+    int64_t step = -1;
+    int found = r->first ? checkpoint_find(&r->checkpoints, &step, &why) : 0;
     if (why)
         say(r, why);
     free(why);
+    if (comm_vote(r->o->comm, found) < 0 ||
+        comm_broadcast(r->o->comm, 0, &step, sizeof step) < 0)
+        return -1;
     r->saved = step;
     if (step < 0)
         return 0;
@@ -152,16 +195,22 @@ static int resume(struct run *r)
     int status = same_run(r, state);
     json_decref(state);
     r->step = step;
-    policy_hold(r->policy, step);
+    if (r->first)
+        policy_hold(r->policy, step);
     return status;
 }
 
-static int publish(struct run *r)
+static int publish_first(struct run *r)
 {
     return policy_publish(r->policy, trainer_kernels(r->u.t), trainer_dev(r->u.t),
                           trainer_params(r->u.t), r->step) < 0
                ? RL_UNFINISHED
                : 0;
+}
+
+static int publish(struct run *r)
+{
+    return comm_vote(r->o->comm, r->first ? publish_first(r) : 0);
 }
 
 static void say_plan(struct run *r)
@@ -172,7 +221,7 @@ static void say_plan(struct run *r)
     snprintf(text, sizeof text,
              "%lld of %lld parameters are trained (%s); versions lie in %.200s",
              (long long)p->trained, (long long)p->elements, parts,
-             policy_work(r->policy));
+             r->first ? policy_work(r->policy) : "rank 0's folder");
     r->calls->note(r->calls->context, text);
 }
 
@@ -190,13 +239,26 @@ static void say_taken(const struct run *r)
 static int start(struct run *r)
 {
     const struct rl_options *o = r->o;
-    if (models_open(r) < 0 || policy_start(r) < 0 || resume(r) < 0)
+    int status = models_open(r);
+    if (status == 0 && r->first)
+        status = policy_start(r);
+    if (comm_vote(o->comm, status) < 0 || ranks_agree(r) < 0)
         return RL_FAILED;
-    int status = publish(r);
+    r->checkpoints =
+        (struct checkpoints){r->checkpoints_path, o->dir, ARR_TYPES, o->keep};
+    if (o->force && r->first)
+        checkpoint_clear(&r->checkpoints);
+    if (comm_vote(o->comm, resume(r)) < 0)
+        return RL_FAILED;
+    status = publish(r);
     if (status < 0)
         return status;
+    if (r->first)
+        snprintf(r->policy_name, sizeof r->policy_name, "%s", policy_hash(r->policy));
+    if (comm_broadcast(o->comm, 0, r->policy_name, sizeof r->policy_name) < 0)
+        return RL_FAILED;
     r->rules = (struct rollout_rules){.text = r->text,
-                                      .hash = {policy_hash(r->policy), r->base},
+                                      .hash = {r->policy_name, r->base},
                                       .root = o->example.root,
                                       .allow_url = o->allow_url,
                                       .max_input_pixels = o->max_input_pixels,
@@ -204,16 +266,18 @@ static int start(struct run *r)
     r->u.o = o;
     r->u.calls = r->calls;
     r->u.rules = &r->rules;
-    if (!(r->input = rl_input_open(o, r->program, &r->rules, r->calls)))
+    if (r->first && !(r->input = rl_input_open(o, r->program, &r->rules, r->calls)))
         return RL_FAILED;
     say_plan(r);
-    r->calls->hello(r->calls->context, r->step, r->step);
+    if (r->first)
+        r->calls->hello(r->calls->context, r->step, r->step);
     return 0;
 }
 
 static void run_close(struct run *r)
 {
     rl_input_close(r->input);
+    rl_batch_free(&r->batch);
     policy_close(r->policy);
     trainer_close(r->u.ref);
     trainer_close(r->u.t);
@@ -223,14 +287,15 @@ static void run_close(struct run *r)
 /* -- Steps ------------------------------------------------------------------------------
  */
 
-/* Groups of the step's batch; with dynamic sampling, rows are asked for until as many of
- * them teach as the batch had rows at first. 1, 0 (no more input), or a failure. */
-static int gather(struct run *r, struct rl_groups *g)
+/* The step's batch *at; with dynamic sampling, rows are asked for until as many of its
+ * groups teach as the batch had rows at first. 1, 0 (no more input), or a failure. */
+static int read_batch(struct run *r, struct rl_groups *g, struct rl_batch **at)
 {
     struct rl_batch *b;
-    int status = rl_input_batch(r->input, r->step + 1, &b);
+    int status = rl_input_batch(r->input, r->step + 1, at);
     if (status != 1)
         return status;
+    b = *at;
     int64_t aim = b->count;
     for (int round = 0;; round++) {
         if (rl_groups_make(g, b, &r->o->loss) < 0)
@@ -241,9 +306,21 @@ static int gather(struct run *r, struct rl_groups *g)
         rl_groups_free(g);
         r->calls->want(r->calls->context, r->step + 1, missing);
         status = rl_input_more(r->input, missing, &b);
+        *at = b;
         if (status != 1)
             return status == 0 ? RL_UNFINISHED : status;
     }
+}
+
+/* Groups of the step's batch, which rank 0 reads. Likewise. */
+static int gather(struct run *r, struct rl_groups *g)
+{
+    struct rl_batch *b = NULL;
+    int status = r->first ? read_batch(r, g, &b) : 1;
+    status = rl_share_batch(r->o->comm, status, &b, &r->batch, &r->rules);
+    if (status == 1 && !r->first && rl_groups_make(g, b, &r->o->loss) < 0)
+        return RL_FAILED;
+    return status;
 }
 
 /* A batch of failures alone, as when a judge is down, is no step: the batch comes again.
@@ -292,7 +369,8 @@ static int steps(struct run *r)
 {
     int status = 1;
     while (status == 1 && (r->o->steps == 0 || r->step < r->o->steps)) {
-        if (r->calls->stop(r->calls->context))
+        /* ranks end together: rank 0 is asked while it reads, all are in passes */
+        if (!r->o->comm && r->calls->stop(r->calls->context))
             return fail(FAIL_REFUSED, "interrupted"), RL_UNFINISHED;
         status = one_step(r);
     }
@@ -308,13 +386,16 @@ int rl_train(const struct rl_options *o, const char *program,
 {
     struct run r = {.o = o, .calls = calls, .program = program, .lr = o->lr, .saved = -1};
     struct failure why;
+    r.first = comm_rank(o->comm) == 0;
     r.lr.steps = o->steps;
     int status = start(&r);
     bool started = status == 0;
     if (started)
         status = steps(&r);
     fail_save(&why);
-    if (started) {
+    if (comm_lost(o->comm)) {
+        status = RL_UNFINISHED;
+    } else if (started) {
         int kept = save(&r);
         if (kept == 0 && !r.u.begun &&
             policy_complete(r.policy, trainer_kernels(r.u.t), trainer_dev(r.u.t),
@@ -324,10 +405,12 @@ int rl_train(const struct rl_options *o, const char *program,
         if (kept < 0)
             status = kept;
         else if (status == 0)
-            status = policy_settle(r.policy) < 0 ? RL_UNFINISHED : 0;
+            status = r.first && policy_settle(r.policy) < 0 ? RL_UNFINISHED : 0;
         else
             fail_again(&why);
     }
+    if (status < 0)
+        comm_leave(o->comm, fail_text());
     run_close(&r);
     return status;
 }

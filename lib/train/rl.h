@@ -50,6 +50,7 @@ struct rl_options {
     int64_t save;             /* steps from checkpoint to checkpoint */
     int keep;                 /* checkpoints that stay; 0: all */
     bool force;               /* start anew though there are checkpoints */
+    struct comm *comm; /* ranks that share the run (rl_share.h); NULL: one is alone */
 };
 
 /* Mean, least, most and deviation of numbers. count 0: nothing was measured. */
@@ -103,7 +104,11 @@ enum {
                            kept, and the same call goes on */
 };
 
-/* Read rows, train, publish. program is the stage of error rows. 0, RL_FAILED or
+/* With ranks, rank 0's calls are those of the one process; the others' are metrics(),
+ * say() and note(), and they read no rows. A rank that is gone ends the others,
+ * unfinished, without a new checkpoint.
+ *
+ * Read rows, train, publish. program is the stage of error rows. 0, RL_FAILED or
  * RL_UNFINISHED with the reason in fail_text(). */
 int rl_train(const struct rl_options *o, const char *program,
              const struct rl_calls *calls);

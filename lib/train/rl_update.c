@@ -1,8 +1,10 @@
 /* rl_update.c: see rl_update.h. */
 #include "train/rl_update.h"
 #include "base/fail.h"
+#include "comm/comm.h"
 #include "train/optimizer.h"
 #include "train/rl_micro.h"
+#include "train/rl_share.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 struct step {
     struct rl_update *u;
     struct rl_metrics *m;
+    struct rl_groups *groups;
     struct rl_whole whole; /* of the minibatch, as far as was known before */
     struct rl_whole gone;  /* ... of which this much could not be made */
     struct rl_sums sums;   /* of the minibatch */
@@ -132,12 +135,23 @@ static void gone(void *context, struct rl_group *g)
     s->m->rows_failed++;
 }
 
+/* A pass over groups, of which this rank computes its own. What is found out about them
+ * is known to all ranks then. */
 static int each_micro(struct step *s, struct rl_group **list, int64_t count,
                       rl_micro_work *work)
 {
     const struct rl_micro_run run = {s->u->o, s->u->rules, s->u->calls, &s->u->begun,
                                      s,       work,        gone};
-    return rl_micro_each(&run, list, count);
+    struct comm *comm = s->u->o->comm;
+    struct rl_group **mine = calloc((size_t)count + 1, sizeof *mine);
+    int64_t n = 0;
+    for (int64_t i = 0; mine && i < count; i++)
+        if (rl_share_mine(comm, s->groups, list[i]))
+            mine[n++] = list[i];
+    int status = mine ? rl_micro_each(&run, mine, n) : fail_memory();
+    free(mine);
+    status = comm_vote(comm, status);
+    return status < 0 ? status : rl_share_groups(comm, s->groups, gone, s);
 }
 
 /* -- Updates ----------------------------------------------------------------------------
@@ -171,7 +185,7 @@ static int optimize(struct step *s, double lr)
     double norm = optimizer_step(trainer_params(u->t), trainer_kernels(u->t),
                                  trainer_dev(u->t), &how, u->updates + 1, lr, scale);
     if (!isfinite(norm))
-        return fail(FAIL_MODEL, "the gradient is not a number");
+        return comm_lost(o->comm) ? -1 : fail(FAIL_MODEL, "the gradient is not a number");
     u->updates++;
     u->begun = true;
     m->updates++;
@@ -194,6 +208,8 @@ static int minibatch(struct step *s, struct rl_group **list, int64_t count, doub
             s->whole.tokens += list[i]->tokens;
         }
     int status = each_micro(s, list, count, learn);
+    if (status == 0)
+        status = rl_share_sums(s->u->o->comm, &s->sums);
     return status < 0 ? status : optimize(s, lr);
 }
 
@@ -228,8 +244,10 @@ static int passes(struct step *s, struct rl_groups *g, struct rl_group **list, d
         int64_t n = choose(g, list, true);
         n += choose(g, list + n, false);
         status = each_micro(s, list, n, refer);
-        if (status == 0 && s->u->o->loss.kl_in_reward)
+        if (status == 0 && s->u->o->loss.kl_in_reward) {
             rl_groups_punish(g, &s->u->o->loss);
+            status = rl_share_groups(s->u->o->comm, g, gone, s);
+        }
     }
     if (status == 0)
         status = each_micro(s, list, choose(g, list, false), look);
@@ -239,7 +257,7 @@ static int passes(struct step *s, struct rl_groups *g, struct rl_group **list, d
 int rl_update_step(struct rl_update *u, struct rl_groups *g, double lr,
                    struct rl_metrics *m)
 {
-    struct step s = {.u = u, .m = m, .first = true};
+    struct step s = {.u = u, .m = m, .groups = g, .first = true};
     struct rl_group **list = calloc((size_t)g->count + 1, sizeof(struct rl_group *));
     if (!list)
         return fail_memory();
@@ -247,6 +265,8 @@ int rl_update_step(struct rl_update *u, struct rl_groups *g, double lr,
     m->lr = lr;
     u->begun = false;
     int status = passes(&s, g, list, lr);
+    if (status == 0)
+        status = rl_share_metrics(u->o->comm, m);
     if (status < 0)
         params_clear(trainer_params(u->t), trainer_kernels(u->t), trainer_dev(u->t));
     else

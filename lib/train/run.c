@@ -1,8 +1,12 @@
 /* run.c: see run.h. */
 #include "train/run.h"
+#include "base/buf.h"
 #include "base/fail.h"
+#include "comm/comm.h"
+#include "engine/weights.h"
 #include "train/run_loop.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +58,11 @@ static int streamed(const struct run_options *o, const struct objective *objecti
     if (!pipe)
         return 0;
     pipe = strcmp(pipe, "-") == 0 ? "stdin" : pipe;
+    if (o->comm)
+        return fail(FAIL_REFUSED,
+                    "%s: every rank reads the rows: with --ranks they are in files, not "
+                    "in a pipe",
+                    pipe);
     if (o->epochs > 1)
         return fail(FAIL_REFUSED, "%s: several epochs need files, not a pipe", pipe);
     if (objective->reference)
@@ -80,6 +89,11 @@ static void say_plan(struct trainer *t, const struct run_data *data,
     snprintf(text, sizeof text, "%lld of %lld parameters are trained (%s); %s",
              (long long)p->trained, (long long)p->elements, parts, rows);
     calls->note(calls->context, text);
+    if (o->comm) {
+        snprintf(text, sizeof text, "%d ranks; gradients by %.160s", comm_world(o->comm),
+                 p->transport);
+        calls->note(calls->context, text);
+    }
 }
 
 /* Everything that a run opens. */
@@ -114,21 +128,74 @@ static int rows_open(struct opened *all, struct run_data *data,
     return status;
 }
 
-static int train(struct opened *all, const struct run_options *o,
-                 const struct objective *objective, const char *program,
-                 const struct run_calls *calls)
+/* -- Ranks ------------------------------------------------------------------------------
+ */
+
+/* What must be the same on all ranks, as text. */
+static void options_text(struct buf *b, const struct run_options *o,
+                         const struct objective *objective)
 {
-    static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
-    const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
+    const struct example_options *e = &o->example;
+    char *own = objective->options
+                    ? json_dumps((const json_t *)objective->options, JSON_SORT_KEYS)
+                    : NULL;
+    buf_print(b, "%s %s|%s|%s|%d %d|", objective->name, own ? own : "",
+              o->parts ? o->parts : "", o->lora ? o->lora : "", o->dtype, o->moments8);
+    buf_print(b, "%s|%s|%s|%lld %lld %d %d|", e->prompt ? e->prompt : "",
+              e->system ? e->system : "", e->chat ? e->chat : "",
+              (long long)e->min_pixels, (long long)e->max_pixels, e->ctx, e->truncate);
+    buf_print(b, "%lld %lld %lld %lld %lld %d %llu|", (long long)o->epochs,
+              (long long)o->steps, (long long)o->batch_tokens, (long long)o->micro_tokens,
+              (long long)o->pack, o->shuffle, (unsigned long long)o->seed);
+    buf_print(b, "%d %.17g %.17g %lld|%.17g %.17g %.17g %.17g %.17g|", o->lr.kind,
+              o->lr.peak, o->lr.least, (long long)o->lr.warmup, o->beta1, o->beta2,
+              o->eps, o->weight_decay, o->clip);
+    buf_print(b, "%lld %lld %d %d", (long long)o->save, (long long)o->eval_every,
+              o->resume, o->force);
+    free(own);
+}
+
+/* Are all ranks about the same run? 0 or -1. */
+static int ranks_agree(const struct run_options *o, const struct objective *objective,
+                       const struct run_data *data)
+{
+    char hash[33];
+    struct buf b = {0};
+    uint64_t rows[] = {data->d->hash, data->eval ? data->eval->hash : 0};
+    options_text(&b, o, objective);
+    struct weights *w = weights_open(o->dir);
+    int status = w && buf_ok(&b) == 0 ? weights_hash(w, o->dir, hash) : -1;
+    weights_close(w);
+    if (comm_vote(o->comm, status) < 0 ||
+        comm_agree(o->comm, "set of options", b.data, b.len) < 0 ||
+        comm_agree(o->comm, "model", hash, sizeof hash) < 0 ||
+        comm_agree(o->comm, "set of rows", rows, sizeof rows) < 0)
+        status = -1;
+    buf_free(&b);
+    return status;
+}
+
+/* -- A run ------------------------------------------------------------------------------
+ */
+
+/* Whatever can be wrong with options, rows, model and folder. 0 or -1. */
+static int all_open(struct opened *all, struct run_data *data,
+                    const struct checkpoints *c, const struct run_options *o,
+                    const struct objective *objective, const char *program,
+                    const struct run_calls *calls)
+{
+    bool first = comm_rank(o->comm) == 0;
     struct trainer_options how = {.device = o->device,
                                   .threads = o->threads,
                                   .compute = o->compute,
                                   .recompute = o->recompute,
                                   .lora.seed = o->seed,
-                                  .moments8 = o->moments8};
+                                  .moments8 = o->moments8,
+                                  .comm = o->comm};
     if ((o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts)) < 0)
         return fail_in(o->lora ? "--lora" : "--train");
-    if (out_check(&c, o) < 0 || !(all->text = trainer_text_open(o->dir, &o->example)))
+    if ((first && out_check(c, o) < 0) ||
+        !(all->text = trainer_text_open(o->dir, &o->example)))
         return -1;
     const struct dataset_reading reading = {.objective = objective,
                                             .text = all->text,
@@ -137,11 +204,24 @@ static int train(struct opened *all, const struct run_options *o,
                                             .bad = bad_row,
                                             .stop = stopped,
                                             .wait = calls->wait};
-    struct run_data data = {.text = all->text};
-    if (rows_open(all, &data, o, &reading) < 0 ||
-        !(all->t = trainer_open(o->dir, &how)) || (all->lock = checkpoint_lock(&c)) < 0)
+    data->text = all->text;
+    if (rows_open(all, data, o, &reading) < 0 || !(all->t = trainer_open(o->dir, &how)))
         return -1;
-    if (o->force)
+    return first && (all->lock = checkpoint_lock(c)) < 0 ? -1 : 0;
+}
+
+static int train(struct opened *all, const struct run_options *o,
+                 const struct objective *objective, const char *program,
+                 const struct run_calls *calls)
+{
+    static const enum arr_type types[] = {ARR_TYPES, ARR_BF16, ARR_F32};
+    const struct checkpoints c = {o->out, o->dir, types[o->dtype], o->keep};
+    struct run_data data = {0};
+    int status = all_open(all, &data, &c, o, objective, program, calls);
+    if (comm_vote(o->comm, status) < 0 ||
+        (o->comm && ranks_agree(o, objective, &data) < 0))
+        return -1;
+    if (o->force && comm_rank(o->comm) == 0)
         checkpoint_clear(&c);
     say_plan(all->t, &data, o, calls);
     return run_loop(all->t, &data, &c, o, calls);
@@ -152,6 +232,14 @@ int run_train(const struct run_options *o, const struct objective *objective,
 {
     struct opened all = {.lock = -1};
     int status = train(&all, o, objective, program, calls);
+    if (comm_lost(o->comm)) {
+        struct failure why;
+        fail_save(&why);
+        fail(why.kind, "%.900s; --resume goes on from the newest checkpoint", why.text);
+        status = RUN_RESUMABLE;
+    } else if (status < 0) {
+        comm_leave(o->comm, fail_text());
+    }
     if (all.lock >= 0)
         close(all.lock);
     trainer_close(all.t);

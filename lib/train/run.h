@@ -42,6 +42,8 @@ struct run_options {
     int64_t eval_every; /* steps; 0: only at the end */
     bool resume;        /* go on from the newest whole checkpoint in out */
     bool force;         /* start anew though there are some */
+    struct comm *comm;  /* ranks that share the run (comm.h), with the same options, rows
+                           and folders; NULL: one is alone */
 };
 
 /* One step's numbers. */
@@ -78,6 +80,12 @@ enum { RUN_RESUMABLE = -2, RUN_BAD_STEP = -3 };
  * error rows. 0; -1: model, refused (options), missing (no row to learn from);
  * RUN_RESUMABLE: stopped, with a checkpoint of the last whole step, or no space for one;
  * RUN_BAD_STEP: the loss was no number or a file changed, with a checkpoint likewise.
+ *
+ * Ranks deal the rows of each step among them, so that the step is that of one process
+ * but for the order in which numbers are added. They read all the rows; those that cannot
+ * be learnt are told to each rank's calls, and so are metrics. Rank 0 alone writes
+ * checkpoints. A rank that is gone ends the others: RUN_RESUMABLE without a new
+ * checkpoint.
  */
 int run_train(const struct run_options *o, const struct objective *objective,
               const char *program, const struct run_calls *calls);

@@ -2,6 +2,8 @@
  * alone, so a run that goes on from a checkpoint goes on as if it had never stopped. */
 #include "train/run_loop.h"
 #include "base/fail.h"
+#include "comm/comm.h"
+#include "train/deal.h"
 #include "train/optimizer.h"
 #include "train/run_state.h"
 #include "train/step_batch.h"
@@ -24,6 +26,7 @@ struct run {
     int64_t *order; /* [ordered] of the epoch; of a stream's step 0, 1, 2, ... */
     int64_t ordered;
     int64_t *rows, n; /* the step's, in order */
+    int64_t *mine;    /* [ordered] those of them that this rank learns from */
     int64_t told;     /* rows of the stream that failed, in place.failed already */
     struct run_place place;
     int64_t saved; /* step of the newest checkpoint; -1: none */
@@ -52,15 +55,36 @@ int64_t run_steps(const struct dataset *d, const struct run_options *o)
     return o->steps && steps > o->steps ? o->steps : steps;
 }
 
+/* -- Ranks: all go on, or none ----------------------------------------------------------
+ */
+
+static int interrupted(int status)
+{
+    fail(FAIL_REFUSED, "interrupted");
+    return status;
+}
+
+/* A step's numbers, over all ranks. */
+static int sums_share(const struct run *r, struct objective_sums *sums)
+{
+    double x[1 + OBJECTIVE_EXTRAS] = {sums->loss};
+    for (int i = 0; i < OBJECTIVE_EXTRAS; i++) x[1 + i] = sums->extra[i];
+    if (comm_sum(r->o->comm, x, 1 + OBJECTIVE_EXTRAS) < 0)
+        return -1;
+    sums->loss = x[0];
+    for (int i = 0; i < OBJECTIVE_EXTRAS; i++) sums->extra[i] = x[1 + i];
+    return 0;
+}
+
 /* -- Passes over all rows --------------------------------------------------------------
  */
 
 /* All rows of a data set in their own order, without gradients: sums, and what their
- * means are over. 0, -1 or STEP_STOPPED. */
+ * means are over. Ranks take turns. 0, -1 or STEP_STOPPED. */
 static int pass_all(const struct run *r, const struct dataset *d, enum step_work work,
                     struct objective_sums *sums, double *over)
 {
-    int64_t *order = malloc(((size_t)d->count + 1) * sizeof *order), n;
+    int64_t *order = malloc(((size_t)d->count + 1) * sizeof *order), n, turn = 0;
     int status = order ? 0 : fail_memory();
     *sums = (struct objective_sums){0};
     *over = 0;
@@ -69,6 +93,8 @@ static int pass_all(const struct run *r, const struct dataset *d, enum step_work
     for (int64_t at = 0; status == 0 && at < d->count; at += n) {
         struct step_batch b;
         n = dataset_batch(d, order, at, r->o->micro_tokens);
+        if (turn++ % comm_world(r->o->comm) != comm_rank(r->o->comm))
+            continue;
         status = step_batch_make(&b, d, r->data->text, order + at, n,
                                  work == STEP_REFERENCE ? NULL : r->calls);
         if (status == 0)
@@ -77,7 +103,12 @@ static int pass_all(const struct run *r, const struct dataset *d, enum step_work
         step_batch_free(&b);
     }
     free(order);
-    return status;
+    if (status == STEP_STOPPED)
+        interrupted(0);
+    status = comm_vote(r->o->comm, status);
+    if (status == 0)
+        status = sums_share(r, sums);
+    return status == 0 ? comm_sum(r->o->comm, over, 1) : status;
 }
 
 static void means(const struct run *r, const struct objective_sums *sums, double over,
@@ -95,7 +126,7 @@ static void evaluate(const struct run *r, struct run_metrics *m)
     struct objective_sums sums;
     double over;
     int status = pass_all(r, r->data->eval, STEP_MEASURE, &sums, &over);
-    if (status == -1)
+    if (status == -1 && comm_rank(r->o->comm) == 0)
         r->calls->say(r->calls->context, fail_text());
     means(r, &sums, status == 0 ? over : 0, &m->eval_loss, m->eval_extra);
 }
@@ -108,13 +139,15 @@ static int begin(const struct run *r)
     struct objective_sums sums;
     double over;
     const struct run_data *data = r->data;
-    int status = of->begin ? of->begin(of->context, r->t, data->d, data->eval) : 0;
+    int status =
+        of->begin ? of->begin(of->context, r->t, data->d, data->eval, r->o->comm) : 0;
     if (status != 0 || !of->reference)
         return status < 0 ? -1 : 0;
     status = pass_all(r, data->d, STEP_REFERENCE, &sums, &over);
     if (status == 0 && data->eval)
         status = pass_all(r, data->eval, STEP_REFERENCE, &sums, &over);
-    return status == 0 && of->referenced ? of->referenced(of->context) : status;
+    return status == 0 && of->referenced ? of->referenced(of->context, r->o->comm)
+                                         : status;
 }
 
 /* -- Steps -----------------------------------------------------------------------------
@@ -127,13 +160,9 @@ static int save(struct run *r)
     int status = run_state_save(r->c, r->t, r->data, r->o, &r->place);
     if (status == 0)
         r->saved = r->place.step;
-    return status == CHECKPOINT_FULL ? RUN_RESUMABLE : status;
-}
-
-static int interrupted(void)
-{
-    fail(FAIL_REFUSED, "interrupted");
-    return RUN_RESUMABLE;
+    return status == CHECKPOINT_FULL || (status < 0 && comm_lost(r->o->comm))
+               ? RUN_RESUMABLE
+               : status;
 }
 
 /* The rows of a batch for a message: "a.jsonl:3, a.jsonl:9, ...". */
@@ -157,9 +186,13 @@ static int step_failed(struct run *r, int status)
 {
     char rows[600];
     struct failure why;
+    if (comm_lost(r->o->comm)) { /* its part of the moments is gone: nothing to save */
+        fail_in("step %lld", (long long)r->place.step + 1);
+        return RUN_RESUMABLE;
+    }
     params_clear(trainer_params(r->t), trainer_kernels(r->t), trainer_dev(r->t));
     if (status == STEP_STOPPED) {
-        status = interrupted();
+        status = interrupted(RUN_RESUMABLE);
     } else {
         rows_text(rows, sizeof rows, r);
         status = RUN_BAD_STEP;
@@ -184,14 +217,45 @@ static double optimize(const struct run *r, double lr)
 static int learn(const struct run *r, const struct step_batch *b, struct run_metrics *m)
 {
     struct objective_sums sums = {0};
-    if (b->count == 0)
+    if (m->rows == 0)
         return 0;
     int status = step_batch_run(b, r->t, STEP_TRAIN, r->o, r->calls, &sums);
-    if (status < 0)
+    if (status == STEP_STOPPED)
+        interrupted(0);
+    if ((status = comm_vote(r->o->comm, status)) < 0 ||
+        (status = sums_share(r, &sums)) < 0)
         return status;
     means(r, &sums, b->over, &m->loss, m->extra);
     m->grad_norm = optimize(r, m->lr);
-    return isfinite(m->grad_norm) ? 0 : fail(FAIL_MODEL, "the gradient is not a number");
+    return isfinite(m->grad_norm)  ? 0
+           : comm_lost(r->o->comm) ? -1
+                                   : fail(FAIL_MODEL, "the gradient is not a number");
+}
+
+/* The examples of this rank's rows; what they add up to is of all ranks'. work: products
+ * that they take. 0 or -1. */
+static int batch_make(struct run *r, struct step_batch *b, struct run_metrics *m,
+                      double *work)
+{
+    const struct run_data *data = r->data;
+    struct comm *comm = r->o->comm;
+    int64_t n =
+        deal_rows(data->d, r->rows, r->n, comm_rank(comm), comm_world(comm), r->mine);
+    *b = (struct step_batch){0};
+    int status =
+        n < 0 ? -1 : step_batch_make(b, data->d, data->text, r->mine, n, r->calls);
+    if (status == 0)
+        *work = throughput_of(&r->throughput, r->t, b->examples, b->count);
+    double x[] = {b->over, (double)b->count, (double)b->tokens, (double)b->failed, *work};
+    status = comm_vote(comm, status);
+    if (status == 0)
+        status = comm_sum(comm, x, sizeof x / sizeof *x);
+    b->over = x[0];
+    b->failed = (int64_t)x[3];
+    m->rows = (int64_t)x[1];
+    m->tokens = (int64_t)x[2];
+    *work = x[4];
+    return status;
 }
 
 /* Where the run stands behind a step. */
@@ -220,15 +284,13 @@ static int one_step(struct run *r)
     const struct run_data *data = r->data;
     struct run_metrics m = {.epoch = r->place.epoch, .loss = NAN, .eval_loss = NAN};
     struct step_batch b;
-    int status = step_batch_make(&b, data->d, data->text, r->rows, r->n, r->calls);
-    m.rows = b.count;
-    m.tokens = b.tokens;
+    double work = 0;
+    int status = batch_make(r, &b, &m, &work);
     m.lr = lr_at(&r->lr, r->place.step + 1);
     if (status == 0)
         status = learn(r, &b, &m);
     if (status == 0)
         advance(r, &b);
-    double work = throughput_of(&r->throughput, r->t, b.examples, b.count);
     step_batch_free(&b);
     if (status < 0)
         return step_failed(r, status);
@@ -239,7 +301,9 @@ static int one_step(struct run *r)
         (last_step(r) || (r->o->eval_every && m.step % r->o->eval_every == 0)))
         evaluate(r, &m);
     m.seconds = now() - from;
-    m.peak_share = work / m.seconds / r->throughput.peak;
+    m.peak_share = work / m.seconds / r->throughput.peak / comm_world(r->o->comm);
+    if (comm_lost(r->o->comm))
+        return step_failed(r, -1);
     if (r->o->save && m.step % r->o->save == 0)
         status = save(r);
     if (status == 0)
@@ -256,6 +320,10 @@ static int order_room(struct run *r, int64_t rows)
     if (!order)
         return fail_memory();
     r->order = order;
+    int64_t *mine = realloc(r->mine, (size_t)rows * sizeof *mine);
+    if (!mine)
+        return fail_memory();
+    r->mine = mine;
     r->ordered = rows;
     return 0;
 }
@@ -293,9 +361,11 @@ static int steps(struct run *r)
 {
     while (!r->lr.steps || r->place.step < r->lr.steps) {
         r->n = 0;
-        if (r->calls->stop(r->calls->context))
-            return step_failed(r, STEP_STOPPED);
-        int status = next_rows(r);
+        bool stop = r->calls->stop(r->calls->context);
+        int status = comm_vote(r->o->comm, stop ? interrupted(STEP_STOPPED) : 0);
+        if (status < 0)
+            return step_failed(r, status);
+        status = next_rows(r);
         if (status == 0)
             break;
         if (status < 0)
@@ -331,11 +401,12 @@ int run_loop(struct trainer *t, const struct run_data *data, const struct checkp
         return -1;
     int status = begin(&r);
     if (status < 0)
-        return status == STEP_STOPPED ? interrupted() : -1;
+        return status == STEP_STOPPED ? interrupted(RUN_RESUMABLE) : -1;
     if (o->resume && resume(&r) < 0)
         return -1;
     throughput_open(&r.throughput, t);
     status = steps(&r);
     free(r.order);
+    free(r.mine);
     return status;
 }

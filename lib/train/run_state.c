@@ -1,6 +1,7 @@
 /* run_state.c: see run_state.h. */
 #include "train/run_state.h"
 #include "base/fail.h"
+#include "comm/comm.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -138,20 +139,24 @@ static int same_run(struct trainer *t, const struct objective *of,
     return same_objective(of, state);
 }
 
-int run_state_load(const struct checkpoints *c, struct trainer *t,
-                   const struct run_data *data, const struct run_options *o,
-                   const struct run_calls *calls, struct run_place *place)
+/* The newest whole version, as rank 0 finds it. 0 or -1. */
+static int find(const struct checkpoints *c, struct comm *comm,
+                const struct run_calls *calls, int64_t *step)
 {
-    char *note;
-    json_t *state;
-    *place = (struct run_place){.step = -1};
-    if (checkpoint_find(c, &place->step, &note) < 0)
-        return -1;
+    char *note = NULL;
+    int status = comm_rank(comm) == 0 ? checkpoint_find(c, step, &note) : 0;
     if (note)
         calls->say(calls->context, note);
     free(note);
-    if (place->step < 0)
-        return 0;
+    status = comm_vote(comm, status);
+    return status < 0 ? status : comm_broadcast(comm, 0, step, sizeof *step);
+}
+
+static int load(const struct checkpoints *c, struct trainer *t,
+                const struct run_data *data, const struct run_options *o,
+                struct run_place *place)
+{
+    json_t *state;
     if (checkpoint_load(c, trainer_kernels(t), trainer_dev(t), trainer_params(t),
                         place->step, &state) < 0)
         return -1;
@@ -162,5 +167,20 @@ int run_state_load(const struct checkpoints *c, struct trainer *t,
     if (status == 0)
         status = same_data(data, o, state, place);
     json_decref(state);
-    return status < 0 ? fail_in("%s", c->out) : checkpoint_point(c, place->step);
+    return status < 0 ? fail_in("%s", c->out) : 0;
+}
+
+int run_state_load(const struct checkpoints *c, struct trainer *t,
+                   const struct run_data *data, const struct run_options *o,
+                   const struct run_calls *calls, struct run_place *place)
+{
+    *place = (struct run_place){.step = -1};
+    if (find(c, o->comm, calls, &place->step) < 0)
+        return -1;
+    if (place->step < 0)
+        return 0;
+    int status = load(c, t, data, o, place);
+    if (status == 0 && comm_rank(o->comm) == 0)
+        status = checkpoint_point(c, place->step);
+    return comm_vote(o->comm, status);
 }

@@ -37,8 +37,11 @@ static int parameters_join(struct trainer *t)
 
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
-    const struct param_options what = {
-        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8, .halves = o->halves};
+    const struct param_options what = {.parts = o->parts,
+                                       .lora = o->lora,
+                                       .moments8 = o->moments8,
+                                       .halves = o->halves,
+                                       .comm = o->comm};
     const struct vlm_device on = {.name = o->device,
                                   .threads =
                                       o->threads ? o->threads : processors_usable(),

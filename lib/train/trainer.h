@@ -28,6 +28,7 @@ struct trainer_options {
     const struct kernels *kernels; /* in place of the device's; NULL: none */
     bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
     bool halves; /* compute with bf16 copies of matrices also where activations are f32 */
+    struct comm *comm; /* ranks that share the training; NULL: one is alone */
 };
 
 /* NULL (class model, refused). */

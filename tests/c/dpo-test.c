@@ -242,7 +242,7 @@ static void bench_open(struct bench *b, const char *target, const json_t *all,
     dpo_reference_free(&r);
     b->dpo = dpo_open(&o);
     b->of = dpo_objective(b->dpo);
-    CHECK(b->of->begin(b->of->context, b->t, &b->d, NULL) == 1, "file not taken");
+    CHECK(b->of->begin(b->of->context, b->t, &b->d, NULL, NULL) == 1, "file not taken");
 }
 
 static void bench_close(struct bench *b)
@@ -425,11 +425,11 @@ static void the_reference_of_the_same_weights_gives_no_reward(void)
         o.resume = resumed;
         b.dpo = dpo_open(&o);
         b.of = dpo_objective(b.dpo);
-        CHECK(b.of->begin(b.of->context, b.t, &b.d, NULL) == resumed, "begin");
+        CHECK(b.of->begin(b.of->context, b.t, &b.d, NULL, NULL) == resumed, "begin");
         if (!resumed) {
             trainer_forward(b.t, b.list, PAIRS, false);
             CHECK(b.of->reference(b.of->context, b.t, &m) == 0, "%s", fail_text());
-            CHECK(b.of->referenced(b.of->context) == 0, "%s", fail_text());
+            CHECK(b.of->referenced(b.of->context, NULL) == 0, "%s", fail_text());
         }
         bench_loss(&b, false, resumed ? &again : &first);
     }

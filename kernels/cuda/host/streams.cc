@@ -118,6 +118,11 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return cudaSuccess;
 }
 
+cudaError_t cudaStreamQuery(cudaStream_t stream)
+{
+    return cudaStreamSynchronize(stream);
+}
+
 /* -- Events. Each is recorded and waited for in turn, never twice at once. --------------
  */
 
