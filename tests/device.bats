@@ -20,6 +20,7 @@ setup() {
         '[range($a | length)] | map(($a[.] - $b[.]) | fabs) | max < 1e-4'
 }
 
+reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
 # Are the numbers of two runs' metrics one but for the order in which sums are made?
 same_metrics() {
     jq -n -e --slurpfile a "$1" --slurpfile b "$2" '[$a, $b | map(del(.step_time,.tokens_per_second,.peak_share,.wait_time,.logprob_gap_max))] as [$x, $y]
@@ -43,7 +44,24 @@ same_metrics() {
     # what a GPU has trained, a CPU goes on with
     sft-step -m "$tiny" --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out sft-cuda --resume --epochs 2 rows | jq -s -e 'map(.step) == [4, 5, 6]'
     run --separate-stderr -2 sft-step -m "$tiny" --device tpu --out x rows
-    [[ "$stderr" == *'"tpu"'* ]]
+    [[ "$stderr" == *'--device tpu'* ]]
+}
+
+@test "in bf16 sft-step and rl-step compute with rounded matrices: losses near fp32's, log-probabilities caption's own" {
+    cp "$SAMPLES/images/0003.png" .
+    printf '%s\n' '{"image":"0003.png","caption":"A red star."}' \
+        '{"messages":[{"role":"user","content":"Where?"},{"role":"assistant","content":"Left of it."}]}' > rows
+    for way in "cpu --compute fp32" "cuda --compute bf16"; do
+        # shellcheck disable=SC2086
+        sft-step -m "$tiny" --device $way --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out "sft-${way%% *}" rows > "${way%% *}.metrics"
+    done
+    # numbers of 8 bits: 0.4 % each; a loss is a mean of many
+    jq -n -e --slurpfile a cpu.metrics --slurpfile b cuda.metrics '($a | length) == 2 and all(range(2); ($a[.].loss / $b[.].loss - 1 | fabs) < 0.01 and ($a[.].grad_norm / $b[.].grad_norm - 1 | fabs) < 0.05)
+        and $a[0].loss != $b[0].loss'
+    printf '%s\n' '{"id":"a","messages":[{"role":"user","content":"Hello there"}]}' '{"id":"b","image":"0003.png"}' |
+        caption -m "$tiny" -n 3 --logprobs --max-tokens 4 --max-pixels 4096 --device cuda --compute bf16 | reward_by_number > rewarded
+    rl-step -m "$tiny" --device cuda --compute bf16 --train all --recompute --out policy --work . --lr 1e-3 rewarded |
+        jq -s -e '.[1].logprob_gap_max == 0 and .[1].groups == 2 and .[1].grad_norm > 1'
 }
 
 @test "rl-step on the CUDA kernels: log-probabilities of caption's own to the bit, the CPU's loss" {
@@ -59,9 +77,8 @@ same_metrics() {
 }
 
 # Three strictly on-policy steps of caption and rl-step, with rl-step's other options.
-reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
 row_of_step() { printf '{"id":"a","messages":[{"role":"user","content":"Hello there"}],"_rl":{"step":%d,"i":0,"of":1,"version":%d}}\n' $(($1 + 1)) "$1"; }
-compute=fp32
+compute=bf16
 follow() { caption -v -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute $compute; }
 rl_exec() { exec rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; } # in the background: the process itself
 rl() { rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; }

@@ -1,5 +1,6 @@
 /* cuda-handover-test.c: weights from one process to another in a GPU's memory
  * (handover.h), on CUDA's twins: each allocation is a process's own and ends with it. */
+#include "base/fail.h"
 #include "check.h"
 #include "device.h"
 #include "engine/handover.h"
