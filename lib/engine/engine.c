@@ -92,6 +92,7 @@ static void reload(struct engine *e)
             r->dir);
     if (r->status == 0) {
         prefix_forget(&e->schedule.kv); /* keys and values of the weights before */
+        text_forget(&e->schedule.text);
         r->status = vlm_reload(e->m, r->dir);
     }
     if (r->status < 0)
