@@ -90,8 +90,7 @@ $(LIBRARY): $(LIB_OBJ) $(KERNEL_OBJ)
 $(BIN)/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
-CUDA_TESTS := $(patsubst %,$(BUILD)/tests/%-test,kernels quant cuda activation cuda-matmul cuda-attention \
-    draw cuda-device)
+CUDA_TESTS := $(filter %/kernels-test %/quant-test $(BUILD)/tests/cuda%,$(C_TESTS))
 $(CUDA_TESTS): TEST_LIBRARIES = $(BUILD)/libcuda-host.a
 $(CUDA_TESTS): $(BUILD)/libcuda-host.a
 $(BUILD)/tests/%: tests/c/%.c $(LIBRARY)

@@ -93,8 +93,8 @@ struct backward {
 
     /* -- Rows ------------------------------------------------------------------------ */
 
-    /* dtable[index[r]] += dy[r], r ascending; indices may repeat. dtable [n, dim] f32,
-     * or act; then indices are distinct, for each addition is rounded. */
+    /* dtable[index[r]] += dy[r], r ascending; indices may repeat. dtable [n, dim], dy
+     * act, each its own. */
     void (*gather)(struct dev *d, struct arr dtable, struct arr dy, struct arr index);
     /* dx[r] += dy[index[r]], and then, unless keep, dy[index[r]] = 0: what scatter()
      * wrote over had no part in y. Indices are distinct. */

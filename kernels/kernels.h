@@ -150,6 +150,12 @@ struct dev_options {
                            their number, where that is faster (library products) */
 };
 
+/* What another process finds a device's memory by, as bytes that may be handed on. */
+struct dev_handle {
+    char device[32];          /* which GPU, whatever number it has where: its place */
+    unsigned char memory[64]; /* the driver's own */
+};
+
 struct backward;
 
 struct kernels {
@@ -200,6 +206,20 @@ struct kernels {
     /* Do it: the same operations on the same memory, whatever that holds now. */
     void (*replay)(struct dev *d, struct recording *r);
     void (*forget)(struct dev *d, struct recording *r);
+
+    /* -- Memory that processes on one device share; NULL where a device has none -------- */
+
+    /* As alloc(), besides the bound on memory, for others to look at. NULL if short. Given
+     * back by unshare(), which nobody may outlive who looks at it. */
+    void *(*share)(struct dev *d, size_t bytes, struct dev_handle *handle);
+    void (*unshare)(struct dev *d, void *data);
+    /* Another process's shared memory, to read until detach(). NULL with the reason in *why
+     * (static): it is on another device, or its process has gone. */
+    const void *(*attach)(struct dev *d, const struct dev_handle *handle,
+                          const char **why);
+    void (*detach)(struct dev *d, const void *data);
+    /* Bytes of this device's memory from one place to another that does not overlap. */
+    void (*move)(struct dev *d, void *to, const void *from, size_t bytes);
 
     /* -- Products and norms ---------------------------------------------------------- */
 

@@ -151,6 +151,12 @@ EOF
     [[ "$stderr" == *"which model"* ]]
     run --separate-stderr -2 caption -m pocket --compute bf16 "$SAMPLES"
     [[ "$stderr" == "caption: --compute bf16: the CPU computes in fp32 only"* ]]
+    run --separate-stderr -2 caption -m pocket --compute fp16 "$SAMPLES"
+    [[ "$stderr" == "caption: --compute fp16: not one of fp32|bf16"* ]]
+    run --separate-stderr -2 caption -m pocket --batch-invariant maybe "$SAMPLES"
+    [[ "$stderr" == "caption: --batch-invariant maybe: not one of on|off"* ]]
+    run --separate-stderr -2 caption -m pocket --gpu-mem 0 "$SAMPLES"
+    [[ "$stderr" == *"--gpu-mem"* ]]
     run --separate-stderr -2 caption -m pocket --device tpu "$SAMPLES"
     [[ "$stderr" == "caption: --device tpu: not one of auto|cpu|cuda"* ]]
     CAPMILL_SHARE=/nonexistent run --separate-stderr -2 caption -m pocket "$SAMPLES"

@@ -5,11 +5,12 @@
 setup() {
     load common
     export CAPMILL_CUDA=$CAPMILL_BUILD/cuda-on-host.so
+    tiny=$GOLDENS/models/qwen3_vl
 }
 
 @test "a picture's caption is the same on the CUDA kernels: tower, prompt and every token" {
     picture=$SAMPLES/images/0003.png
-    run --separate-stderr -0 caption -m pocket --temperature 0 --logprobs --device cuda "$picture"
+    run --separate-stderr -0 caption -m pocket --temperature 0 --logprobs --device cuda --compute fp32 "$picture"
     [ "$(jq -c .captions[0].ids <<< "$output")" = \
         "$(caption -m pocket --temperature 0 --logprobs --device cpu "$picture" | jq -c .captions[0].ids)" ]
     caption -m pocket --temperature 0 --logprobs --device cpu "$picture" > cpu
@@ -17,6 +18,123 @@ setup() {
     jq -ne --argjson a "$(jq -c .captions[0].logprobs <<< "$output")" \
         --argjson b "$(jq -c .captions[0].logprobs cpu)" \
         '[range($a | length)] | map(($a[.] - $b[.]) | fabs) | max < 1e-4'
+}
+
+# Are the numbers of two runs' metrics one but for the order in which sums are made?
+same_metrics() {
+    jq -n -e --slurpfile a "$1" --slurpfile b "$2" '[$a, $b | map(del(.step_time,.tokens_per_second,.peak_share,.wait_time,.logprob_gap_max))] as [$x, $y]
+        | ($x | length) == ($y | length) and ([$x | paths(numbers)] | length > 4) and
+        all($x | paths(numbers); . as $p | ($x | getpath($p)) as $u | ($y | getpath($p)) as $v | ($u - $v | fabs) <= 2e-6 + 1e-5 * ($u | fabs))'
+}
+
+@test "sft-step and dpo-step on the CUDA kernels have the CPU's losses" {
+    cp "$SAMPLES/images/0003.png" .
+    printf '%s\n' '{"image":"0003.png","caption":"A red star."}' \
+        '{"messages":[{"role":"user","content":"And this?"},{"role":"assistant","content":"Two boxes, one blue."}]}' \
+        '{"messages":[{"role":"user","content":"Where?"},{"role":"assistant","content":"Left of it."}]}' > rows
+    echo '{"messages":[{"role":"user","content":"What is it?"}],"chosen":"A star.","rejected":"A red box."}' > pairs
+    for device in cpu cuda; do
+        sft-step -m "$tiny" --device $device --compute fp32 --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out sft-$device rows > sft-$device.metrics
+        dpo-step -m "$tiny" --device $device --compute fp32 --epochs 2 --lr 1e-3 --lora 2,4,q,down --out dpo-$device pairs > dpo-$device.metrics
+    done
+    [ "$(wc -l < sft-cuda.metrics)" = 3 ]
+    same_metrics sft-cpu.metrics sft-cuda.metrics
+    same_metrics dpo-cpu.metrics dpo-cuda.metrics
+    # what a GPU has trained, a CPU goes on with
+    sft-step -m "$tiny" --max-pixels 4096 --batch-tokens 40 --lr 1e-3 --out sft-cuda --resume --epochs 2 rows | jq -s -e 'map(.step) == [4, 5, 6]'
+    run --separate-stderr -2 sft-step -m "$tiny" --device tpu --out x rows
+    [[ "$stderr" == *'"tpu"'* ]]
+}
+
+@test "rl-step on the CUDA kernels: log-probabilities of caption's own to the bit, the CPU's loss" {
+    cp "$SAMPLES/images/0003.png" .
+    printf '%s\n' '{"id":"a","messages":[{"role":"user","content":"Hello there"}]}' '{"id":"b","image":"0003.png"}' |
+        caption -m "$tiny" -n 2 --logprobs --max-tokens 4 --max-pixels 4096 --device cuda --compute fp32 |
+        jq -c '.captions |= (to_entries | map(.value + {reward: {total: (.key * .key / 10)}}))' > rewarded
+    for device in cpu cuda; do
+        rl-step -m "$tiny" --device $device --compute fp32 --out policy-$device --work . --lr 1e-3 --kl k3 rewarded | tail -n 1 > $device.metrics
+    done
+    jq -e '.logprob_gap_max == 0 and .grad_norm > 1' cuda.metrics
+    same_metrics cpu.metrics cuda.metrics
+}
+
+# Three strictly on-policy steps of caption and rl-step, with rl-step's other options.
+reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
+row_of_step() { printf '{"id":"a","messages":[{"role":"user","content":"Hello there"}],"_rl":{"step":%d,"i":0,"of":1,"version":%d}}\n' $(($1 + 1)) "$1"; }
+compute=fp32
+follow() { caption -v -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute $compute; }
+rl_exec() { exec rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; } # in the background: the process itself
+rl() { rl-step -v -m "$tiny" --device cuda --compute $compute --out policy --work . --lr 1e-3 "$@"; }
+ring() {
+    rm -rf policy policy.d tick
+    mkfifo tick
+    { exec 9<> tick
+      while read -r line <&9; do
+          step=$(jq .step <<< "$line")
+          [ "$step" -lt 3 ] || break
+          row_of_step "$step"
+      done; } | follow 2> caption.log | tee drawn | reward_by_number | rl "$@" 2> rl.log | tee metrics > tick
+}
+
+@test "on one GPU a policy goes over in its memory: no file, and captions, weights and bits are those of files" {
+    ring --hand-over gpu
+    grep -c "from the trainer's memory" caption.log | grep -qx 2
+    grep -qx "rl-step: versions were taken from GPU memory 2 times" rl.log
+    jq -s -e 'length == 4 and (.[1:] | all(.logprob_gap_max == 0 and .grad_norm > 1))' metrics
+    cp drawn drawn-gpu; cp policy/model.safetensors gpu.safetensors
+    ring
+    [ "$(grep -c "from the trainer's memory" caption.log)" = 0 ]
+    cmp drawn drawn-gpu
+    cmp policy/model.safetensors gpu.safetensors
+    [ ! -e hand-over ]
+    run --separate-stderr -2 rl-step -m "$tiny" --out other --hand-over gpu < /dev/null
+    [[ "$stderr" == *'--hand-over: device "cpu '*'shares no memory'* ]]
+    run --separate-stderr -2 rl --out other --hand-over gpu --ahead 1 < /dev/null
+    [[ "$stderr" == *'--hand-over gpu keeps the newest version alone'* ]]
+}
+
+@test "a sampler on another GPU reads files, and says so once" {
+    follow() { CUDA_HOST_BUS=9 caption -m policy --follow -n 2 --logprobs --max-tokens 4 --device cuda --compute $compute; }
+    ring --hand-over both
+    [ "$(cat caption.log)" = "caption: policy: weights are read from files: it is on the GPU at 0000:01:00.0, and cuda:0 is at 0000:09:00.0" ]
+    grep -qx "rl-step: versions were taken from GPU memory 0 times" rl.log
+    jq -s -e 'length == 4 and (.[1:] | all(.logprob_gap_max == 0))' metrics
+}
+
+@test "the trainer dies with a version in GPU memory alone: samplers wait, and the run goes on from its checkpoint" {
+    mkfifo rows
+    rl_exec --hand-over gpu --save 1 < rows > metrics 2> rl.log & pid=$!
+    exec 7> rows
+    eventually grep -q hello metrics
+    row_of_step 0 | follow | reward_by_number >&7
+    eventually grep -q '"version":1,' metrics
+    [ -e policy.d/v000001/config.json ]
+    [ ! -e policy.d/v000001/model.safetensors ]
+    # on another GPU there is no way to it
+    CUDA_HOST_BUS=9 run --separate-stderr -75 follow < <(row_of_step 1)
+    [[ "$stderr" == *"caption: policy: version 1 has no file: it is on the GPU at 0000:01:00.0, and cuda:0 is at 0000:09:00.0"* ]]
+    kill -KILL $pid
+    wait $pid || true
+    run --separate-stderr -75 follow < <(row_of_step 1)
+    [ "$output" = "" ]
+    [[ "$stderr" == *"caption: policy: version 1 is in the memory of a trainer that has gone or cannot be reached, and no more input comes"* ]]
+    mkfifo more
+    row_of_step 1 > asked
+    { cat asked; cat more; } 7>&- | follow > drawn 2> caption.log & follower=$!
+    exec 8> more
+    eventually grep -qs "waits for version 1" caption.log
+    [ ! -s drawn ]
+    rl --hand-over gpu --save 1 < rows > metrics2 2> rl.log 7>&- 8>&- & pid=$!
+    eventually grep -q '{"hello":true,"step":1,"version":1}' metrics2
+    eventually [ -s drawn ]
+    exec 8>&-
+    wait $follower
+    reward_by_number < drawn >&7
+    exec 7>&-
+    wait $pid
+    tail -n 1 metrics2 | jq -e '.step == 2 and .logprob_gap_max == 0'
+    # at the end all is in files
+    caption -m policy --max-tokens 2 --text <<< '{"messages":[{"role":"user","content":"Hi"}]}'
 }
 
 @test "why CUDA cannot be had is said, with what would help" {

@@ -113,6 +113,7 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
         and .weights == 4 * .parameters and .states == 8 * .trained' full
     plan sft --optimizer adamw8bit | jq -e --slurpfile full full '.states < $full[0].states / 3 and .gradients == $full[0].gradients'
     plan sft --recompute | jq -e --slurpfile full full '.activations < $full[0].activations'
+    plan sft --compute bf16 | jq -e --slurpfile full full '.kv * 2 == $full[0].kv and .activations < $full[0].activations and .weights == $full[0].weights'
     plan sft --train merger | jq -e --slurpfile full full '.gradients == 4 * .trained and .activations < $full[0].activations and .train == "merger"'
     plan sft --lora 8,16,q,v | jq -e '.train == "lora 8,16,q,v" and .states == 8 * .trained'
     [ "$(plan sft --micro-tokens 1024 | jq .rows)" = 2 ]
@@ -125,6 +126,7 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     [[ "$stderr" == *'"dance" is no program that is planned: sft, rl, caption'* ]]
     run --separate-stderr -2 model-info --recompute pocket
     [[ "$stderr" == *"--recompute goes with --plan"* ]]
+    run --separate-stderr -2 model-info --plan sft --compute fp8 pocket
     run --separate-stderr -2 model-info --plan sft --train text --lora 8,16,q pocket
     run --separate-stderr -2 model-info --plan sft --picture 3x pocket
     run --separate-stderr -2 model-info --plan sft --lora 8,16,z pocket

@@ -32,7 +32,8 @@ template <class T> __device__ __forceinline__ T number_of(float x)
 }
 
 /* N elements that lie aligned to all their bytes, or to 16 where these are more. */
-template <int N, class T> struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) several {
+template <int N, class T>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) several {
     T one[N];
 };
 
@@ -67,8 +68,7 @@ __device__ __forceinline__ void get(float (&x)[N], const T *from)
     UNROLL for (int i = 0; i < N; i++) x[i] = float_of(all.one[i]);
 }
 
-template <int N, class T>
-__device__ __forceinline__ void put(T *to, const float (&x)[N])
+template <int N, class T> __device__ __forceinline__ void put(T *to, const float (&x)[N])
 {
     several<N, T> all;
     UNROLL for (int i = 0; i < N; i++) all.one[i] = number_of<T>(x[i]);
@@ -108,7 +108,8 @@ __device__ __forceinline__ void get_vector(float (&x)[WIDE], const struct arr &a
     else if (wide && i < n && a.data && a.type == ARR_BF16)
         get<WIDE>(x, (const bf16 *)a.data + i);
     else
-        UNROLL for (int j = 0; j < WIDE; j++) x[j] = i + j < n ? vector_at(a, i + j) : 0.0f;
+        UNROLL for (int j = 0; j < WIDE; j++) x[j] =
+            i + j < n ? vector_at(a, i + j) : 0.0f;
 }
 
 /* -- On the host -----------------------------------------------------------------------

@@ -60,19 +60,20 @@ attend_block(struct attended<D> &s, const uint32_t q[D / 16][4], const uint16_t 
              const int seen[2], float scale)
 {
     using at = block_room<D, turned>;
+    const int lane = lane_again();
     float score[TILE / 8][4] = {};
     UNROLL
     for (int i = 0; i < D / 16 * (TILE / 16); i++) {
         const int k = i / (TILE / 16) * 16, n = i % (TILE / 16) * 16;
         uint32_t b[4];
         if (turned)
-            b_load_turned(b, room, at::KEY_ROW, k, n);
+            b_load_turned<at::KEY_COLUMNS>(b, room, k, n, lane);
         else
-            b_load(b, room, at::KEY_ROW, k, n);
+            b_load<at::KEY_COLUMNS>(b, room, k, n, lane);
         mma_bf16(score[n / 8], q[k / 16], b);
         mma_bf16(score[n / 8 + 1], q[k / 16], b + 2);
     }
-    const int column = (int)threadIdx.x % 4 * 2;
+    const int column = lane % 4 * 2;
     float most[2] = {-INFINITY, -INFINITY}, base[2], rescale[2];
     UNROLL
     for (int e = 0; e < TILE / 2; e++) {
@@ -106,7 +107,7 @@ attend_block(struct attended<D> &s, const uint32_t q[D / 16][4], const uint16_t 
         UNROLL
         for (int n = 0; n < D; n += 16) {
             uint32_t b[4];
-            b_load_turned(b, room + at::KEYS, at::ROW, k, n);
+            b_load_turned<D>(b, room + at::KEYS, k, n, lane);
             mma_bf16(s.sum[n / 8], a, b);
             mma_bf16(s.sum[n / 8 + 1], a, b + 2);
         }
@@ -179,7 +180,7 @@ __device__ __forceinline__ void fold_keep(const struct attended<D> &s, float *be
     }
 }
 
-template <int D> constexpr int64_t fold_bytes = (D / 2 + 4) * TILE_THREADS * 4;
+template <int D> constexpr size_t fold_bytes = (D / 2 + 4) * TILE_THREADS * 4;
 
 /* -- Out -------------------------------------------------------------------------------
  */
@@ -195,16 +196,15 @@ __device__ __forceinline__ void attended_out(const struct attended<D> &s,
                                              const struct attending &p,
                                              const struct tile_rows &rows, uint16_t *room)
 {
-    constexpr int ROW = D + 8, CHUNKS = D / 8;
+    constexpr int CHUNKS = D / 8;
     const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
-    room += warp * 16 * ROW;
     UNROLL
     for (int i = 0; i < 2; i++) {
-        const int row = lane / 4 + i * 8, query = warp * 16 + row;
+        const int query = warp * 16 + lane / 4 + i * 8;
         const float weight = 1 / s.total[i];
         UNROLL
         for (int n = 0; n < D / 8; n++)
-            *(uint32_t *)(void *)(room + row * ROW + n * 8 + lane % 4 * 2) =
+            *(uint32_t *)(void *)(room + matrix_at<D>(query, n * 8) + lane % 4 * 2) =
                 bf16_pair(s.sum[n][2 * i] * weight, s.sum[n][2 * i + 1] * weight);
         if (p.lse.data && lane % 4 == 0 && query_there(rows, query))
             *query_number(p.lse, rows, query) = lse_of(s.max[i], s.total[i]);
@@ -212,10 +212,10 @@ __device__ __forceinline__ void attended_out(const struct attended<D> &s,
     __syncwarp();
     const int dim = (int)p.q.shape[2];
     for (int i = lane; i < 16 * CHUNKS; i += LANES) {
-        const int row = i / CHUNKS, c = i % CHUNKS * 8;
-        uint16_t *y = query_at(p.y, rows, warp * 16 + row);
+        const int query = warp * 16 + i / CHUNKS, c = i % CHUNKS * 8;
+        uint16_t *y = query_at(p.y, rows, query);
         if (y)
-            chunk_out(y + c, room + row * ROW + c, dim - c, p.wide);
+            chunk_out(y + c, room + matrix_at<D>(query, c), dim - c, p.wide);
     }
 }
 
@@ -255,9 +255,10 @@ __device__ __forceinline__ void run_out(const struct attended<D> &s,
 template <int D>
 __device__ __forceinline__ void queries_load(uint32_t q[D / 16][4], const uint16_t *room)
 {
+    const int lane = (int)threadIdx.x % LANES;
     UNROLL
     for (int k = 0; k < D; k += 16)
-        a_load(q[k / 16], room, D + 8, (int)threadIdx.x / LANES * 16, k);
+        a_load<D>(q[k / 16], room, (int)threadIdx.x / LANES * 16, k, lane);
 }
 
 /* One tile through its walk; before: shared memory for fold(), if there is more than one
@@ -461,6 +462,7 @@ void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr 
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t bytes = 2 * sizeof(uint16_t) * block_room<D, true>::ALL;
+        static_assert(bytes + fold_bytes<D> <= SHARED_MOST);
         if (apart)
             LAUNCH_SHARED(d, grid, TILE_THREADS, bytes, run_bf16_kernel<D>, p);
         else

@@ -1,8 +1,8 @@
-/* attention_input.cu: heads of queries and keys normed and turned, keys and values written
- * to their pages, in one kernel (kernels.h). LANES of a warp or a part of them have a head,
- * WIDE numbers each; numbers are rounded where an operation of its own would have stored
- * them. Keys go to their transposed pages by way of shared memory, so that rows that follow
- * each other are written side by side. */
+/* attention_input.cu: heads of queries and keys normed and turned, keys and values
+ * written to their pages, in one kernel (kernels.h). LANES of a warp or a part of them
+ * have a head, WIDE numbers each; numbers are rounded where an operation of its own would
+ * have stored them. Keys go to their transposed pages by way of shared memory, so that
+ * rows that follow each other are written side by side. */
 #include "act.h"
 
 struct heads {
@@ -11,8 +11,8 @@ struct heads {
     bool wide, weights_wide;
 };
 
-/* As team.h's norm of a vector of up to WARP_DIM numbers, to the bit: lanes that would add
- * zeros are left out. */
+/* As team.h's norm of a vector of up to WARP_DIM numbers, to the bit: lanes that would
+ * add zeros are left out. */
 template <class T, int TEAM>
 __device__ __forceinline__ void norm_head(float (&x)[WIDE], const struct heads &p,
                                           const struct arr &weight, int at)
@@ -37,8 +37,7 @@ __device__ __forceinline__ void turn_halves(float (&x)[WIDE], const struct heads
     const bool low = place < apart;
     const int from = place < 2 * apart ? (low ? lane + apart : lane - apart) : lane;
     float c[WIDE], s[WIDE], other[WIDE];
-    UNROLL for (int j = 0; j < WIDE; j++) other[j] =
-        __shfl_sync(0xffffffffu, x[j], from);
+    UNROLL for (int j = 0; j < WIDE; j++) other[j] = __shfl_sync(0xffffffffu, x[j], from);
     const int i = low ? at : at - half;
     get_row(c, row_of<float>(p.in.cos, r), i, half, p.wide);
     get_row(s, row_of<float>(p.in.sin, r), i, half, p.wide);
@@ -97,13 +96,15 @@ __global__ void __launch_bounds__(THREADS) attention_input_kernel(struct heads p
             put_row(head, at, p.dim, p.wide, x);
         return;
     }
-    UNROLL for (int j = 0; j < WIDE; j++) turned[t * STRIDE + at + j] = number_of<T>(x[j]);
+    UNROLL for (int j = 0; j < WIDE; j++) turned[t * STRIDE + at + j] =
+        number_of<T>(x[j]);
     __syncthreads();
     const int mine = threadIdx.x % ROWS;
     if (first + mine >= p.rows)
         return;
     const int32_t slot = *row_of<int32_t>(p.in.slot, first + mine);
-    T *to = row_of<T>(p.in.k_pages, slot / KV_PAGE) + h * p.dim * KV_PAGE + slot % KV_PAGE;
+    T *to =
+        row_of<T>(p.in.k_pages, slot / KV_PAGE) + h * p.dim * KV_PAGE + slot % KV_PAGE;
     for (int j = threadIdx.x / ROWS; j < p.dim; j += THREADS / ROWS)
         to[j * KV_PAGE] = turned[mine * STRIDE + j];
 }
@@ -132,8 +133,9 @@ static void one_by_one(struct dev *d, const struct attention_input &in)
 
 void attention_input_cuda(struct dev *d, const struct attention_input *in)
 {
-    struct heads p = {*in,           in->q.shape[0], in->q.shape[2], in->q.shape[1],
-                      in->k.shape[1], false,          false};
+    struct heads p = {
+        *in,   in->q.shape[0], in->q.shape[2], in->q.shape[1], in->k.shape[1],
+        false, false};
     assert(in->k.shape[2] == p.dim && in->slot.shape[0] == p.rows);
     assert(in->k.type == in->q.type && in->v.type == in->q.type &&
            in->k_pages.type == in->q.type && in->v_pages.type == in->q.type);

@@ -1,10 +1,10 @@
 /* attention_tile.h: what attention in bf16 is made of on tensor cores: a tile of 64
  * queries and blocks of 64 keys in shared memory, a warp for 16 rows of the tile.
  *
- * Matrices in shared memory have 8 numbers of room behind each row, so that 8 rows' 16
- * bytes lie in different banks. Heads' dimensions are padded with zeros to D, a multiple
- * of 16. Loading is 16 bytes at a time and asynchronous where memory is laid out for it
- * ("wide"), else number by number. */
+ * Heads' dimensions are padded with zeros to D, a multiple of 16. Loading is 16 bytes at
+ * a time and asynchronous where memory is laid out for it ("wide"), else number by
+ * number. No kernel needs more than SHARED_MOST bytes of shared memory, which every GPU
+ * from compute capability 8.0 on gives a block. */
 #ifndef CUDA_ATTENTION_TILE_H
 #define CUDA_ATTENTION_TILE_H
 #include "mma.h"
@@ -12,50 +12,79 @@
 constexpr int TILE = 64, TILE_WARPS = TILE / 16, TILE_THREADS = TILE_WARPS * LANES;
 static_assert(TILE == KV_PAGE, "a block of keys is a page");
 constexpr int TILE_HEAD_MAX = 128;
+constexpr size_t SHARED_MOST = 99 << 10;
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
+
+/* A matrix of bf16 in shared memory. 8 rows' 16 bytes of the same columns lie in
+ * different banks: where rows are whole lines of banks by swapping 16 bytes within each
+ * row, else by 8 numbers of room behind it. */
+template <int columns> struct matrix {
+    static constexpr bool SWAPPED = columns % 64 == 0;
+    static constexpr int ROW = SWAPPED ? columns : columns + 8; /* in numbers */
+};
+
+/* Where number `column` of a row is; with the 7 after it, if it is a multiple of 8. */
+template <int columns> __device__ __forceinline__ int matrix_at(int row, int column)
+{
+    return row * matrix<columns>::ROW +
+           (matrix<columns>::SWAPPED ? column ^ row % 8 * 8 : column);
+}
 
 /* Where a block's keys and values lie, in numbers: keys [TILE, D], or turned, as in
  * pages, [D, TILE]; values [TILE, D]. */
 template <int D, bool turned> struct block_room {
-    static constexpr int ROW = D + 8, KEY_ROW = turned ? TILE + 8 : ROW;
-    static constexpr int KEYS = (turned ? D : TILE) * KEY_ROW, ALL = KEYS + TILE * ROW;
+    static constexpr int KEY_COLUMNS = turned ? TILE : D;
+    static constexpr int KEYS = (turned ? D : TILE) * matrix<KEY_COLUMNS>::ROW;
+    static constexpr int ALL = KEYS + TILE * matrix<D>::ROW;
 };
 
-/* -- Fragments (mma.h), of a matrix at m whose rows are `next` numbers apart
- * -------------
+/* The lane, as if it were new at each call: places in shared memory that are made of it
+ * are made again for each block, not kept in registers all the way. */
+__device__ __forceinline__ int lane_again()
+{
+    int lane = (int)threadIdx.x % LANES;
+#ifndef CUDA_ON_HOST
+    asm volatile("" : "+r"(lane));
+#endif
+    return lane;
+}
+
+/* -- Fragments (mma.h) of matrices in shared memory; l: the lane ------------------------
  */
 
 /* A [16, 16] at row and column of m. */
-__device__ __forceinline__ void a_load(uint32_t a[4], const uint16_t *m, int next,
-                                       int row, int column)
+template <int columns>
+__device__ __forceinline__ void a_load(uint32_t a[4], const uint16_t *m, int row,
+                                       int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
-    ldmatrix_x4(a, m + (row + l % 16) * next + column + l / 16 * 8);
+    ldmatrix_x4(a, m + matrix_at<columns>(row + l % 16, column + l / 16 * 8));
 }
 
 /* The same where m has the transpose: its rows are A's columns. */
-__device__ __forceinline__ void a_load_turned(uint32_t a[4], const uint16_t *m, int next,
-                                              int row, int column)
+template <int columns>
+__device__ __forceinline__ void a_load_turned(uint32_t a[4], const uint16_t *m, int row,
+                                              int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
-    ldmatrix_x4_trans(a, m + (column + l / 16 * 8 + l % 8) * next + row + l / 8 % 2 * 8);
+    ldmatrix_x4_trans(
+        a, m + matrix_at<columns>(column + l / 16 * 8 + l % 8, row + l / 8 % 2 * 8));
 }
 
 /* Two B [16, 8] side by side, b[0..1] and b[2..3], at row and column, of the matrix that
  * m has the transpose of: m's rows are B's columns. */
-__device__ __forceinline__ void b_load(uint32_t b[4], const uint16_t *m, int next,
-                                       int row, int column)
+template <int columns>
+__device__ __forceinline__ void b_load(uint32_t b[4], const uint16_t *m, int row,
+                                       int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
-    ldmatrix_x4(b, m + (column + l / 16 * 8 + l % 8) * next + row + l / 8 % 2 * 8);
+    ldmatrix_x4(b,
+                m + matrix_at<columns>(column + l / 16 * 8 + l % 8, row + l / 8 % 2 * 8));
 }
 
 /* The same where m has the matrix itself. */
-__device__ __forceinline__ void b_load_turned(uint32_t b[4], const uint16_t *m, int next,
-                                              int row, int column)
+template <int columns>
+__device__ __forceinline__ void b_load_turned(uint32_t b[4], const uint16_t *m, int row,
+                                              int column, int l)
 {
-    const int l = (int)threadIdx.x % LANES;
-    ldmatrix_x4_trans(b, m + (row + l % 16) * next + column + l / 16 * 8);
+    ldmatrix_x4_trans(b, m + matrix_at<columns>(row + l % 16, column + l / 16 * 8));
 }
 
 /* Two accumulators side by side, rounded, as A. */
@@ -96,7 +125,7 @@ __device__ __forceinline__ void rows_start(uint16_t *to, int dim, bool wide, Row
     for (int i = (int)threadIdx.x; i < TILE * CHUNKS; i += TILE_THREADS) {
         const int r = i / CHUNKS, c = i % CHUNKS * 8;
         const uint16_t *from = row(r);
-        chunk_start(to + r * (D + 8) + c, from + (from ? c : 0), from ? dim - c : 0,
+        chunk_start(to + matrix_at<D>(r, c), from + (from ? c : 0), from ? dim - c : 0,
                     wide);
     }
 }

@@ -271,7 +271,7 @@ __device__ __forceinline__ void walk_start(const struct page_walk &w,
     const int seen = b.seen, dim = w.dim;
     for (int i = (int)threadIdx.x; i < D * CHUNKS; i += TILE_THREADS) {
         const int c = i % CHUNKS * 8, row = i / CHUNKS;
-        chunk_start(room + row * block_room<D, true>::KEY_ROW + c,
+        chunk_start(room + matrix_at<TILE>(row, c),
                     row < dim ? keys + row * TILE + c : keys, row < dim ? seen - c : 0,
                     w.wide);
     }
@@ -287,12 +287,11 @@ __device__ __forceinline__ void walk_clear(const struct page_walk &w,
                                            const struct block_step &b, uint16_t *room)
 {
     constexpr int CHUNKS = TILE / 8;
-    const int c = b.seen / 8;
-    if (b.seen % 8 == 0 || (int)threadIdx.x % CHUNKS != c)
+    const int c = b.seen / 8 * 8;
+    if (b.seen % 8 == 0 || (int)threadIdx.x % CHUNKS * 8 != c)
         return;
     for (int row = (int)threadIdx.x / CHUNKS; row < w.dim; row += TILE_THREADS / CHUNKS)
-        for (int e = b.seen; e < c * 8 + 8; e++)
-            room[row * block_room<D, true>::KEY_ROW + e] = 0;
+        for (int e = b.seen % 8; e < 8; e++) room[matrix_at<TILE>(row, c) + e] = 0;
 }
 
 /* -- Through all of them ---------------------------------------------------------------

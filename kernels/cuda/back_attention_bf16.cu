@@ -5,9 +5,15 @@
  * float32 and added to what is there, rounded once.
  *
  * dq: a tile of queries goes through its blocks of keys, as in attention_bf16.cu. dk, dv:
- * a block of keys goes through the tiles of queries that see it, ascending. */
+ * a block of keys goes through the tiles of queries that see it, ascending; where there
+ * are many rows over pages, in chunks of rows side by side, whose sums are then added up
+ * in ascending order: what a whole group sees would else be a few blocks' work. How many
+ * chunks there are is a matter of shapes alone. */
 #include "attention_bf16.h"
 #include "attention_walk.h"
+
+/* Tiles of queries that are worth a chunk, and how many bytes chunks' sums may take. */
+constexpr int64_t CHUNK_TILES = 8, CHUNKS_MOST = 128 << 20;
 
 struct back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;
@@ -18,6 +24,8 @@ struct back {
     float *delta;              /* [rows, heads] */
     int *place;                /* [pages]: where in its sequences each is; -1: nowhere */
     int *first_row, *last_row; /* [pages]: of those that see it */
+    int64_t chunk;             /* rows of each chunk */
+    float *sums; /* [chunks, pages, kv_heads]: dv [TILE, dim], dk [dim, TILE]; or NULL */
 };
 
 /* -- Sums of dy y ----------------------------------------------------------------------
@@ -58,24 +66,24 @@ __device__ __forceinline__ void slopes_of(float slope[4][4], const struct slopes
                                           const int seen[2], float scale)
 {
     using at = block_room<D, turned>;
-    const int lane = (int)threadIdx.x % LANES, rows = (int)threadIdx.x / LANES * 16;
+    const int lane = lane_again(), rows = (int)threadIdx.x / LANES * 16;
     float score[4][4] = {};
     UNROLL
     for (int i = 0; i < 16; i++) slope[i / 4][i % 4] = 0;
     UNROLL
     for (int k = 0; k < D; k += 16) {
         uint32_t aq[4], ady[4], b[4];
-        a_load(aq, q, at::ROW, rows, k);
-        a_load(ady, dy, at::ROW, rows, k);
+        a_load<D>(aq, q, rows, k, lane);
+        a_load<D>(ady, dy, rows, k, lane);
         UNROLL
         for (int n = 0; n < 32; n += 16) {
             if (turned)
-                b_load_turned(b, room, at::KEY_ROW, k, from + n);
+                b_load_turned<at::KEY_COLUMNS>(b, room, k, from + n, lane);
             else
-                b_load(b, room, at::KEY_ROW, k, from + n);
+                b_load<at::KEY_COLUMNS>(b, room, k, from + n, lane);
             mma_bf16(score[n / 8], aq, b);
             mma_bf16(score[n / 8 + 1], aq, b + 2);
-            b_load(b, room + at::KEYS, at::ROW, k, from + n);
+            b_load<D>(b, room + at::KEYS, k, from + n, lane);
             mma_bf16(slope[n / 8], ady, b);
             mma_bf16(slope[n / 8 + 1], ady, b + 2);
         }
@@ -129,7 +137,8 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
     const struct tile_rows rows = w.rows;
     const int64_t heads = p.q.shape[1];
     const int dim = (int)p.q.shape[2];
-    uint16_t *q = room, *dy = q + TILE * at::ROW, *blocks = dy + TILE * at::ROW;
+    uint16_t *q = room, *dy = q + TILE * matrix<D>::ROW,
+             *blocks = dy + TILE * matrix<D>::ROW;
     struct slopes s;
     float sum[D / 8][4] = {};
     for (int i = 0; i < 2; i++) {
@@ -162,9 +171,9 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
                     UNROLL
                     for (int n = 0; n < D; n += 16) {
                         if (Walk::TURNED)
-                            b_load(bk, block, at::KEY_ROW, from + k, n);
+                            b_load<at::KEY_COLUMNS>(bk, block, from + k, n, lane);
                         else
-                            b_load_turned(bk, block, at::KEY_ROW, from + k, n);
+                            b_load_turned<at::KEY_COLUMNS>(bk, block, from + k, n, lane);
                         mma_bf16(sum[n / 8], a, bk);
                         mma_bf16(sum[n / 8 + 1], a, bk + 2);
                     }
@@ -180,7 +189,7 @@ __device__ __forceinline__ void queries_back(Walk &w, const struct back &p,
 
 template <int D, bool turned> constexpr size_t queries_bytes() /* of shared memory */
 {
-    return 2 * sizeof(uint16_t) * (TILE * (D + 8) + block_room<D, turned>::ALL);
+    return 2 * sizeof(uint16_t) * (TILE * matrix<D>::ROW + block_room<D, turned>::ALL);
 }
 
 template <int D>
@@ -222,7 +231,7 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_queries_kernel(struct back
  * lse to base 2 and delta, float [TILE]; how many of the block's keys each sees, int
  * [TILE]. */
 template <int D> struct queries_room {
-    static constexpr int ROW = D + 8, DY = TILE * ROW, LSE = 2 * DY;
+    static constexpr int DY = TILE * matrix<D>::ROW, LSE = 2 * DY;
     static constexpr int DELTA = LSE + 2 * TILE, SEEN = DELTA + 2 * TILE;
     static constexpr int ALL = SEEN + 2 * TILE;
 };
@@ -306,7 +315,7 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
 {
     using at = block_room<D, turned>;
     using of = queries_room<D>;
-    const int lane = (int)threadIdx.x % LANES, rows = (int)threadIdx.x / LANES * 16;
+    const int lane = lane_again(), rows = (int)threadIdx.x / LANES * 16;
     const float *lse = (const float *)(const void *)(tile + of::LSE);
     const float *delta = (const float *)(const void *)(tile + of::DELTA);
     const int *seen = (const int *)(const void *)(tile + of::SEEN);
@@ -316,16 +325,16 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
         UNROLL
         for (int k = 0; k < D; k += 16) {
             if (turned)
-                a_load_turned(a, block, at::KEY_ROW, rows, k);
+                a_load_turned<at::KEY_COLUMNS>(a, block, rows, k, lane);
             else
-                a_load(a, block, at::KEY_ROW, rows, k);
-            a_load(av, block + at::KEYS, at::ROW, rows, k);
+                a_load<at::KEY_COLUMNS>(a, block, rows, k, lane);
+            a_load<D>(av, block + at::KEYS, rows, k, lane);
             UNROLL
             for (int n = 0; n < 32; n += 16) {
-                b_load(b, tile, of::ROW, k, from + n);
+                b_load<D>(b, tile, k, from + n, lane);
                 mma_bf16(weight[n / 8], a, b);
                 mma_bf16(weight[n / 8 + 1], a, b + 2);
-                b_load(b, tile + of::DY, of::ROW, k, from + n);
+                b_load<D>(b, tile + of::DY, k, from + n, lane);
                 mma_bf16(slope[n / 8], av, b);
                 mma_bf16(slope[n / 8 + 1], av, b + 2);
             }
@@ -344,10 +353,10 @@ __device__ __forceinline__ void keys_step(float dk[D / 8][4], float dv[D / 8][4]
             a_of(a, slope[k / 8], slope[k / 8 + 1]);
             UNROLL
             for (int n = 0; n < D; n += 16) {
-                b_load_turned(b, tile + of::DY, of::ROW, from + k, n);
+                b_load_turned<D>(b, tile + of::DY, from + k, n, lane);
                 mma_bf16(dv[n / 8], av, b);
                 mma_bf16(dv[n / 8 + 1], av, b + 2);
-                b_load_turned(b, tile, of::ROW, from + k, n);
+                b_load_turned<D>(b, tile, from + k, n, lane);
                 mma_bf16(dk[n / 8], a, b);
                 mma_bf16(dk[n / 8 + 1], a, b + 2);
             }
@@ -424,6 +433,30 @@ __device__ __forceinline__ void turned_add(float *out, uint16_t *to,
     }
 }
 
+__device__ __forceinline__ float *chunk_sums(const struct back &p, int64_t chunk,
+                                             int64_t page, int64_t kv)
+{
+    const int64_t at = (chunk * p.k.shape[0] + page) * p.k.shape[1] + kv;
+    return p.sums + at * 2 * p.q.shape[2] * TILE;
+}
+
+/* A chunk's sums, as pages lie. */
+template <int D>
+__device__ __forceinline__ void sums_out(float *to, const float dk[D / 8][4],
+                                         const float dv[D / 8][4], int dim)
+{
+    const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
+    UNROLL
+    for (int i = 0; i < D / 2; i++) {
+        const int key = warp * 16 + lane / 4 + i % 4 / 2 * 8;
+        const int c = i / 4 * 8 + lane % 4 * 2 + i % 2;
+        if (c < dim) {
+            to[key * dim + c] = dv[i / 4][i % 4];
+            to[(dim + c) * TILE + key] = dk[i / 4][i % 4];
+        }
+    }
+}
+
 template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) pages_keys_kernel(struct back p)
 {
@@ -440,14 +473,23 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_keys_kernel(struct back p)
     pages.kv = kv;
     pages.dim = dim;
     pages.wide = p.wide;
+    const int64_t from = (int64_t)blockIdx.z * p.chunk, to = from + p.chunk;
+    const int64_t first = p.first_row[page] / height * height;
+    const int64_t end = p.last_row[page] + 1;
+    if (from >= end || to <= first)
+        return;
     walk_start<D>(pages, {page, 0, 0, 0, TILE}, room); /* keys that nobody sees, too */
     struct query_walk w = {p,
-                           {p.first_row[page] / height * height, kv * group, 0, group},
-                           p.last_row[page] + 1,
+                           {from > first ? from : first, kv * group, 0, group},
+                           to < end ? to : end,
                            page,
                            p.place[page],
                            0};
     keys_back<D, true>(dk, dv, w, room);
+    if (p.sums) {
+        sums_out<D>(chunk_sums(p, blockIdx.z, page, kv), dk, dv, dim);
+        return;
+    }
     float *out = (float *)(void *)(room + block_room<D, true>::ALL);
     uint16_t *values = row_of<uint16_t>(p.dv, page) + tile;
     fragments_out<D>(out, dv);
@@ -455,6 +497,24 @@ __global__ void __launch_bounds__(TILE_THREADS) pages_keys_kernel(struct back p)
     rows_add<D>(out, 1, dim, p.wide, [&](int i) { return values + i * dim; });
     __syncthreads();
     turned_add<D>(out, row_of<uint16_t>(p.dk, page) + tile, dk, p.scale, dim, p.wide);
+}
+
+/* The chunks of each page and head of keys added up. */
+__global__ void chunks_kernel(struct back p)
+{
+    const int64_t page = blockIdx.x, kv = blockIdx.y;
+    const int size = (int)p.q.shape[2] * TILE;
+    if (p.place[page] < 0)
+        return;
+    const int64_t first = p.first_row[page] / p.chunk, last = p.last_row[page] / p.chunk;
+    uint16_t *dv = row_of<uint16_t>(p.dv, page) + kv * size;
+    uint16_t *dk = row_of<uint16_t>(p.dk, page) + kv * size;
+    for (int i = (int)threadIdx.x; i < 2 * size; i += THREADS) {
+        float sum = 0;
+        for (int64_t c = first; c <= last; c++) sum += chunk_sums(p, c, page, kv)[i];
+        uint16_t *to = i < size ? dv + i : dk + i - size;
+        *to = float_bf16(fmaf(sum, i < size ? 1.0f : p.scale, bf16_float(*to)));
+    }
 }
 
 /* -- Which rows see a page -------------------------------------------------------------
@@ -513,8 +573,8 @@ void back_attention_bf16(struct dev *d, struct arr dq, struct arr dk, struct arr
                          struct arr dy, struct arr q, struct arr k, struct arr v,
                          struct arr y, struct arr lse, struct arr start, float scale)
 {
-    struct back p = {dq,    dk, dv,    dy,    q,    k,    v,    y,   lse,
-                     start, {}, scale, false, NULL, NULL, NULL, NULL};
+    struct back p = {dq, dk,    dv,    dy,   q,    k,    v,    y, lse, start,
+                     {}, scale, false, NULL, NULL, NULL, NULL, 0, NULL};
     const size_t bytes = delta_bytes(q);
     if (!back_start(d, p, bytes))
         return;
@@ -523,6 +583,7 @@ void back_attention_bf16(struct dev *d, struct arr dq, struct arr dk, struct arr
         constexpr int D = decltype(size)::value;
         constexpr size_t queries = queries_bytes<D, false>(),
                          keys = keys_bytes<D, false>();
+        static_assert(queries <= SHARED_MOST && keys <= SHARED_MOST);
         LAUNCH_SHARED(d, grid, TILE_THREADS, queries, segments_queries_kernel<D>, p);
         LAUNCH_SHARED(d, grid, TILE_THREADS, keys, segments_keys_kernel<D>, p);
     });
@@ -534,8 +595,8 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
                                struct arr y, struct arr lse, struct kv_view view,
                                float scale)
 {
-    struct back p = {dq,         dk,   dv,    dy,    q,    k,    v,    y,   lse,
-                     arr_none(), view, scale, false, NULL, NULL, NULL, NULL};
+    struct back p = {dq,   dk,    dv,    dy,   q,    k,    v,    y, lse, arr_none(),
+                     view, scale, false, NULL, NULL, NULL, NULL, 0, NULL};
     const int64_t pages = k.shape[0], kv_heads = k.shape[1],
                   group = q.shape[1] / kv_heads;
     const size_t bytes = delta_bytes(q) + (size_t)pages * 3 * sizeof(int);
@@ -548,13 +609,28 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
     LAUNCH(d, blocks_for(pages, THREADS), THREADS, nowhere_kernel, p);
     LAUNCH(d, blocks_for(q.shape[0] * view.table.shape[1], THREADS), THREADS,
            place_kernel, p);
-    const dim3 tiles(blocks_for(q.shape[0], tile_height(group)), (unsigned)kv_heads);
-    const dim3 blocks((unsigned)pages, (unsigned)kv_heads);
+    const int64_t rows = tile_height(group), all = blocks_for(q.shape[0], rows);
+    const int64_t each = arr_size(k) * 2 * (int64_t)sizeof(float); /* of one chunk */
+    int64_t chunks = blocks_for(all, CHUNK_TILES);
+    chunks = chunks < CHUNKS_MOST / each ? chunks : CHUNKS_MOST / each;
+    p.chunk = chunks > 1 ? blocks_for(all, chunks) * rows : all * rows;
+    chunks = blocks_for(all * rows, p.chunk);
+    if (chunks > 1)
+        p.sums = (float *)dev_room(d, (size_t)(chunks * each));
+    if (chunks > 1 && !p.sums)
+        return release_cuda(d, p.delta, bytes);
+    const dim3 tiles((unsigned)all, (unsigned)kv_heads);
+    const dim3 blocks((unsigned)pages, (unsigned)kv_heads, (unsigned)chunks);
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t queries = queries_bytes<D, true>(), keys = keys_bytes<D, true>();
+        static_assert(queries <= SHARED_MOST && keys <= SHARED_MOST);
         LAUNCH_SHARED(d, tiles, TILE_THREADS, queries, pages_queries_kernel<D>, p);
         LAUNCH_SHARED(d, blocks, TILE_THREADS, keys, pages_keys_kernel<D>, p);
     });
+    if (p.sums) {
+        LAUNCH(d, dim3((unsigned)pages, (unsigned)kv_heads), THREADS, chunks_kernel, p);
+        release_cuda(d, p.sums, (size_t)(chunks * each));
+    }
     release_cuda(d, p.delta, bytes);
 }

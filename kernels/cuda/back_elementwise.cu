@@ -68,7 +68,8 @@ __device__ __forceinline__ void hand_on(const struct elements_back &p,
     put_row(row, c, p.columns, p.wide, value);
 }
 
-template <int what, class T> __global__ void back_elementwise_kernel(struct elements_back p)
+template <int what, class T>
+__global__ void back_elementwise_kernel(struct elements_back p)
 {
     int64_t r, c;
     if (!place_of(p, r, c))
@@ -182,12 +183,13 @@ void add_scaled_cuda(struct dev *d, struct arr y, struct arr x, float scale)
     });
 }
 
-/* -- Copies: bytes of rows, as many at once as lie aligned -------------------------------
+/* -- Copies of bytes --------------------------------------------------------------------
  */
 
+/* Rows of bytes, as many of them at once as lie aligned. */
 struct bytes {
     void *to;
-    const void *from; /* NULL: zeros */
+    const void *from;                           /* NULL: zeros */
     int64_t rows, each, to_stride, from_stride; /* in accesses */
 };
 

@@ -18,6 +18,7 @@ constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks 
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
+    int shared;     /* bytes of shared memory that a block may have */
     bool invariant; /* batch-invariant products: true but where speed alone was asked for
                      */
     struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
@@ -220,6 +221,11 @@ void disown_cuda(struct dev *d, void *data, size_t bytes);
 void upload_cuda(struct dev *d, struct arr to, const void *host);
 void download_cuda(struct dev *d, void *host, struct arr from);
 int sync_cuda(struct dev *d, const char **why);
+void *share_cuda(struct dev *d, size_t bytes, struct dev_handle *handle);
+void unshare_cuda(struct dev *d, void *data);
+const void *attach_cuda(struct dev *d, const struct dev_handle *handle, const char **why);
+void detach_cuda(struct dev *d, const void *data);
+void move_cuda(struct dev *d, void *to, const void *from, size_t bytes);
 
 /* -- Gradients (backward.h) -------------------------------------------------------------
  */
@@ -267,5 +273,7 @@ void entropy_cuda(struct dev *d, struct arr out, struct arr logits, struct arr l
 double sum_squares_cuda(struct dev *d, struct arr a);
 void adamw_cuda(struct dev *d, struct arr w, struct arr grad, struct arr m, struct arr v,
                 const struct adamw *how);
+void adamw8_cuda(struct dev *d, struct arr w, struct arr grad, struct moment m,
+                 struct moment v, const struct adamw *how);
 void to_bf16_cuda(struct dev *d, struct arr to, struct arr from);
 #endif

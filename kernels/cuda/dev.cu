@@ -39,6 +39,8 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     d->ordinal = ordinal_of(device);
     d->act = o->compute == DEV_COMPUTE_FP32 ? ARR_F32 : ARR_BF16;
     d->invariant = !o->batch_variant;
+    cudaDeviceGetAttribute(&d->shared, cudaDevAttrMaxSharedMemoryPerBlockOptin,
+                           d->ordinal);
     dev_use(d);
     dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                 "a stream");

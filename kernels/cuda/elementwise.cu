@@ -37,7 +37,8 @@ template <int what> __device__ __forceinline__ float result(float x, float other
 }
 
 /* Arrays in one piece are one row. */
-template <int what, class Y, class X> __global__ void elementwise_kernel(struct elements p)
+template <int what, class Y, class X>
+__global__ void elementwise_kernel(struct elements p)
 {
     const int64_t each = (p.columns + WIDE - 1) / WIDE, i = thread_number();
     const int64_t r = p.rows == 1 ? 0 : i / each, c = (i - r * each) * WIDE;

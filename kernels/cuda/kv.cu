@@ -50,7 +50,8 @@ __device__ __forceinline__ T *value_at(const struct writing &p, int64_t head, in
            (head * KV_PAGE + slot % KV_PAGE) * p.dim;
 }
 
-template <class T> __global__ void __launch_bounds__(THREADS) kv_write_kernel(struct writing p)
+template <class T>
+__global__ void __launch_bounds__(THREADS) kv_write_kernel(struct writing p)
 {
     __shared__ T turned[TILE_ROWS * tile_stride<T>];
     const struct tile t = tile_here(p);
@@ -58,8 +59,8 @@ template <class T> __global__ void __launch_bounds__(THREADS) kv_write_kernel(st
     if (t.in) {
         const int64_t r = t.first + t.row, c = t.dim + t.at;
         get_row(x, row_of<T>(p.k, r) + t.head * p.dim, c, p.dim, p.wide);
-        UNROLL for (int j = 0; j < WIDE; j++)
-            turned[t.row * tile_stride<T> + t.at + j] = number_of<T>(x[j]);
+        UNROLL for (int j = 0; j < WIDE; j++) turned[t.row * tile_stride<T> + t.at + j] =
+            number_of<T>(x[j]);
         get_row(x, row_of<T>(p.v, r) + t.head * p.dim, c, p.dim, p.wide);
         put_row(value_at<T>(p, t.head, r), c, p.dim, p.wide, x);
     }
@@ -80,7 +81,8 @@ __global__ void __launch_bounds__(THREADS) kv_write_back_kernel(struct writing p
     const int row = threadIdx.x % LANES;
     if (t.first + row < p.rows) {
         T *from = key_at<T>(p, t.head, t.first + row);
-        for (int j = threadIdx.x / LANES; j < TILE_DIMS && t.dim + j < p.dim; j += WARPS) {
+        for (int j = threadIdx.x / LANES; j < TILE_DIMS && t.dim + j < p.dim;
+             j += WARPS) {
             turned[row * tile_stride<T> + j] = from[(t.dim + j) * KV_PAGE];
             from[(t.dim + j) * KV_PAGE] = number_of<T>(0.0f);
         }
@@ -112,8 +114,8 @@ __global__ void __launch_bounds__(THREADS) kv_write_back_kernel(struct writing p
 static struct writing writing_of(struct arr k_pages, struct arr v_pages, struct arr k,
                                  struct arr v, struct arr slot)
 {
-    struct writing p = {k_pages, v_pages, k, v, slot, slot.shape[0], k_pages.shape[2],
-                        0,       false};
+    struct writing p = {k_pages,       v_pages,          k, v,    slot,
+                        slot.shape[0], k_pages.shape[2], 0, false};
     assert(k_pages.type == v_pages.type && (!k.data || k.type == k_pages.type) &&
            (!v.data || v.type == k_pages.type));
     p.tiles = (p.dim + TILE_DIMS - 1) / TILE_DIMS;
@@ -195,13 +197,9 @@ static void copy(struct dev *d, struct arr k_pages, struct arr v_pages, int from
     assert(places >= 0 && places <= KV_PAGE && from != to);
     const struct arr k_to = arr_rows(k_pages, to, 1), k_from = arr_rows(k_pages, from, 1);
     const struct arr v_to = arr_rows(v_pages, to, 1), v_from = arr_rows(v_pages, from, 1);
-    const struct copying p = {k_to.data,
-                              v_to.data,
-                              k_from.data,
-                              v_from.data,
-                              arr_row_size(k_pages),
-                              k_pages.shape[2],
-                              places};
+    const struct copying p = {
+        k_to.data,        v_to.data, k_from.data, v_from.data, arr_row_size(k_pages),
+        k_pages.shape[2], places};
     const bool wide = lie_wide(WIDE, p.size, k_to, k_from, v_to, v_from);
     with_act(k_pages.type, [&](auto t) {
         LAUNCH(d, blocks_for(p.size, THREADS * WIDE), THREADS,

@@ -20,6 +20,8 @@ static_assert(same(LT_R_32F, CUDA_R_32F) && same(LT_R_16BF, CUDA_R_16BF) &&
               same(LT_DESC_EPILOGUE, CUBLASLT_MATMUL_DESC_EPILOGUE) &&
               same(LT_DESC_BIAS_POINTER, CUBLASLT_MATMUL_DESC_BIAS_POINTER) &&
               same(LT_PREF_WORKSPACE, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) &&
+              same(LT_PREF_REDUCTION, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK) &&
+              same(LT_REDUCTION_COMPUTE_TYPE, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) &&
               same(LT_PREF_ALIGN_A, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES) &&
               same(LT_PREF_ALIGN_A + 3, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES) &&
               CUBLAS_STATUS_SUCCESS == 0);
@@ -159,12 +161,14 @@ static bool recommended(struct lt *lt, struct lt_plan *p)
 {
     const struct lt_calls *c = &lt->calls;
     const uint64_t room = lt->workspace ? WORKSPACE : 0;
-    const uint32_t align = 16;
+    const uint32_t align = 16, reduction = LT_REDUCTION_COMPUTE_TYPE;
     void *preference = NULL;
     int count = 0;
     bool ok =
         c->MatmulPreferenceCreate(&preference) == 0 &&
-        c->MatmulPreferenceSetAttribute(preference, LT_PREF_WORKSPACE, &room, 8) == 0;
+        c->MatmulPreferenceSetAttribute(preference, LT_PREF_WORKSPACE, &room, 8) == 0 &&
+        c->MatmulPreferenceSetAttribute(preference, LT_PREF_REDUCTION, &reduction, 4) ==
+            0;
     for (int i = 0; i < 4 && ok; i++)
         ok = c->MatmulPreferenceSetAttribute(preference, LT_PREF_ALIGN_A + i, &align,
                                              4) == 0;

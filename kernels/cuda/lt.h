@@ -21,7 +21,9 @@ enum {
     LT_DESC_EPILOGUE = 7,
     LT_DESC_BIAS_POINTER = 8,
     LT_PREF_WORKSPACE = 1, /* cublasLtMatmulPreferenceAttributes_t */
-    LT_PREF_ALIGN_A = 5,   /* B, C, D follow */
+    LT_PREF_REDUCTION = 3,
+    LT_REDUCTION_COMPUTE_TYPE = 2, /* cublasLtReductionScheme_t; no more in bf16 */
+    LT_PREF_ALIGN_A = 5,           /* B, C, D follow */
 };
 
 struct lt_algo {

@@ -24,6 +24,8 @@ constexpr int FEW_LT = 8; /* where cuBLASLt may do the others */
 constexpr int TILE = 128, TILE_SMALL = 64, TILES_ENOUGH = 128;
 /* Of one block: what every GPU since compute capability 8.0 has for it. */
 constexpr int SHARED_BYTES = 96 << 10;
+/* What those since 9.0 have where 96 KiB would be but two stages. */
+constexpr int SHARED_MORE = 192 << 10;
 
 __host__ __device__ __forceinline__ int64_t steps_of(int64_t depth)
 {
@@ -44,9 +46,9 @@ struct halves {
 
 /* Where the results go. */
 struct results {
-    struct arr out,
-        bias; /* out [j, i] f32 or bf16; bias [i] of any float type or absent */
-    bool add; /* to what is there */
+    struct arr out;  /* [j, i] f32 or bf16 */
+    struct arr bias; /* [i] of any float type, or absent */
+    bool add;        /* to what is there */
 };
 
 __device__ __forceinline__ void result_put(const struct results &r, int64_t j, int64_t i,
@@ -89,6 +91,27 @@ void product_room_free(struct dev *d, struct product_room *room);
 bool halves_fit(struct arr a); /* no copy is needed */
 /* A vector's elements as numbers of another float type, one after the other. */
 void numbers_turn(struct dev *d, void *to, enum arr_type type, struct arr from);
+
+/* How many rows (or columns) of a are turned to bf16 at a time: what is read again while
+ * it is in the L2 cache, a multiple of any tile and of any block. On the host little, so
+ * that tests see parts. */
+#ifdef CUDA_ON_HOST
+constexpr int64_t TURNED_BYTES = 64 << 10;
+#else
+constexpr int64_t TURNED_BYTES = 32 << 20;
+#endif
+static inline int64_t product_part(int64_t depth)
+{
+    const int64_t count = TURNED_BYTES / 2 / (depth > 0 ? depth : 1) / 256 * 256;
+    return count > 256 ? count : 256;
+}
+static inline struct results results_part(struct results r, int64_t i, int64_t count)
+{
+    r.out = arr_columns(r.out, i, count);
+    if (r.bias.data)
+        r.bias = arr_rows(r.bias, i, count);
+    return r;
+}
 
 /* Any number of rows and columns; a is turned to bf16 in parts of bounded size. */
 void product_many(struct dev *d, struct results r, struct arr a, struct arr b,

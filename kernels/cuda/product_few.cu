@@ -4,24 +4,24 @@
  *
  * A block has 16 RT rows of weights and all TT * 8 rows of b; each warp sums one strip of
  * the depth, in steps of DEEP. Its tiles are its own, so it waits for nobody until the
- * strips are added. bf16 comes by asynchronous copies. Of the rest each lane has 32
- * numbers of one row at a step (a block of ggml's smaller formats, an eighth of the
- * larger), which wait in registers as they are stored, AHEAD steps before they are turned
- * to bf16; the types that runs.h does not have are the slow way. (Up to eight rows of b
- * with Q8_0 and Q4_K: product_blocks.cu.) */
+ * strips are added. bf16 comes by asynchronous copies. Other types, with up to eight
+ * rows: each lane has 32 numbers of one row at a step (a block of ggml's smaller formats,
+ * an eighth of the larger), which wait in registers as they are stored, AHEAD steps
+ * before they are turned to bf16; the types that runs.h does not have are the slow way.
+ * (Q8_0 and Q4_K: product_blocks.cu.) */
 #include "few.h"
 
 #include "mma.h"
 
 #include <type_traits>
 
-/* RT, TT: tiles of 16 rows of weights and of 8 rows of b. */
-template <int tt> struct shape {
+/* RT, TT: tiles of 16 rows of weights and of 8 rows of b; room: bytes for the stages. */
+template <int tt, int room = SHARED_BYTES> struct shape {
     static constexpr int TT = tt, RT = tt <= 2 ? 1 : 2, DEEP = STEP / RT,
                          PIECES = DEEP / 8;
     static constexpr int A = RT * 16 * DEEP, B = TT * 8 * DEEP; /* numbers of a stage */
     static constexpr int BYTES = (A + B) * 2 * WARPS;
-    static constexpr int STAGES = SHARED_BYTES / BYTES < 4 ? SHARED_BYTES / BYTES : 4;
+    static constexpr int STAGES = room / BYTES < 4 ? room / BYTES : 4;
     static_assert(RT * 16 * DEEP == LANES * RUN, "a run for each lane");
     static_assert(STAGES >= 2 && strips_bytes(RT, TT) <= STAGES * BYTES, "room");
 };
@@ -168,21 +168,60 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
     strips_put<S::RT, S::TT>(p, (float *)(void *)room, i0, sum);
 }
 
-template <class W> static void launch(struct dev *d, const struct few &p)
+template <class W, class S> static void launch(struct dev *d, const struct few &p)
 {
-    const int64_t tiles = (p.r.out.shape[0] + 7) / 8;
-#define LAUNCH_FEW(tt)                                                                   \
-    LAUNCH_SHARED(d, blocks_for(p.r.out.shape[1], shape<tt>::RT * 16), THREADS,          \
-                  shape<tt>::STAGES *shape<tt>::BYTES,                                   \
-                  (product_few_kernel<W, shape<tt>>), p)
-    if (tiles <= 1)
-        LAUNCH_FEW(1);
-    else if (tiles <= 2)
-        LAUNCH_FEW(2);
-    else if (tiles <= 4)
-        LAUNCH_FEW(4);
+    LAUNCH_SHARED(d, blocks_for(p.r.out.shape[1], S::RT * 16), THREADS,
+                  S::STAGES * S::BYTES, (product_few_kernel<W, S>), p);
+}
+
+static void launch_copied(struct dev *d, const struct few &p)
+{
+    const int64_t rows = p.r.out.shape[0];
+    if (rows <= 8)
+        launch<struct run_copied, shape<1>>(d, p);
+    else if (rows <= 16)
+        launch<struct run_copied, shape<2>>(d, p);
+    else if (rows <= 32)
+        launch<struct run_copied, shape<4>>(d, p);
+    else if (d->shared >= SHARED_MORE)
+        launch<struct run_copied, shape<8, SHARED_MORE>>(d, p);
     else
-        LAUNCH_FEW(8);
+        launch<struct run_copied, shape<8>>(d, p);
+}
+
+/* Up to eight rows: weights of any type as they are. */
+static void launch_eight(struct dev *d, const struct few &p)
+{
+    if (product_blocks(d, p))
+        return;
+    switch (runs_type(p.a.a)) {
+    case ARR_F32: launch<struct run_f32, shape<1>>(d, p); break;
+    case ARR_F16: launch<struct run_f16, shape<1>>(d, p); break;
+    case ARR_Q8_0: launch<struct run_q8_0, shape<1>>(d, p); break;
+    case ARR_Q6_K: launch<struct run_q6_k, shape<1>>(d, p); break;
+    default: launch<struct run_any, shape<1>>(d, p);
+    }
+}
+
+/* More rows: weights that are not bf16 are turned to it first, in parts, which are read
+ * again while they are in the L2 cache. */
+static void launch_turned(struct dev *d, const struct few &p)
+{
+    const int64_t all = p.r.out.shape[1], most = product_part(p.depth);
+    for (int64_t i = 0; i < all; i += most) {
+        const int64_t count = all - i < most ? all - i : most;
+        struct product_room room;
+        struct few some = p;
+        const struct halves a = halves_of(d, arr_rows(p.a.a, i, count), &room);
+        some.r = results_part(p.r, i, count);
+        some.a.a.data = (void *)(uintptr_t)a.data;
+        some.a.a.type = ARR_BF16;
+        some.a.a.shape[0] = count;
+        some.a.a.stride = a.stride;
+        if (a.data)
+            launch_copied(d, some);
+        product_room_free(d, &room);
+    }
 }
 
 void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
@@ -190,15 +229,13 @@ void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
     struct product_room room;
     struct few p = {runs_of(a), halves_of(d, b, &room), r, a.shape[1]};
     assert(r.out.shape[0] <= FEW);
-    if (r.out.shape[0] > 0 && r.out.shape[1] > 0 && p.b.data && !product_blocks(d, p))
-        switch (halves_fit(a) ? ARR_BF16 : runs_type(a)) {
-        case ARR_BF16: launch<struct run_copied>(d, p); break;
-        case ARR_F32: launch<struct run_f32>(d, p); break;
-        case ARR_F16: launch<struct run_f16>(d, p); break;
-        case ARR_Q8_0: launch<struct run_q8_0>(d, p); break;
-        case ARR_Q4_K: launch<struct run_q4_k>(d, p); break;
-        case ARR_Q6_K: launch<struct run_q6_k>(d, p); break;
-        default: launch<struct run_any>(d, p);
-        }
+    if (r.out.shape[0] == 0 || r.out.shape[1] == 0 || !p.b.data)
+        ; /* nothing to do, or no memory, which sync() tells */
+    else if (halves_fit(a))
+        launch_copied(d, p);
+    else if (r.out.shape[0] <= 8)
+        launch_eight(d, p);
+    else
+        launch_turned(d, p);
     product_room_free(d, &room);
 }

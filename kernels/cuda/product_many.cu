@@ -7,7 +7,6 @@
 #include "mma.h"
 
 constexpr int STAGES = 3, WARPS_I = 2, WARPS_J = WARPS / WARPS_I;
-constexpr int TURNED_BYTES = 64 << 20; /* of a part of a in bf16 */
 static_assert(STAGES * 2 * TILE * STEP * 2 <= SHARED_BYTES, "stages");
 static_assert(TILE * (TILE + 4) * 4 <= SHARED_BYTES, "results");
 
@@ -246,23 +245,15 @@ void product_many(struct dev *d, struct results r, struct arr a, struct arr b,
 {
     const bool turned = form != PRODUCT;
     const int64_t depth = a.shape[turned ? 0 : 1], all = a.shape[turned ? 1 : 0];
-    int64_t most = all;
+    const int64_t most = halves_fit(a) ? all : product_part(depth);
     struct product_room room;
     if (r.out.shape[0] == 0 || all == 0)
         return;
-    if (!halves_fit(a)) { /* a part is a multiple of the tile and of any block */
-        most = TURNED_BYTES / 2 / (depth > 0 ? depth : 1) / 256 * 256;
-        most = most > 256 ? most : 256;
-    }
     struct halves hb = halves_of(d, b, &room);
     for (int64_t i = 0; i < all && hb.data; i += most) {
         const int64_t count = all - i < most ? all - i : most;
-        struct results some = r;
-        some.out = arr_columns(r.out, i, count);
-        if (r.bias.data)
-            some.bias = arr_rows(r.bias, i, count);
-        part(d, some, turned ? arr_columns(a, i, count) : arr_rows(a, i, count), hb,
-             depth, form);
+        part(d, results_part(r, i, count),
+             turned ? arr_columns(a, i, count) : arr_rows(a, i, count), hb, depth, form);
     }
     product_room_free(d, &room);
 }

@@ -74,8 +74,7 @@ __global__ void gather_mix_kernel(struct rows p)
 static struct rows table_rows(struct arr y, struct arr table, struct arr index,
                               struct arr weight)
 {
-    struct rows p = {y,   table, index, weight, arr_row_size(y), row_bytes(table),
-                     false};
+    struct rows p = {y, table, index, weight, arr_row_size(y), row_bytes(table), false};
     assert(arr_row_size(table) == p.columns && index.shape[0] == y.shape[0]);
     p.wide = lie_wide(WIDE, p.columns, y) &&
              (table.type == ARR_F32 || table.type == ARR_BF16) && lies_wide(table, WIDE);

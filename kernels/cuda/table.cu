@@ -25,7 +25,7 @@ static const struct backward cuda_back = {
     .entropy = entropy_cuda,
     .sum_squares = sum_squares_cuda,
     .adamw = adamw_cuda,
-    .adamw8 = NULL, /* refused by trainer_open() */
+    .adamw8 = adamw8_cuda,
     .to_bf16 = to_bf16_cuda,
 };
 
@@ -47,6 +47,11 @@ const struct kernels cuda_table = {
     .recorded = recorded_cuda,
     .replay = replay_cuda,
     .forget = forget_cuda,
+    .share = share_cuda,
+    .unshare = unshare_cuda,
+    .attach = attach_cuda,
+    .detach = detach_cuda,
+    .move = move_cuda,
     .matmul = matmul_cuda,
     .rmsnorm = rmsnorm_cuda,
     .layernorm = layernorm_cuda,

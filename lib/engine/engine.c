@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 #include "base/fail.h"
 #include "base/processors.h"
+#include "engine/handover.h"
 #include "engine/prefix.h"
 #include "engine/schedule.h"
 
@@ -11,7 +12,8 @@
 
 /* Other weights are wanted: answered on the engine's thread. */
 struct reload {
-    const char *dir;
+    const char *dir; /* of weights, or (version >= 0) of a hand-over */
+    int64_t version;
     bool done;
     int status;
     struct failure why;
@@ -78,23 +80,36 @@ static void admit(struct engine *e)
     }
 }
 
+static int reload_files(struct engine *e, const char *dir)
+{
+    char hash[33];
+    struct weights *w = weights_open(dir);
+    int status = w ? weights_hash(w, dir, hash) : -1;
+    weights_close(w);
+    if (status < 0)
+        return -1;
+    if (strcmp(hash, e->hash) != 0)
+        return fail(FAIL_MODEL,
+                    "%s: another config or other shapes of weights than those in use",
+                    dir);
+    prefix_forget(&e->schedule.kv); /* keys and values of the weights before */
+    return vlm_reload(e->m, dir);
+}
+
+static int take(struct engine *e, const char *folder, int64_t version)
+{
+    int status = handover_take(folder, e->m, e->hash, version);
+    if (status != 0)
+        prefix_forget(&e->schedule.kv);
+    return status;
+}
+
 /* The lock is held, and nothing is active. */
 static void reload(struct engine *e)
 {
     struct reload *r = e->reload;
-    char hash[33];
-    struct weights *w = weights_open(r->dir);
-    r->status = w ? weights_hash(w, r->dir, hash) : -1;
-    weights_close(w);
-    if (r->status == 0 && strcmp(hash, e->hash) != 0)
-        r->status = fail(
-            FAIL_MODEL, "%s: another config or other shapes of weights than those in use",
-            r->dir);
-    if (r->status == 0) {
-        prefix_forget(&e->schedule.kv); /* keys and values of the weights before */
-        text_forget(&e->schedule.text);
-        r->status = vlm_reload(e->m, r->dir);
-    }
+    text_forget(&e->schedule.text); /* it says where the weights are */
+    r->status = r->version < 0 ? reload_files(e, r->dir) : take(e, r->dir, r->version);
     if (r->status < 0)
         fail_save(&r->why);
     e->reload = NULL;
@@ -141,9 +156,9 @@ static int ask(struct engine *e, struct request *r)
     return r->failed ? fail_again(&r->failure) : 0;
 }
 
-int engine_reload(struct engine *e, const char *dir)
+/* Have it done by the engine's thread. Its status. */
+static int reload_ask(struct engine *e, struct reload r)
 {
-    struct reload r = {.dir = dir};
     pthread_cond_init(&r.wake, NULL);
     pthread_mutex_lock(&e->lock);
     /* cppcheck-suppress autoVariables  # taken back before this returns */
@@ -152,7 +167,19 @@ int engine_reload(struct engine *e, const char *dir)
     while (!r.done) pthread_cond_wait(&r.wake, &e->lock);
     pthread_mutex_unlock(&e->lock);
     pthread_cond_destroy(&r.wake);
-    return r.status < 0 ? fail_again(&r.why) : 0;
+    if (r.status < 0)
+        fail_again(&r.why);
+    return r.status;
+}
+
+int engine_reload(struct engine *e, const char *dir)
+{
+    return reload_ask(e, (struct reload){.dir = dir, .version = -1});
+}
+
+int engine_take(struct engine *e, const char *folder, int64_t version)
+{
+    return reload_ask(e, (struct reload){.dir = folder, .version = version});
 }
 
 int engine_ctx_check(const struct model_config *mc, int ctx)

@@ -46,6 +46,10 @@ void engine_close(struct engine *e); /* no request may be under way */
  * must be the same. Requests that have begun end with the old weights first. 0, or -1
  * (class model) with the old ones in use. */
 int engine_reload(struct engine *e, const char *dir);
+/* The same with a version that another process hands over in the device's memory: as
+ * handover_take(), whose folder this is. HANDOVER_TORN: nothing may be asked before a
+ * version is there. */
+int engine_take(struct engine *e, const char *folder, int64_t version);
 const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */

@@ -420,6 +420,15 @@ int vlm_reload(struct vlm *m, const char *dir)
     return 0;
 }
 
+bool vlm_weight(const struct vlm *m, int i, struct vlm_weight *w)
+{
+    if (i >= m->adopted_count)
+        return false;
+    const struct adopted *a = &m->adopted[i];
+    *w = (struct vlm_weight){a->tensor->name, a->tensor->type, a->data, a->bytes};
+    return true;
+}
+
 void vlm_close(struct vlm *m)
 {
     if (!m)

@@ -107,6 +107,18 @@ enum arr_type vlm_act(const struct vlm_device *on);
  * not looked at; a model that was opened placed has none of its own). Nothing may be
  * computed meanwhile. 0, or -1 with m as it was. */
 int vlm_reload(struct vlm *m, const char *dir);
+
+/* A weight as the device has it. */
+struct vlm_weight {
+    const char *name; /* as the files call it; borrowed */
+    enum arr_type type;
+    void
+        *data; /* the device's memory: a copy of the file's, or the file's own (the CPU's)
+                */
+    size_t bytes;
+};
+/* The i-th of a model that was opened unplaced. false: there are no more. */
+bool vlm_weight(const struct vlm *m, int i, struct vlm_weight *w);
 void vlm_close(struct vlm *m);
 
 /* All tensors of a model with this config, in the order in which they are bound. The

@@ -1,10 +1,12 @@
 /* follow.c: see follow.h. */
 #include "model/follow.h"
+#include "base/folder.h"
 #include "base/version.h"
 #include "engine/engine.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,6 +30,7 @@ struct follow {
     int64_t step,
         chosen; /* of the last row whose version was gone: what it got instead */
     int looks;  /* in vain, of all rows */
+    bool told;  /* why weights are read from files */
     bool noted; /* "waits" was said of this wait */
 };
 
@@ -99,6 +102,25 @@ static bool is_there(const struct follow *f, int64_t version)
     return version_beside(path, f->spec, version) == 0 && access(path, F_OK) == 0;
 }
 
+/* Has the version its own weights? Of some the trainer keeps them in a GPU's memory. */
+static bool has_files(const char *dir)
+{
+    static const char *const names[] = {"model.safetensors",
+                                        "model.safetensors.index.json"};
+    char path[PATH_MAX];
+    for (int i = 0; i < 2; i++)
+        if (path_join(path, dir, names[i]) == 0 && access(path, F_OK) == 0)
+            return true;
+    return false;
+}
+
+/* ... and is it there? One that is not the newest is to be had from files alone. */
+static bool to_be_had(const struct follow *f, int64_t version)
+{
+    char path[PATH_MAX];
+    return version_beside(path, f->spec, version) == 0 && has_files(path);
+}
+
 /* The version for a row, as things are now; -1: it must wait. */
 static int64_t choose(struct follow *f, const struct wish *w)
 {
@@ -107,10 +129,10 @@ static int64_t choose(struct follow *f, const struct wish *w)
         return -1;
     if (w->version < 0 || w->version == newest)
         return newest;
-    if (w->version == f->version || is_there(f, w->version))
+    if (w->version == f->version || to_be_had(f, w->version))
         return w->version;
     if (w->step >= 0 && w->step == f->step &&
-        (f->chosen == f->version || is_there(f, f->chosen)))
+        (f->chosen == f->version || to_be_had(f, f->chosen)))
         return f->chosen;
     f->step = w->step;
     f->chosen = newest;
@@ -124,29 +146,109 @@ static int give_up(struct follow *f)
     return CLI_ABANDON;
 }
 
-/* Nobody works: put a version's weights to use. 0, 1 (it went away meanwhile: choose
- * again) or CLI_ABANDON. */
+/* Where the trainer's versions lie, of which this is one. 0 or -1. */
+static int work_of(char work[PATH_MAX], const char *version)
+{
+    char *real = realpath(version, NULL), *slash = real ? strrchr(real, '/') : NULL;
+    if (slash)
+        *slash = '\0';
+    int n = slash ? snprintf(work, PATH_MAX, "%s", real) : -1;
+    free(real);
+    return n >= 0 && n < PATH_MAX ? 0 : -1;
+}
+
+/* Open the model with the version's own files or, where it has none, with those of
+ * another version. 0, or 1: there are none. -1: they do not open. */
+static int open_any(struct follow *f, const char *path, int64_t version)
+{
+    char dir[PATH_MAX], work[PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", path);
+    if (!has_files(path)) {
+        int count, found = -1;
+        int64_t *list = work_of(work, path) == 0 ? version_list(work, &count) : NULL;
+        for (int i = 0; list && i < count && found < 0; i++)
+            if (version_path(dir, work, list[i], "") == 0 && has_files(dir))
+                found = i;
+        if (found >= 0)
+            version = list[found];
+        free(list);
+        if (found < 0)
+            return 1;
+    }
+    if (!(f->model = model_open(dir, &f->options)))
+        return -1;
+    f->version = version;
+    cli_note(f->cli, "%s: version %lld", f->spec, (long long)version);
+    cli_note(f->cli, "%s", model_notes(f->model));
+    return 0;
+}
+
+/* The version's weights from the trainer's memory. As model_take(); -1 is told, once,
+ * where there are files. */
+static int take(struct follow *f, const char *path, int64_t version)
+{
+    char work[PATH_MAX];
+    int status = work_of(work, path) < 0 ? 0 : model_take(f->model, work, version);
+    if (status == MODEL_TORN)
+        f->version = -1;
+    if (status == -1 && !f->told && has_files(path)) {
+        cli_say(f->cli, NULL, "%s: weights are read from files: %s", f->spec,
+                fail_text());
+        f->told = true;
+    }
+    if (status == 1) {
+        f->version = version;
+        cli_note(f->cli, "%s: version %lld, from the trainer's memory", f->spec,
+                 (long long)version);
+    }
+    return status;
+}
+
+enum { CHANGE_AGAIN = 1, CHANGE_WAIT };
+
+/* From one version to another, whose weights are in files or in memory. 0, CHANGE_AGAIN
+ * or CHANGE_WAIT, or -1. */
+static int move_on(struct follow *f, const char *path, int64_t version)
+{
+    int status = take(f, path, version);
+    if (status == 1)
+        return 0;
+    if (has_files(path)) {
+        if (model_reload(f->model, path) < 0)
+            return -1;
+        f->version = version;
+        cli_note(f->cli, "%s: version %lld", f->spec, (long long)version);
+        return 0;
+    }
+    if (status == -1)
+        return fail_in("version %lld has no file", (long long)version);
+    return is_there(f, version) ? CHANGE_WAIT : CHANGE_AGAIN;
+}
+
+/* Nobody works: put a version's weights to use. 0; CHANGE_AGAIN: it went away meanwhile,
+ * choose again; CHANGE_WAIT: it has no files, and the trainer that has it in memory is
+ * not there, or not yet; or CLI_ABANDON. */
 static int change(struct follow *f, int64_t version)
 {
     char path[PATH_MAX];
     int64_t newest = version_linked(f->spec);
     if (version_beside(path, f->spec, version) < 0)
-        return 1; /* the link is gone */
-    if (f->model ? model_reload(f->model, path) == 0
-                 : (f->model = model_open(path, &f->options)) != NULL) {
-        cli_note(f->cli, "%s: version %lld", f->spec, (long long)version);
-        if (f->version < 0)
-            cli_note(f->cli, "%s", model_notes(f->model));
-        f->version = version;
-        return 0;
-    }
+        return CHANGE_AGAIN; /* the link is gone */
+    int status = f->model ? 0 : open_any(f, path, version);
+    if (status == 1)
+        return CHANGE_WAIT;
+    if (status == 0 && f->version != version)
+        status = move_on(f, path, version);
+    if (status >= 0)
+        return status;
     if (version_linked(f->spec) != newest || !is_there(f, version))
-        return 1;
+        return CHANGE_AGAIN;
     fail_in("%s", f->spec);
     return give_up(f);
 }
 
-/* The row's version is not there yet. 0, or CLI_ABANDON. The lock is held. */
+/* The row's version is not there, or not to be had, yet. 0, or CLI_ABANDON. The lock is
+ * held. */
 static int look_again(struct follow *f, const struct wish *w)
 {
     const struct timespec pause = {0, FOLLOW_LOOK_MS * 1000000L};
@@ -154,6 +256,11 @@ static int look_again(struct follow *f, const struct wish *w)
     if (cli_input_closed(f->cli)) {
         if (newest < 0)
             fail(FAIL_MODEL, "%s: no version is there, and no more input comes", f->spec);
+        else if (newest >= w->version)
+            fail(FAIL_MODEL,
+                 "%s: version %lld is in the memory of a trainer that has gone or cannot "
+                 "be reached, and no more input comes",
+                 f->spec, (long long)newest);
         else
             fail(FAIL_MODEL,
                  "%s: version %lld is asked for, %lld is the newest, and no more input "
@@ -198,6 +305,8 @@ static int begin(struct follow *f, const struct wish *w)
             wait_idle(f);
         else if ((status = change(f, version)) == 0)
             f->noted = false;
+        else if (status == CHANGE_WAIT)
+            status = look_again(f, w);
         if (status == CLI_ABANDON)
             return status;
     }

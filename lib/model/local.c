@@ -182,6 +182,11 @@ int local_reload(struct local *l, const char *dir)
     return engine_reload(l->engine, dir);
 }
 
+int local_take(struct local *l, const char *folder, int64_t version)
+{
+    return engine_take(l->engine, folder, version);
+}
+
 const char *local_hash(const struct local *l)
 {
     return engine_hash(l->engine);

@@ -11,6 +11,8 @@ struct local *local_open(const char *dir, const struct model_options *options);
 void local_close(struct local *l);
 /* As model_reload(). */
 int local_reload(struct local *l, const char *dir);
+/* As model_take(). */
+int local_take(struct local *l, const char *folder, int64_t version);
 const char *local_hash(const struct local *l);
 const char *local_chat_name(const struct local *l);
 void local_pixels(const struct local *l, int64_t *least, int64_t *most);

@@ -116,6 +116,11 @@ int model_reload(struct model *m, const char *dir)
                     : fail(FAIL_MODEL, "an endpoint's weights are its own");
 }
 
+int model_take(struct model *m, const char *folder, int64_t version)
+{
+    return m->local ? local_take(m->local, folder, version) : 0;
+}
+
 const char *model_hash(const struct model *m)
 {
     return m->endpoint ? endpoint_hash(m->endpoint) : local_hash(m->local);

@@ -57,6 +57,13 @@ void model_close(struct model *m);
  * have begun end with the old weights first. 0, or -1 (class model) with the old ones in
  * use. */
 int model_reload(struct model *m, const char *dir);
+/* The same with a version that its trainer hands over in the memory of the GPU that both
+ * use; folder: where the trainer's versions lie (train/policy.h). 1; 0: it is not offered
+ * that way; -1 (class refused): it cannot be reached from here, and the old weights are
+ * in use; MODEL_TORN: the weights are now no model's, and nothing may be asked before
+ * others are there. */
+enum { MODEL_TORN = -2 };
+int model_take(struct model *m, const char *folder, int64_t version);
 bool model_is_endpoint(const char *spec); /* does SPEC name endpoints? */
 /* The folder or GGUF file that a SPEC of a local model names: itself, or a folder under
  * share/. 0, or -1

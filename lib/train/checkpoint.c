@@ -115,7 +115,7 @@ static int version_fill(const struct checkpoints *c, const struct kernels *k,
                         struct dev *dev, const struct params *p, int64_t step,
                         const json_t *state, const char *dir)
 {
-    const struct model_files files = {c->base, c->type};
+    const struct model_files files = {.base = c->base, .type = c->type};
     char path[PATH_MAX], inner[PATH_MAX];
     if (path_join(inner, dir, "state") < 0)
         return -1;
@@ -317,6 +317,7 @@ int checkpoint_load(const struct checkpoints *c, const struct kernels *k, struct
     if (version_path(dir, c->out, step, "") < 0 ||
         path_join(path, dir, optimizer_name) < 0 || optimizer_read(k, dev, p, path) < 0)
         return -1;
+    params_round(p, k, dev);
     json_t *all = state_read(dir);
     if (!all)
         return -1;

@@ -71,11 +71,12 @@ int dpo_reference_weights(struct dpo_reference *r, const struct params *p,
         return fail_memory();
     r->weights = 0;
     for (int i = 0; i < p->count; i++) {
-        int64_t all = arr_size(p->list[i].w);
+        struct arr w = p->list[i].w.data ? p->list[i].w : p->list[i].half;
+        int64_t all = w.data ? arr_size(w) : 0; /* lora's base */
         for (int64_t at = 0; at < all; at += PIECE) {
             int64_t n = all - at < PIECE ? all - at : PIECE;
-            k->download(dev, host, arr_rows(p->list[i].w, at, n));
-            mix(&r->weights, host, (size_t)n * sizeof *host);
+            k->download(dev, host, arr_rows(w, at, n));
+            mix(&r->weights, host, arr_type_bytes(w.type, n));
         }
     }
     free(host);

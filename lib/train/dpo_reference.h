@@ -29,7 +29,7 @@ void dpo_reference_free(struct dpo_reference *r);
 
 /* Mix an example into the hash of examples. */
 void dpo_reference_example(struct dpo_reference *r, const struct example *e);
-/* Hash the weights. 0 or -1 (memory). */
+/* Hash the weights, of a run with low-rank pairs these alone. 0 or -1 (memory). */
 int dpo_reference_weights(struct dpo_reference *r, const struct params *p,
                           const struct kernels *k, struct dev *dev);
 

@@ -87,7 +87,19 @@ static int base_copy(const struct model_files *f, const char *dir)
     return 0;
 }
 
-/* One tensor's f32 numbers, as `type`, in pieces. */
+/* bf16 as f32, in place: the last first. */
+static void widen(void *host, int64_t n)
+{
+    char *bytes = host;
+    for (int64_t i = n - 1; i >= 0; i--) {
+        uint16_t half;
+        memcpy(&half, bytes + 2 * i, sizeof half);
+        uint32_t whole = (uint32_t)half << 16;
+        memcpy(bytes + 4 * i, &whole, sizeof whole);
+    }
+}
+
+/* One tensor's numbers, as `type`, in pieces. */
 static int tensor_append(struct safetensors_writer *w, const struct kernels *k,
                          struct dev *dev, struct arr a, enum arr_type type,
                          struct arr half, void *host)
@@ -96,13 +108,14 @@ static int tensor_append(struct safetensors_writer *w, const struct kernels *k,
     for (int64_t at = 0; at < all; at += PIECE) {
         int64_t n = all - at < PIECE ? all - at : PIECE;
         struct arr piece = arr_rows(a, at, n);
-        if (type == ARR_BF16) {
+        if (type == ARR_BF16 && a.type == ARR_F32) {
             struct arr to = arr_rows(half, 0, n);
             k->back->to_bf16(dev, to, piece);
-            k->download(dev, host, to);
-        } else {
-            k->download(dev, host, piece);
+            piece = to;
         }
+        k->download(dev, host, piece);
+        if (type == ARR_F32 && a.type == ARR_BF16)
+            widen(host, n);
         if (safetensors_append(w, host, (size_t)n * arr_type_size(type)) < 0)
             return -1;
     }
@@ -123,6 +136,9 @@ int tensor_content_write(const struct tensor_content *content, const char *path,
     for (int i = 0; status == 0 && i < content->count; i++)
         status =
             tensor_append(w, k, dev, content->arr[i], content->plan[i].type, half, host);
+    const char *why;
+    if (status == 0 && k->sync(dev, &why) < 0) /* what came down may be anything */
+        status = fail(FAIL_INTERNAL, "%s", why);
     if (w && status == 0)
         status = safetensors_finish(w);
     else if (w)
@@ -135,6 +151,8 @@ int tensor_content_write(const struct tensor_content *content, const char *path,
 
 static enum arr_type written_as(const struct model_files *f, const struct param *p)
 {
+    if (f->used)
+        return param_used(p).type;
     enum arr_type type = f->type == ARR_TYPES ? p->stored : f->type;
     return type == ARR_F16 ? ARR_BF16 : type; /* f16 cannot hold what training makes */
 }
@@ -155,7 +173,7 @@ static int weights_write(const struct model_files *f, const struct kernels *k,
         content.plan[n] = (struct tensor_plan){
             .name = one->name, .type = written_as(f, one), .rank = one->rank};
         memcpy(content.plan[n].shape, one->shape, sizeof one->shape);
-        content.arr[n] = one->w;
+        content.arr[n] = f->used || !one->w.data ? param_used(one) : one->w;
     }
     if (status == 0)
         status = tensor_content_write(&content, path, k, dev);
@@ -214,5 +232,7 @@ int model_files_write(const struct model_files *f, const struct kernels *k,
     if ((pairs ? adapter_config_write(f, p, dir) : base_copy(f, dir)) < 0 ||
         path_join(path, dir, model_files_names[pairs ? ADAPTER : WEIGHTS]) < 0)
         return -1;
+    if (f->weightless)
+        return 0;
     return weights_write(f, k, dev, p, path);
 }

@@ -9,6 +9,9 @@ struct model_files {
         *base; /* model directory whose config, tokenizer and template are copied */
     enum arr_type type; /* of the weights written: ARR_BF16 or ARR_F32; ARR_TYPES: as the
                            base stores each */
+    bool weightless;    /* no weights at all: they are to be had elsewhere */
+    bool used; /* instead, the very numbers that are computed with (param_used()), so that
+                  a sampler has the trainer's log-probabilities */
 };
 
 /* The names of all files that model_files_write() may write: NULL behind the last. */
@@ -20,8 +23,8 @@ extern const char *const model_files_names[];
 int model_files_write(const struct model_files *f, const struct kernels *k,
                       struct dev *dev, const struct params *p, const char *dir);
 
-/* Tensors of one file, in order: their arrays are f32 or codes, their plans say as what
- * they are written. */
+/* Tensors of one file, in order: their arrays are f32, bf16 or codes, their plans say as
+ * what they are written. */
 struct tensor_content {
     struct tensor_plan *plan;
     struct arr *arr;

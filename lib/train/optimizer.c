@@ -40,6 +40,7 @@ double optimizer_step(const struct params *p, const struct kernels *k, struct de
         else
             k->back->adamw(dev, one->w, one->grad, one->m, one->v, &how);
     }
+    params_round(p, k, dev);
     params_clear(p, k, dev);
     return norm;
 }

@@ -131,6 +131,18 @@ static int floats_copy(const struct vlm *m, struct arr to, const struct tensor *
     return status;
 }
 
+/* A bf16 copy: of w, or, of what is stored so and never stepped, the only one. */
+static int half_make(const struct vlm *m, struct param *p, const struct tensor *t)
+{
+    if (vector(&p->half, m, ARR_BF16, p->w.shape[0]) < 0)
+        return -1;
+    if (p->w.data)
+        m->k->back->to_bf16(m->dev, p->half, p->w);
+    else
+        m->k->upload(m->dev, p->half, t->data);
+    return 0;
+}
+
 /* Room for one parameter more. 0 or -1. */
 static int grow(struct params *p)
 {
@@ -168,12 +180,20 @@ static int place(void *context, const struct vlm *m, const struct tensor *t,
         one->w = (struct arr){.rank = 1, .shape = {arr_size(*a)}};
         return 1;
     }
-    if (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0 ||
+    p->halves = p->halves || m->k->act(m->dev) == ARR_BF16;
+    bool half = p->halves && one->decayed;
+    one->w = (struct arr){.dev = m->dev, .rank = 1, .shape = {arr_size(*a)}, .stride = 1};
+    if (!(half && !one->trained && t->type == ARR_BF16) &&
+        (vector(&one->w, m, ARR_F32, arr_size(*a)) < 0 || floats_copy(m, one->w, t) < 0))
+        return -1;
+    if ((half && half_make(m, one, t) < 0) ||
         (one->trained && states_make(one, m, p->moments8) < 0))
         return -1;
     weights_drop(t);
     p->trained += one->trained ? arr_size(*a) : 0;
-    a->data = one->w.data;
+    struct arr used = param_used(one);
+    a->type = used.type;
+    a->data = used.data;
     return 0;
 }
 
@@ -197,7 +217,8 @@ int params_add(struct params *p, const struct vlm *m, const struct param *one)
 struct vlm *params_open(struct params *p, const char *dir, const struct vlm_device *on,
                         const struct param_options *o)
 {
-    *p = (struct params){.parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
+    *p = (struct params){
+        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8, .halves = o->halves};
     struct vlm *m = vlm_open_placed(dir, on, place, p);
     if (!m)
         return NULL;
@@ -220,7 +241,7 @@ void params_free(struct params *p, const struct kernels *k, struct dev *dev)
 {
     for (int i = 0; i < p->count; i++) {
         const struct param *one = &p->list[i];
-        struct arr const all[] = {one->w, one->grad,   one->m,
+        struct arr const all[] = {one->w, one->half,   one->grad,  one->m,
                                   one->v, one->m_most, one->v_most};
         for (size_t j = 0; j < sizeof all / sizeof *all; j++)
             if (all[j].data)
@@ -230,6 +251,18 @@ void params_free(struct params *p, const struct kernels *k, struct dev *dev)
     }
     free(p->list);
     *p = (struct params){0};
+}
+
+struct arr param_used(const struct param *p)
+{
+    return p->half.data ? p->half : p->w;
+}
+
+void params_round(const struct params *p, const struct kernels *k, struct dev *dev)
+{
+    for (int i = 0; i < p->count; i++)
+        if (p->list[i].trained && p->list[i].half.data)
+            k->back->to_bf16(dev, p->list[i].half, p->list[i].w);
 }
 
 void params_clear(const struct params *p, const struct kernels *k, struct dev *dev)

@@ -1,5 +1,7 @@
 /* params.h: a model's parameters as training has them: f32, in one piece of memory, with
- * a gradient and the optimizer's moments beside each.
+ * a gradient and the optimizer's moments beside each. Where activations are bf16, the
+ * model computes with bf16 copies of the matrices, which are made again after each step:
+ * what a step adds is mostly too little for bf16, and is kept in the f32 numbers.
  */
 #ifndef PARAMS_H
 #define PARAMS_H
@@ -18,8 +20,10 @@ struct param {
     int rank;             /* as stored: a convolution has 5 */
     int64_t shape[8];
     bool trained;
-    bool decayed;          /* matrices are, norms and biases are not */
-    struct arr w;          /* f32 [elements]; without memory where it is used as stored */
+    bool decayed;    /* matrices are, norms and biases are not */
+    struct arr w;    /* f32 [elements]; without memory where it is used as stored, or
+                        `half` is all there is of it */
+    struct arr half; /* bf16 [elements]: what is computed with; absent: w is */
     struct arr grad, m, v; /* f32 [elements]; absent unless trained */
     struct arr m_most,
         v_most;      /* present where m and v are u8: of their blocks (backward.h) */
@@ -34,6 +38,7 @@ struct params {
     unsigned parts;            /* that are trained */
     struct lora_options lora;  /* rank 0: there are no pairs */
     bool moments8;             /* moments of large matrices are in 8 bits */
+    bool halves;               /* matrices are computed with in bf16 */
 };
 
 /* Matrices of fewer elements, and vectors, have f32 moments in any case. */
@@ -43,6 +48,7 @@ struct param_options {
     unsigned parts; /* trained: bits of 1 << PART_x; 0: nothing of the model itself */
     struct lora_options lora; /* rank > 0: pairs are trained; parts must be 0 */
     bool moments8;            /* moments of matrices in 8 bits */
+    bool halves; /* bf16 copies of matrices also where activations are f32 */
 };
 
 /* Which parts are trained: bits of 1 << PART_x. Reads "vision,merger,text,embed" (any of
@@ -70,6 +76,11 @@ struct vlm *params_open(struct params *p, const char *dir, const struct vlm_devi
 int params_add(struct params *p, const struct vlm *m, const struct param *one);
 /* Give back what params_open() took. */
 void params_free(struct params *p, const struct kernels *k, struct dev *dev);
+
+/* What is computed with: half or w. Without memory where the files' own are. */
+struct arr param_used(const struct param *p);
+/* Make the bf16 copies of what is trained again: w was written. */
+void params_round(const struct params *p, const struct kernels *k, struct dev *dev);
 
 /* Gradients of all that is trained to zero. */
 void params_clear(const struct params *p, const struct kernels *k, struct dev *dev);

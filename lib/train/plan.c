@@ -19,7 +19,7 @@ static void count_params(struct train_plan *plan, const struct params *p)
     plan->trained = p->trained;
     for (int i = 0; i < p->count; i++) {
         const struct param *one = &p->list[i];
-        plan->weights += bytes_of(one->w);
+        plan->weights += bytes_of(one->w) + bytes_of(one->half);
         plan->gradients += bytes_of(one->grad);
         plan->states += bytes_of(one->m) + bytes_of(one->v) + bytes_of(one->m_most) +
                         bytes_of(one->v_most);

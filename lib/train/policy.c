@@ -5,6 +5,7 @@
 #include "base/folder.h"
 #include "base/mapping.h"
 #include "base/version.h"
+#include "engine/handover.h"
 #include "engine/weights.h"
 #include "train/model_files.h"
 
@@ -28,6 +29,9 @@ struct policy {
     bool apart; /* WORK is not POLICY.d */
     int keep, lock;
     int64_t held; /* a checkpoint's version, or -1 */
+    enum policy_hand_over how;
+    struct handover *handover; /* NULL: weights are in files alone */
+    int64_t whole; /* with POLICY_GPU: the version whose files samplers open; -1: none */
     char hash[33];
 };
 
@@ -138,6 +142,8 @@ struct policy *policy_open(const struct policy_options *o, const struct params *
         return fail_memory(), NULL;
     y->lock = -1;
     y->held = -1;
+    y->whole = -1;
+    y->how = o->how;
     y->keep = o->keep ? o->keep : POLICY_KEEP;
     if (open_folders(y, o, p) < 0)
         return policy_close(y), NULL;
@@ -150,6 +156,7 @@ void policy_close(struct policy *y)
 {
     if (!y)
         return;
+    handover_close(y->handover);
     if (y->lock >= 0)
         close(y->lock);
     free(y->path);
@@ -196,7 +203,7 @@ static void version_remove(const struct policy *y, int64_t version)
 
 static bool stays(const struct policy *y, int64_t version, int64_t newest)
 {
-    return (version <= newest && version > newest - y->keep) ||
+    return version == y->whole || (version <= newest && version > newest - y->keep) ||
            (version <= y->held && version > y->held - y->keep);
 }
 
@@ -213,9 +220,12 @@ static void old_remove(const struct policy *y, const char *folder, int64_t newes
 
 /* Write a version's files into WORK. */
 static int work_write(struct policy *y, const struct kernels *k, struct dev *dev,
-                      const struct params *p, int64_t version)
+                      const struct params *p, int64_t version, bool whole)
 {
-    const struct model_files files = {y->base, ARR_F32};
+    const struct model_files files = {.base = y->base,
+                                      .type = p->halves ? ARR_BF16 : ARR_F32,
+                                      .used = p->halves,
+                                      .weightless = !whole};
     char made[PATH_MAX], path[PATH_MAX];
     struct failure why;
     if (snprintf(made, sizeof made, "%s/.making-%06lld", y->work, (long long)version) >=
@@ -273,22 +283,61 @@ static int lead(const struct policy *y, const char *link, const char *target)
     return folder_put(made, link) < 0 ? -1 : folder_sync(y->folder);
 }
 
+/* Offer the weights in the device's memory. 0 or -1. */
+static int offer(struct policy *y, const struct kernels *k, struct dev *dev,
+                 const struct params *p, int64_t version)
+{
+    if (!y->handover) {
+        struct handover_tensor *list = calloc((size_t)p->count + 1, sizeof *list);
+        if (!list)
+            return fail_memory();
+        for (int i = 0; i < p->count; i++)
+            list[i] = (struct handover_tensor){.name = p->list[i].name,
+                                               .from = param_used(&p->list[i]),
+                                               .fixed = !p->list[i].trained};
+        y->handover = handover_open(y->work, k, dev, y->hash, list, p->count);
+        free(list);
+    }
+    return y->handover ? handover_put(y->handover, version) : -1;
+}
+
 int policy_publish(struct policy *y, const struct kernels *k, struct dev *dev,
                    const struct params *p, int64_t version)
 {
     char link[PATH_MAX], path[PATH_MAX];
+    bool whole = y->how != POLICY_GPU || y->whole < 0;
     if (version_path(link, y->folder, version, "") < 0 ||
         version_path(path, y->work, version, "") < 0 ||
-        work_write(y, k, dev, p, version) < 0)
+        work_write(y, k, dev, p, version, whole) < 0)
+        return -1;
+    if (y->how == POLICY_GPU && whole)
+        y->whole = version;
+    if (!y->hash[0] && hash_read(y, version) < 0)
+        return -1;
+    if (y->how != POLICY_FILES && offer(y, k, dev, p, version) < 0)
         return -1;
     if (y->apart && lead(y, link, path) < 0)
         return -1;
-    if (point_at(y, version) < 0 || (!y->hash[0] && hash_read(y, version) < 0))
+    if (point_at(y, version) < 0)
         return -1;
     old_remove(y, y->folder, version);
     if (y->apart)
         old_remove(y, y->work, version);
     return 0;
+}
+
+int policy_complete(struct policy *y, const struct kernels *k, struct dev *dev,
+                    const struct params *p)
+{
+    int64_t newest = policy_version(y);
+    if (y->how != POLICY_GPU || newest < 0 || newest == y->whole)
+        return 0;
+    return work_write(y, k, dev, p, newest, true);
+}
+
+int64_t policy_taken(const struct policy *y)
+{
+    return y->handover ? handover_taken(y->handover) : 0;
 }
 
 void policy_hold(struct policy *y, int64_t version)
@@ -352,7 +401,7 @@ int policy_settle(struct policy *y)
     if (y->apart && bring_home(y, newest) < 0)
         return -1;
     y->keep = 1;
-    y->held = -1;
+    y->held = y->whole = -1;
     if (y->apart) /* the newest is at home: nothing here is needed */
         folder_remove(y->work);
     old_remove(y, y->folder, newest);

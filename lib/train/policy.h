@@ -3,8 +3,9 @@
  *   POLICY                  a symbolic link to POLICY.d/v000012, the newest version
  *   POLICY.d/v000012        a model folder; or a symbolic link to one in the work folder
  *   POLICY.d/checkpoints/   the trainer's own (checkpoint.h), by which a run goes on
- *   WORK/v000012            a model folder: config, tokenizer, weights as f32, so that
- * the sampler computes with the very numbers that are trained
+ *   WORK/v000012            a model folder: config, tokenizer, weights as f32 (where the
+ *                           trainer computes with bf16 copies, these), so that the
+ *                           sampler computes with the trainer's very numbers
  *
  * A version is written under a temporary name, then renamed, then POLICY is replaced by
  * rename: a reader sees a whole version, always. One that has mapped a version's weights
@@ -15,15 +16,17 @@
  * Use, in a trainer:
  *
  *     policy_open()                     before the first row
- *     checkpoint_find() ... load        in policy_checkpoints(); else version 0 = the
- * base policy_publish(.., S)             then the hello, then for each step n:
+ *     checkpoint_find() ... load        in policy_checkpoints(); else version 0 = the base
+ *     policy_publish(.., S)             then the hello, then for each step n:
  *         ... the step ...
  *         checkpoint_save(n)            every --save N steps, and policy_hold(n)
  *         policy_publish(.., n)         before its metrics row is written
- *     policy_settle(), policy_close()   at the end (interrupted: policy_close() alone)
+ *     policy_complete()                 at the end, unless inside a step
+ *     policy_settle(), policy_close()   ... (interrupted: policy_close() alone)
  */
 #ifndef POLICY_H
 #define POLICY_H
+#include "train/hand_over.h"
 #include "train/params.h"
 
 struct policy;
@@ -35,6 +38,7 @@ struct policy_options {
                          for all versions that stay, else POLICY.d itself */
     int keep; /* newest versions that stay; 0: 3. A sampler that runs K steps ahead needs
                  K + 2 to draw the same in each run */
+    enum policy_hand_over how;
 };
 
 /* Make POLICY.d and the work folder, remove what a killed run left half-made, and keep
@@ -60,6 +64,13 @@ int64_t policy_version(const struct policy *y);
  * the version before untouched). */
 int policy_publish(struct policy *y, const struct kernels *k, struct dev *dev,
                    const struct params *p, int64_t version);
+
+/* The newest version gets its weights file if it has none; the weights must be that
+ * version's still. 0 or -1 (refused: no space). */
+int policy_complete(struct policy *y, const struct kernels *k, struct dev *dev,
+                    const struct params *p);
+/* How often samplers took a version from the GPU's memory. */
+int64_t policy_taken(const struct policy *y);
 
 /* There is a checkpoint of this version: it and the keep - 1 before it stay until the
  * next call, so that a run that goes on from there finds what its rows were drawn with.

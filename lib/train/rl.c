@@ -64,6 +64,12 @@ static int models_open(struct run *r)
         !(r->text = trainer_text_open(o->dir, &o->example)) ||
         !(r->u.t = trainer_open(o->dir, &how)))
         return -1;
+    const struct kernels *k = trainer_kernels(r->u.t);
+    if (o->hand_over != POLICY_FILES && !k->share)
+        return fail(FAIL_REFUSED, "--hand-over: device \"%s\" shares no memory", k->name);
+    if (o->hand_over == POLICY_GPU && o->ahead > 0)
+        return fail(FAIL_REFUSED, "--hand-over gpu keeps the newest version alone: with "
+                                  "--ahead, use both");
     if (o->loss.kl != RL_KL_NONE && !(r->u.ref = trainer_open(o->dir, &frozen)))
         return -1;
     return 0;
@@ -72,8 +78,11 @@ static int models_open(struct run *r)
 static int policy_start(struct run *r)
 {
     const struct rl_options *o = r->o;
-    const struct policy_options how = {
-        .path = o->out, .base = o->dir, .work = o->work, .keep = (int)o->ahead + 3};
+    const struct policy_options how = {.path = o->out,
+                                       .base = o->dir,
+                                       .work = o->work,
+                                       .keep = (int)o->ahead + 3,
+                                       .how = o->hand_over};
     if (!(r->policy = policy_open(&how, trainer_params(r->u.t))))
         return -1;
     r->checkpoints =
@@ -164,6 +173,16 @@ static void say_plan(struct run *r)
              "%lld of %lld parameters are trained (%s); versions lie in %.200s",
              (long long)p->trained, (long long)p->elements, parts,
              policy_work(r->policy));
+    r->calls->note(r->calls->context, text);
+}
+
+static void say_taken(const struct run *r)
+{
+    char text[128];
+    if (r->o->hand_over == POLICY_FILES)
+        return;
+    snprintf(text, sizeof text, "versions were taken from GPU memory %lld times",
+             (long long)policy_taken(r->policy));
     r->calls->note(r->calls->context, text);
 }
 
@@ -297,6 +316,11 @@ int rl_train(const struct rl_options *o, const char *program,
     fail_save(&why);
     if (started) {
         int kept = save(&r);
+        if (kept == 0 && !r.u.begun &&
+            policy_complete(r.policy, trainer_kernels(r.u.t), trainer_dev(r.u.t),
+                            trainer_params(r.u.t)) < 0)
+            kept = RL_UNFINISHED;
+        say_taken(&r);
         if (kept < 0)
             status = kept;
         else if (status == 0)

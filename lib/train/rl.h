@@ -13,14 +13,16 @@
 #define RL_H
 #include "engine/compute.h"
 #include "row/stream.h"
+#include "train/hand_over.h"
 #include "train/lr.h"
 #include "train/rl_loss.h"
 #include "train/rollout.h"
 
 struct rl_options {
-    const char *dir;    /* base model's folder */
-    const char *out;    /* the policy (policy.h) */
-    const char *work;   /* where versions are written; NULL: policy.h's choice */
+    const char *dir;  /* base model's folder */
+    const char *out;  /* the policy (policy.h) */
+    const char *work; /* where versions are written; NULL: policy.h's choice */
+    enum policy_hand_over hand_over;
     const char *parts;  /* trained: "vision,merger,text,embed" or "all" */
     const char *device; /* "auto", "cpu", "cuda:N" */
     struct compute_options compute;

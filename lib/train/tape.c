@@ -170,7 +170,12 @@ struct arr tape_grad(struct tape *t, struct arr a)
     struct region *r = a.data ? region_of(t, a.data) : NULL;
     if (!r || !r->shadow)
         return arr_none();
-    a.data = r->shadow + ((char *)a.data - r->base);
+    ptrdiff_t at = (char *)a.data - r->base;
+    if (r->parameter) { /* of any float type, its gradient is f32 */
+        at = at / (ptrdiff_t)arr_type_size(a.type) * (ptrdiff_t)sizeof(float);
+        a.type = ARR_F32;
+    }
+    a.data = r->shadow + at;
     return a;
 }
 

@@ -27,8 +27,8 @@ void tape_close(struct tape *t);
 const struct kernels *tape_kernels(void);
 struct dev *tape_dev(struct tape *t);
 
-/* w is a parameter, f32 and never written by a pass, whose gradients are added to grad
- * (its shape; absent: it is not trained). 0 or -1 (memory). */
+/* w is a parameter, f32 or bf16 and never written by a pass, whose gradients are added to
+ * grad (f32 of its shape; absent: it is not trained). 0 or -1 (memory). */
 int tape_parameter(struct tape *t, struct arr w, struct arr grad);
 
 /* A low-rank addition to the matrix w: products with it get + scale (x down^T) up^T, down

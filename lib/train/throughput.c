@@ -12,13 +12,16 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-enum { ROWS = 256, SIDE = 512, TRIES = 6 };
+/* Rows and columns of the products that are measured: more where a product of the least
+ * takes a device no time to speak of. */
+enum { SIDE = 512, SIDE_MOST = 8192, TRIES = 6 };
 
-static struct arr taken(const struct kernels *k, struct dev *dev, int64_t rows)
+static struct arr taken(const struct kernels *k, struct dev *dev, int64_t rows,
+                        int64_t side)
 {
-    struct arr a = {.dev = dev, .type = k->act(dev), .rank = 2, .shape = {rows, SIDE}};
-    a.stride = SIDE;
-    a.data = k->alloc(dev, arr_type_bytes(a.type, rows * SIDE));
+    struct arr a = {.dev = dev, .type = k->act(dev), .rank = 2, .shape = {rows, side}};
+    a.stride = side;
+    a.data = k->alloc(dev, arr_type_bytes(a.type, rows * side));
     return a;
 }
 
@@ -28,26 +31,44 @@ static void given_back(const struct kernels *k, struct dev *dev, struct arr a)
         k->release(dev, a.data, arr_type_bytes(a.type, arr_size(a)));
 }
 
-static double product_rate(const struct kernels *k, struct dev *dev)
+/* Seconds that a product [side / 2, side] by [side, side] takes, the best of some; 0
+ * without memory. A device that is slow (a test's) is asked once. */
+static double product_time(const struct kernels *k, struct dev *dev, int64_t side)
 {
-    struct arr x = taken(k, dev, ROWS), w = taken(k, dev, SIDE), y = taken(k, dev, ROWS);
-    double best = 0;
+    struct arr x = taken(k, dev, side / 2, side), w = taken(k, dev, side, side),
+               y = taken(k, dev, side / 2, side);
+    double best = 0, all = 0;
     const char *why;
     if (x.data && w.data && y.data) {
         k->back->zero(dev, x);
         k->back->zero(dev, w);
-        for (int i = 0; i < TRIES; i++) {
+        k->sync(dev, &why);
+        for (int i = 0; i < TRIES && all < 0.1; i++) {
             double from = now();
             k->matmul(dev, y, x, w, arr_none(), MATMUL_SET);
             k->sync(dev, &why);
-            double rate = 2.0 * ROWS * SIDE * SIDE / (now() - from);
-            best = rate > best ? rate : best;
+            double took = now() - from;
+            all += took;
+            best = i == 0 || took < best ? took : best;
         }
     }
     given_back(k, dev, x);
     given_back(k, dev, w);
     given_back(k, dev, y);
     return best;
+}
+
+static double product_rate(const struct kernels *k, struct dev *dev)
+{
+    double rate = 0, took = 0;
+    for (int64_t side = SIDE; side <= SIDE_MOST && took < 1e-3; side *= 2) {
+        took = product_time(k, dev, side);
+        double reached = took > 0 ? (double)(side * side * side) / took : 0;
+        rate = reached > rate ? reached : rate;
+        if (took == 0)
+            break;
+    }
+    return rate;
 }
 
 void throughput_open(struct throughput *th, struct trainer *t)

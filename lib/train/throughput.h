@@ -14,7 +14,8 @@ struct throughput {
 };
 
 /* Counts, and measures peak with all threads of t: the best of several products of 256
- * rows with a matrix of 512 x 512, some 10 ms. On failure (memory) peak is 0. */
+ * rows with a matrix of 512 x 512, some 10 ms; of larger ones where the device makes
+ * nothing of these. On failure (memory) peak is 0. */
 void throughput_open(struct throughput *th, struct trainer *t);
 
 /* What the products of some examples take. */

@@ -28,7 +28,8 @@ static int parameters_join(struct trainer *t)
 {
     for (int i = 0; i < t->params.count; i++) {
         const struct param *p = &t->params.list[i];
-        if (p->w.data && tape_parameter(t->tape, p->w, p->grad) < 0)
+        struct arr used = param_used(p);
+        if (used.data && tape_parameter(t->tape, used, p->grad) < 0)
             return -1;
     }
     return lora_join(&t->params, t->tape);
@@ -37,7 +38,7 @@ static int parameters_join(struct trainer *t)
 static int start(struct trainer *t, const char *dir, const struct trainer_options *o)
 {
     const struct param_options what = {
-        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8};
+        .parts = o->parts, .lora = o->lora, .moments8 = o->moments8, .halves = o->halves};
     const struct vlm_device on = {.name = o->device,
                                   .threads =
                                       o->threads ? o->threads : processors_usable(),
@@ -53,8 +54,6 @@ static int start(struct trainer *t, const char *dir, const struct trainer_option
     t->head.dev = t->dev;
     if (!t->k->back)
         return fail(FAIL_REFUSED, "device \"%s\" does not train", t->k->name);
-    if (o->moments8 && !t->k->back->adamw8)
-        return fail(FAIL_REFUSED, "device \"%s\" has no 8-bit moments", t->k->name);
     if (!(t->tape = tape_open(t->k, t->dev)) || parameters_join(t) < 0)
         return -1;
     tape_recompute(t->tape, o->recompute);

@@ -27,6 +27,7 @@ struct trainer_options {
     struct lora_options lora; /* rank > 0: pairs are trained and parts is 0 */
     const struct kernels *kernels; /* in place of the device's; NULL: none */
     bool moments8;                 /* the optimizer's moments of matrices in 8 bits */
+    bool halves; /* compute with bf16 copies of matrices also where activations are f32 */
 };
 
 /* NULL (class model, refused). */

@@ -10,11 +10,11 @@
 #include "backward.h"
 
 #include "check.h"
+#include "device.h"
 #include "kernels-arrays.h"
+#include "kernels-staged.h"
 
 #include <stdio.h>
-
-extern const struct kernels cuda_table;
 
 enum { DIM_MOST = 128, LONGEST = 20 * KV_PAGE };
 static const double U = 1.0 / 256, SUMS = 2e-5;
@@ -551,8 +551,8 @@ static void gradients_over_pages_are_sums_over_rows_and_keys(void)
 
 int main(void)
 {
-    k = &cuda_table;
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cuda", 1);
+    k = cuda_under_test();
+    for (int i = 0; i < DEVICES; i++) devs[i] = device_of(k, "cuda", 1);
     CASE(attention_stays_inside_its_segments);
     CASE(gradients_in_segments_are_sums_over_rows_and_keys);
     CASE(paged_attention_sees_each_rows_own_past);

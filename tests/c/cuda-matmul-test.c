@@ -6,13 +6,12 @@
 
 #include "check.h"
 #include "kernels-arrays.h"
+#include "kernels-staged.h"
 
 #include <stdio.h>
 
-extern const struct kernels cuda_table;
 void fragments_product(float *d, const uint16_t *a, const uint16_t *b, int way);
 int lt_host_products(void);
-void lt_host_wanted(struct dev *d, bool wanted);
 
 /* -- Arrays ----------------------------------------------------------------------------
  */
@@ -159,7 +158,8 @@ static struct product product_of(int64_t m, int64_t n, int64_t depth)
     static const enum arr_type types[] = {ARR_F32, ARR_BF16, ARR_F16, ARR_BF16};
     struct product p = {.mode = random_bits() & 1 ? MATMUL_ADD : MATMUL_SET};
     enum arr_type to = random_bits() & 1 ? ARR_F32 : ARR_BF16;
-    p.x = any_matrix(ARR_BF16, m, depth);
+    p.x = any_matrix(to == ARR_BF16 && random_bits() % 4 == 0 ? ARR_F32 : ARR_BF16, m,
+                     depth); /* one of both in bf16 is enough */
     p.y = any_matrix(to, m, n);
     p.w = any_matrix(types[random_in(0, 3)], n, depth);
     p.bias = random_bits() & 1 ? filled(MAKE(types[random_in(0, 2)], 0, n)) : arr_none();
@@ -175,6 +175,12 @@ static void products_are_the_sums_of_products(void)
         int64_t m = i % 3 == 0 ? random_in(1, 16) : random_in(1, i % 3 == 1 ? 64 : 150);
         struct product p = product_of(m, random_in(1, 150), depths[i % DEPTHS]);
         check_product(&p, "product");
+        pool_free();
+    }
+    for (int i = 0; i < 6; i++) { /* weights that are turned to bf16 in parts */
+        struct product p = product_of(i % 2 ? 9 : 70, 600, 72);
+        p.w = any_matrix(i < 3 ? ARR_F32 : ARR_F16, 600, 72);
+        check_product(&p, "parts");
         pool_free();
     }
     /* enough tiles for the large ones */
@@ -368,14 +374,39 @@ static void gradients_are_the_sums_of_products(void)
         check_gradient_of_w(dy, any_matrix(ARR_BF16, m, depth));
         pool_free();
     }
+    for (int i = 0; i < 4; i++) { /* in parts */
+        struct arr dy = any_matrix(ARR_F32, 9, 70);
+        check_gradient_of_x(dy, any_matrix(types[i % 3], 70, 600), i % 2);
+        check_gradient_of_w(any_matrix(ARR_BF16, 70, 9), any_matrix(ARR_F32, 70, 600));
+        pool_free();
+    }
 }
 
 /* -- cuBLASLt --------------------------------------------------------------------------
  */
 
+static bool on_host; /* the kernels are run by the host */
+
+static struct dev *opened(bool batch_variant)
+{
+    const struct dev_options o = {.threads = 1, .batch_variant = batch_variant};
+    const char *why = "";
+    struct dev *d = k->open("cuda", &o, &why);
+    if (!d) {
+        fprintf(stderr, "cuda-matmul-test: %s\n", why);
+        exit(1);
+    }
+    return d;
+}
+
 static void every_device_wants_cublaslt(bool wanted)
 {
-    for (int i = 0; i < DEVICES; i++) lt_host_wanted(devs[i], wanted);
+    for (int i = 0; i < DEVICES; i++) { /* the first has less shared memory */
+        if (devs[i])
+            k->close(devs[i]);
+        setenv("CUDA_HOST_CAPABILITY", i == 0 ? "86" : "90", 1);
+        devs[i] = opened(wanted);
+    }
 }
 
 static void cublaslt_is_told_what_a_product_is(void)
@@ -393,46 +424,53 @@ static void cublaslt_is_told_what_a_product_is(void)
         int before = lt_host_products();
         check_product(&p, "product by cuBLASLt");
         bool may = !p.bias.data || p.y.type == ARR_F32 || p.bias.type == ARR_BF16;
-        CHECK(i % 2 == 0 || lt_host_products() - before == (m > 8 && may), "who did it");
+        CHECK(!on_host || i % 2 == 0 || lt_host_products() - before == (m > 8 && may),
+              "who did it");
         struct arr dy = any_matrix(f32_or_bf16(), m, n);
         check_gradient_of_x(dy, p.w, i % 4 < 2);
-        check_gradient_of_w(dy, p.x);
+        check_gradient_of_w(dy, any_matrix(ARR_BF16, m, depth));
         pool_free();
     }
-    CHECK(lt_host_products() >= 20, "%d products", lt_host_products());
+    CHECK(!on_host || lt_host_products() >= 20, "%d products", lt_host_products());
     every_device_wants_cublaslt(false);
 }
 
 static void without_cublaslt_own_kernels_do(void)
 {
-    struct dev *d = k->open("cuda", 1);
-    int before = lt_host_products();
-    setenv("CUDA_HOST_CUBLASLT", "0", 1);
-    for (int i = 0; i < 4; i++) {
-        struct product p = product_of(random_in(65, 90), 40, 72);
-        struct arr y = twin_of(p.y), want = twin_of(p.y);
-        lt_host_wanted(d, i % 2);
-        k->matmul(d, y, p.x, p.w, p.bias, p.mode);
-        k->matmul(devs[0], want, p.x, p.w, p.bias, p.mode);
-        CHECK(equal(y, want), "other bits");
-        pool_free();
+    struct product p = product_of(80, 40, 72);
+    p.w = filled(aligned(ARR_BF16, 40, 72, 0));
+    p.y = filled(aligned(ARR_F32, 80, 40, 0));
+    struct arr want = twin_of(p.y);
+    k->matmul(devs[0], want, p.x, p.w, p.bias, p.mode);
+    for (int there = 0; there <= 1; there++) {
+        struct dev *d = opened(true);
+        int before = lt_host_products();
+        setenv("CUDA_HOST_CUBLASLT", there ? "1" : "0", 1);
+        for (int i = 0; i < 2; i++) {
+            struct arr y = twin_of(p.y);
+            k->matmul(d, y, p.x, p.w, p.bias, p.mode);
+            CHECK(there || equal(y, want), "other bits");
+        }
+        CHECK(lt_host_products() - before == 2 * there, "who computed");
+        k->close(d);
     }
-    CHECK(lt_host_products() == before, "somebody computed");
     unsetenv("CUDA_HOST_CUBLASLT");
-    k->close(d);
+    pool_free();
 }
 
 int main(void)
 {
-    k = &cuda_table;
-    for (int i = 0; i < DEVICES; i++) devs[i] = k->open("cuda", 1);
+    k = cuda_under_test();
+    on_host = k == &cuda_table;
+    every_device_wants_cublaslt(false);
     CASE(fragments_are_rows_and_columns_of_the_definition);
     CASE(products_are_the_sums_of_products);
     CASE(rows_have_the_same_bits_alone_and_among_others);
     CASE(blocks_have_the_bits_of_their_numbers_in_bf16);
     CASE(gradients_are_the_sums_of_products);
     CASE(cublaslt_is_told_what_a_product_is);
-    CASE(without_cublaslt_own_kernels_do);
+    if (on_host)
+        CASE(without_cublaslt_own_kernels_do);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     return check_end();
 }

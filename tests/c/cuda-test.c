@@ -323,6 +323,50 @@ static void losses_and_steps_are_the_cpus(void)
     pool_free();
 }
 
+/* Moments in 8 bits are the CPU's to the bit, whatever the magnitudes: several steps of
+ * gradients from nothing to large, blocks of zeros, and a last block that is not full. */
+static void steps_with_moments_in_8_bits_are_the_cpus(void)
+{
+    enum { SIZE = 70 * MOMENT_BLOCK + 37, BLOCKS = 71, STEPS = 5 };
+    struct both w = twin(filled(MAKE(ARR_F32, 0, SIZE)));
+    struct both m = {MAKE(ARR_U8, 0, SIZE), MAKE(ARR_U8, 0, SIZE)};
+    struct both v = {MAKE(ARR_U8, 0, SIZE), MAKE(ARR_U8, 0, SIZE)};
+    struct both m_most = twin(MAKE(ARR_F32, 0, BLOCKS));
+    struct both v_most = twin(MAKE(ARR_F32, 0, BLOCKS));
+    struct arr grad = filled(MAKE(ARR_F32, 0, SIZE));
+    struct arr const zero[] = {m.cpu, m.cuda, v.cpu, v.cuda};
+    for (int i = 0; i < 4; i++) memset(zero[i].data, 0, SIZE);
+    struct arr const most[] = {m_most.cpu, m_most.cuda, v_most.cpu, v_most.cuda};
+    for (int i = 0; i < 4; i++) memset(most[i].data, 0, BLOCKS * sizeof(float));
+    for (int step = 1; step <= STEPS; step++) {
+        const struct adamw how = {1e-3f,
+                                  0.9f,
+                                  0.95f,
+                                  1e-8f,
+                                  0.1f,
+                                  0.5f,
+                                  1 - pow(0.9, step),
+                                  1 - pow(0.95, step)};
+        for (int64_t i = 0; i < SIZE; i++) {
+            int64_t block = i / MOMENT_BLOCK;
+            at(grad, i)[0] = block == 3 ? 0
+                                        : ldexpf((float)random_in(-1000, 1000),
+                                                 (int)(-3 * (i % 12) - block));
+        }
+        ON_BOTH(back->adamw8(d, w.cpu, grad, (struct moment){m.cpu, m_most.cpu},
+                             (struct moment){v.cpu, v_most.cpu}, &how),
+                back->adamw8(d, w.cuda, grad, (struct moment){m.cuda, m_most.cuda},
+                             (struct moment){v.cuda, v_most.cuda}, &how));
+        CHECK(memcmp(w.cpu.data, w.cuda.data, SIZE * sizeof(float)) == 0, "weights");
+        CHECK(memcmp(m.cpu.data, m.cuda.data, SIZE) == 0, "codes of means");
+        CHECK(memcmp(v.cpu.data, v.cuda.data, SIZE) == 0, "codes of roots");
+        CHECK(memcmp(m_most.cpu.data, m_most.cuda.data, BLOCKS * sizeof(float)) == 0 &&
+                  memcmp(v_most.cpu.data, v_most.cuda.data, BLOCKS * sizeof(float)) == 0,
+              "largest of each block");
+    }
+    pool_free();
+}
+
 int main(void)
 {
     const char *why = "";
@@ -340,6 +384,7 @@ int main(void)
     CASE(attention_over_pages_has_the_cpus_gradients);
     CASE(attention_in_segments_has_the_cpus_gradients);
     CASE(losses_and_steps_are_the_cpus);
+    CASE(steps_with_moments_in_8_bits_are_the_cpus);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     cpu->close(cpu_dev);
     return check_end();

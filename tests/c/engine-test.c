@@ -119,7 +119,10 @@ struct compared {
     bool logits;
 };
 
-/* Each tensor on the way: 2e-4 of the largest value; logits 5e-4 absolute. */
+#define BF16_OFF 0.06
+/* Each tensor on the way: 2e-4 of the largest value; logits 5e-4 absolute. In bf16 BF16_OFF
+ * of the largest value: what the same passes have by transformers in bf16 (at most 0.058,
+ * over all cases and tensors, by the same measure). */
 static void compare(void *context, const char *name, const float *data, int64_t rows,
                     int64_t dim)
 {
@@ -142,8 +145,8 @@ static void compare(void *context, const char *name, const float *data, int64_t 
         largest = fmax(largest, fabs((double)t.f32[i]));
         worst = gap > worst || isnan(gap) ? gap : worst;
     }
-    CHECK(worst <= (logits ? 5e-4 : 2e-4 * largest), "%s: off by %g, largest %g", name,
-          worst, largest);
+    CHECK(worst <= (test_bf16() ? BF16_OFF * largest : logits ? 5e-4 : 2e-4 * largest),
+          "%s: off by %g, largest %g", name, worst, largest);
     c->tensors++;
     c->logits |= logits;
     golden_tensor_free(&t);
@@ -157,7 +160,8 @@ static void tensors_agree(struct engine *e, const struct golden *g)
           "%d tensors compared", c.tensors);
 }
 
-/* Equal up to the first step whose gap is below 1e-3. */
+/* Equal up to the first step whose gap is below 1e-3; in bf16, below twice what logits
+ * may be off. */
 static void greedy_agrees(struct engine *e, const struct golden *g, const char *key,
                           const char *gap_key, double penalty)
 {
@@ -176,7 +180,7 @@ static void greedy_agrees(struct engine *e, const struct golden *g, const char *
         CHECK((int)s.ids.n == n && s.finish == FINISH_LENGTH, "%s: %zu tokens", key,
               s.ids.n);
         for (int i = 0; i < n && i < (int)s.ids.n; i++) {
-            if (json_real_value(json_array_get(gaps, (size_t)i)) < 1e-3)
+            if (json_real_value(json_array_get(gaps, (size_t)i)) < (test_bf16() ? 0.5 : 1e-3))
                 break;
             CHECK(s.ids.id[i] == want[i], "%s[%d] is %d, not %d", key, i, s.ids.id[i],
                   want[i]);

@@ -16,7 +16,7 @@ static const struct kernels *k;   /* the table under test */
 static struct dev *devs[DEVICES]; /* all of table k */
 static uint64_t random_state = 88172645463325252u;
 
-static uint32_t random_bits(void)
+static inline uint32_t random_bits(void)
 {
     random_state ^= random_state << 13;
     random_state ^= random_state >> 7;
@@ -24,12 +24,12 @@ static uint32_t random_bits(void)
     return (uint32_t)(random_state >> 32);
 }
 
-static int64_t random_in(int64_t low, int64_t high)
+static inline int64_t random_in(int64_t low, int64_t high)
 {
     return low + (int64_t)(random_bits() % (uint64_t)(high - low + 1));
 }
 
-static float random_float(void)
+static inline float random_float(void)
 {
     return ((float)(random_bits() >> 8) / (float)(1 << 23) - 1.0f);
 }
@@ -41,20 +41,21 @@ static float random_float(void)
 static void *pool[256];
 static int pooled;
 
-static void *pool_take(size_t bytes)
+static inline void *pool_take(size_t bytes)
 {
     if (pooled == 256)
         abort();
     return pool[pooled++] = malloc(bytes ? bytes : 1);
 }
 
-static void pool_free(void)
+static inline void pool_free(void)
 {
     while (pooled > 0) free(pool[--pooled]);
 }
 
 /* gap: elements between rows beyond their own. Bytes: all NaN. */
-static struct arr make(enum arr_type type, int rank, const int64_t shape[], int64_t gap)
+static inline struct arr make(enum arr_type type, int rank, const int64_t shape[],
+                              int64_t gap)
 {
     struct arr a = {.dev = devs[0], .type = type, .rank = rank};
     for (int i = 0; i < rank; i++) a.shape[i] = shape[i];
@@ -71,19 +72,19 @@ static struct arr make(enum arr_type type, int rank, const int64_t shape[], int6
     make(type, (int)(sizeof(int64_t[]){__VA_ARGS__} / sizeof(int64_t)),                  \
          (int64_t[]){__VA_ARGS__}, gap)
 
-static float *at(struct arr a, int64_t r)
+static inline float *at(struct arr a, int64_t r)
 {
     return (float *)a.data + r * a.stride;
 }
 
-static char *row_at(struct arr a, int64_t r) /* of any type of numbers */
+static inline char *row_at(struct arr a, int64_t r) /* of any type of numbers */
 {
     return (char *)a.data + arr_type_bytes(a.type, r * a.stride);
 }
 
 /* Element i of row r of any float type, in double precision, by the formats' definitions.
  */
-static double value(struct arr a, int64_t r, int64_t i)
+static inline double value(struct arr a, int64_t r, int64_t i)
 {
     uint16_t h;
     uint32_t bits;
@@ -106,7 +107,7 @@ static double value(struct arr a, int64_t r, int64_t i)
 }
 
 /* Random numbers in (-1, 1): as stored in a's type. */
-static struct arr filled(struct arr a)
+static inline struct arr filled(struct arr a)
 {
     for (int64_t r = 0; r < a.shape[0]; r++)
         for (int64_t i = 0; i < arr_row_size(a); i++) {
@@ -125,7 +126,7 @@ static struct arr filled(struct arr a)
     return a;
 }
 
-static struct arr copied(struct arr a)
+static inline struct arr copied(struct arr a)
 {
     struct arr b = make(a.type, a.rank, a.shape, a.stride - arr_row_size(a));
     for (int64_t r = 0; r < a.shape[0]; r++)
@@ -133,7 +134,7 @@ static struct arr copied(struct arr a)
     return b;
 }
 
-static bool same_bits(struct arr a, struct arr b)
+static inline bool same_bits(struct arr a, struct arr b)
 {
     for (int64_t r = 0; r < a.shape[0]; r++)
         if (memcmp(row_at(a, r), row_at(b, r), arr_type_bytes(a.type, arr_row_size(a))))
@@ -141,14 +142,14 @@ static bool same_bits(struct arr a, struct arr b)
     return true;
 }
 
-static struct arr integers(int64_t n, const int32_t values[])
+static inline struct arr integers(int64_t n, const int32_t values[])
 {
     struct arr a = MAKE(ARR_I32, 0, n);
     memcpy(a.data, values, (size_t)n * 4);
     return a;
 }
 
-static struct dev *any_dev(void)
+static inline struct dev *any_dev(void)
 {
     return devs[random_in(0, DEVICES - 1)];
 }

@@ -229,6 +229,19 @@ static void staged_kv_write(struct dev *d, struct arr k_pages, struct arr v_page
     stage_real->kv_write(d, AT5(k_pages, v_pages, key, v, slot));
     stage_out(d);
 }
+static void staged_attention_input(struct dev *d, const struct attention_input *in)
+{
+    struct attention_input there = *in;
+    struct arr *const arrays[] = {&there.q,       &there.k,   &there.v,   &there.q_norm,
+                                  &there.k_norm,  &there.cos, &there.sin, &there.k_pages,
+                                  &there.v_pages, &there.slot};
+    STAGE(in->q, in->k, in->v, in->q_norm, in->k_norm, in->cos, in->sin, in->k_pages,
+          in->v_pages, in->slot);
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        *arrays[i] = staged(*arrays[i]);
+    stage_real->attention_input(d, &there);
+    stage_out(d);
+}
 static void staged_kv_copy(struct dev *d, struct arr k_pages, struct arr v_pages,
                            int from, int to, int places)
 {
@@ -491,6 +504,7 @@ static const struct kernels *cuda_under_test(void)
     table.attention = staged_attention;
     table.attention_paged = staged_attention_paged;
     table.kv_write = staged_kv_write;
+    table.attention_input = staged_attention_input;
     table.kv_copy = staged_kv_copy;
     table.logsumexp = staged_logsumexp;
     return &table;

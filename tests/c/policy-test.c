@@ -33,7 +33,8 @@ static bool is_there(const char *name)
 
 static struct policy *open_in(const char *work, int keep)
 {
-    const struct policy_options o = {in_room("policy"), base, work, keep};
+    const struct policy_options o = {
+        .path = in_room("policy"), .base = base, .work = work, .keep = keep};
     return policy_open(&o, trainer_params(trainer));
 }
 

@@ -85,6 +85,9 @@ static int preference_set(void *preference, int name, const void *value, size_t 
     struct preference *p = (struct preference *)preference;
     if (name == LT_PREF_WORKSPACE)
         need(bytes == 8, "a size"), memcpy(&p->room, value, 8);
+    else if (name == LT_PREF_REDUCTION)
+        need(bytes == 4 && *(const uint32_t *)value == LT_REDUCTION_COMPUTE_TYPE,
+             "partial sums are in float32");
     else if (name >= LT_PREF_ALIGN_A && name < LT_PREF_ALIGN_A + 4)
         need(bytes == 4, "an alignment"),
             memcpy(&p->align[name - LT_PREF_ALIGN_A], value, 4);
@@ -207,14 +210,10 @@ static int matmul(void *, void *desc, const void *alpha, const void *a, void *a_
     return 0;
 }
 
-/* For tests: how many products there were, and a device that wants them. */
+/* For tests: how many products there were. */
 extern "C" int lt_host_products()
 {
     return products;
-}
-extern "C" void lt_host_wanted(struct dev *d, bool wanted)
-{
-    d->invariant = !wanted;
 }
 
 const struct lt_calls *lt_host()

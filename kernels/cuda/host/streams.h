@@ -19,6 +19,7 @@ typedef enum cudaError {
     cudaSuccess,
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
+    cudaErrorMapBufferObjectFailed = 14,
     cudaErrorNoDevice = 100,
     cudaErrorNotReady = 600,
     cudaErrorStreamCaptureUnsupported = 900,

@@ -1,16 +1,16 @@
-/* activation-test: operations of the CUDA table on activations in bf16, its kernels run
- * by the host (kernels/cuda/host/blocks.h), against those of the CPU's table on the same
- * numbers in f32: what comes out is the exact result, rounded to nearest once. Products
- * and attention have tests of their own. */
+/* cuda-activation-test: operations of the CUDA table on activations in bf16, its kernels
+ * run by the host (kernels/cuda/host/blocks.h), against those of the CPU's table on the
+ * same numbers in f32: what comes out is the exact result, rounded to nearest once.
+ * Products and attention have tests of their own. */
 #include "backward.h"
 
 #include "check.h"
 #include "device.h"
 #include "kernels-arrays.h"
+#include "kernels-staged.h"
 
 #include <stdio.h>
 
-extern const struct kernels cuda_table;
 static const struct kernels *cpu;
 static struct dev *cpu_dev;
 
@@ -396,7 +396,9 @@ int main(void)
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    k = &cuda_table;
+    k = cuda_under_test();
+    if (!k)
+        return 1;
     for (int i = 0; i < DEVICES; i++) devs[i] = device_of(k, "cuda", 1);
     CASE(norms_are_rounded_once);
     CASE(norms_are_the_same_to_the_bit_wherever_they_lie);
