@@ -58,7 +58,8 @@ enum {
     KV_PAGE = 64, /* positions in one page of keys and values; also attention's block */
 };
 
-struct dev; /* one device in use: its threads or stream, its scratch memory */
+struct recording; /* operations that a device has noted */
+struct dev;       /* one device in use: its threads or stream, its scratch memory */
 
 /* An array on a device. A value: copying it copies no data and owns nothing.
  * The last rank - 1 dimensions are contiguous; stride is the distance, in elements, from
@@ -193,6 +194,20 @@ struct kernels {
     /* Wait for everything asked for so far. 0, or -1 with the reason in *why (static). */
     int (*sync)(struct dev *d, const char **why);
 
+    /* -- Work that comes again. NULL where it is not worth recording (the CPU). -------
+     */
+
+    /* Record: operations are noted from now on and not done. No upload, download, sync or
+     * memory of the caller's own meanwhile. false: it cannot be, and they are just done.
+     */
+    bool (*record)(struct dev *d);
+    /* The end: what was noted, owned by the caller; NULL: it could not be, and nothing
+     * was done. */
+    struct recording *(*recorded)(struct dev *d);
+    /* Do it: the same operations on the same memory, whatever that holds now. */
+    void (*replay)(struct dev *d, struct recording *r);
+    void (*forget)(struct dev *d, struct recording *r);
+
     /* -- Memory that processes on one device share; NULL where a device has none -------- */
 
     /* As alloc(), besides the bound on memory, for others to look at. NULL if short. Given
@@ -266,12 +281,12 @@ struct kernels {
     void (*rope_pairs)(struct dev *d, struct arr x, struct arr cos, struct arr sin);
 
     /* Softmax attention inside segments: row r of segment s (start[s] <= r < start[s +
-     * 1]) sees every row of s. q, k, v, y act [rows, heads, dim] (strided rows); start i32 [segments + 1]. No score matrix is stored. Keys in
-     * ascending order from the segment's start, in blocks of KV_PAGE, with a running
-     * maximum (Dao et al., arXiv 2205.14135). lse f32 [rows, heads], or absent: the
-     * logarithm of each row's sum of exponentials of scaled scores, which the gradient is
-     * made from. In bf16: dim up to 128, scale above 0, float32 sums of products of bf16,
-     * weights rounded to it. */
+     * 1]) sees every row of s. q, k, v, y act [rows, heads, dim] (strided rows); start
+     * i32 [segments + 1]. No score matrix is stored. Keys in ascending order from the
+     * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
+     * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
+     * exponentials of scaled scores, which the gradient is made from. In bf16: dim up to
+     * 128, scale above 0, float32 sums of products of bf16, weights rounded to it. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 

@@ -23,11 +23,14 @@ struct dev {
                      */
     struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
     cudaStream_t stream;
+    cudaStream_t apart;          /* for memory that recorded work keeps */
+    struct recording *recording; /* under way (record.cu); owned */
+    bool recording_short;        /* of memory: that was the error */
     struct arena arena;
     struct staging staging;
-    enum arr_type act;  /* of activations */
-    cudaError_t error;  /* the first one */
-    char why[200];      /* it, and what was asked for */
+    enum arr_type act; /* of activations */
+    cudaError_t error; /* the first one */
+    char why[200];     /* it, and what was asked for */
 };
 
 /* Kernels and memory of this host thread are this GPU's from now on. */
@@ -205,6 +208,13 @@ void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */
 void *dev_room(struct dev *d, size_t bytes);
 void memory_cuda(struct dev *d, struct dev_memory *m);
+/* Memory of operations that are being recorded. */
+void *recording_take(struct dev *d, size_t bytes);
+void recording_give(struct dev *d, void *data);
+bool record_cuda(struct dev *d);
+struct recording *recorded_cuda(struct dev *d);
+void replay_cuda(struct dev *d, struct recording *r);
+void forget_cuda(struct dev *d, struct recording *r);
 void release_cuda(struct dev *d, void *data, size_t bytes);
 void *adopt_cuda(struct dev *d, const void *host, size_t bytes);
 void disown_cuda(struct dev *d, void *data, size_t bytes);

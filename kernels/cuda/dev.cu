@@ -44,6 +44,8 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     dev_use(d);
     dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
                 "a stream");
+    dev_checked(d, cudaStreamCreateWithFlags(&d->apart, cudaStreamNonBlocking),
+                "a stream");
     dev_checked(d, arena_open(&d->arena, d->ordinal, o->memory), "a pool of memory");
     dev_checked(d, staging_open(&d->staging), "pinned memory of the host");
     if (d->error == cudaSuccess)
@@ -69,6 +71,10 @@ void dev_close_cuda(struct dev *d)
         lt_close(d);
         cudaStreamDestroy(d->stream);
     }
+    if (d->apart) {
+        cudaStreamSynchronize(d->apart);
+        cudaStreamDestroy(d->apart);
+    }
     staging_close(&d->staging);
     arena_close(&d->arena);
     free(d);
@@ -77,6 +83,8 @@ void dev_close_cuda(struct dev *d)
 void *alloc_cuda(struct dev *d, size_t bytes)
 {
     dev_use(d);
+    if (d->recording)
+        return recording_take(d, bytes);
     return arena_take(&d->arena, bytes, d->stream);
 }
 
@@ -92,15 +100,19 @@ void memory_cuda(struct dev *d, struct dev_memory *m)
 void *dev_room(struct dev *d, size_t bytes)
 {
     void *data = alloc_cuda(d, bytes);
-    if (!data)
+    if (!data) {
+        d->recording_short = d->recording && d->error == cudaSuccess;
         dev_checked(d, cudaErrorMemoryAllocation, "room for an operation");
+    }
     return data;
 }
 
 void release_cuda(struct dev *d, void *data, size_t bytes)
 {
     dev_use(d);
-    if (data)
+    if (data && d->recording)
+        recording_give(d, data);
+    else if (data)
         dev_checked(d, arena_give(&d->arena, data, bytes, d->stream),
                     "giving memory back");
 }

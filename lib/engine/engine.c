@@ -108,6 +108,7 @@ static int take(struct engine *e, const char *folder, int64_t version)
 static void reload(struct engine *e)
 {
     struct reload *r = e->reload;
+    text_forget(&e->schedule.text); /* it says where the weights are */
     r->status = r->version < 0 ? reload_files(e, r->dir) : take(e, r->dir, r->version);
     if (r->status < 0)
         fail_save(&r->why);

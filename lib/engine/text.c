@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { TABLE_STEP = 8 }; /* pages */
+
 static void layout(struct text *t, struct scratch *s, const struct text_config *tc,
                    enum arr_type act, int rows, int sequences, int pages, int wants)
 {
@@ -47,6 +49,7 @@ int64_t text_scratch(const struct text_config *tc, enum arr_type act, int rows,
 {
     struct text t;
     struct scratch s = {0};
+    pages = (pages + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
     layout(&t, &s, tc, act, rows, sequences, pages, sequences);
     return (int64_t)s.used;
 }
@@ -79,6 +82,7 @@ int text_open(struct text *t, const struct vlm *m, struct kv *kv)
 
 void text_close(struct text *t)
 {
+    text_forget(t);
     rope_table_free(&t->rope);
     free(t->host);
     scratch_free(&t->scratch);
@@ -126,7 +130,7 @@ void features_free(struct features *f)
     *f = (struct features){0};
 }
 
-/* The longest page list of a pass: the width of its table. */
+/* The width of a pass's table: its longest page list, and some, so that a width lasts. */
 static int table_width(const struct pass *p)
 {
     const struct kv_pages *const *pages = p->sequences.items;
@@ -134,7 +138,7 @@ static int table_width(const struct pass *p)
     for (int i = 0; i < p->sequences.count; i++)
         if (pages[i]->count > width)
             width = pages[i]->count;
-    return width;
+    return (width + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
 }
 
 /* Where what goes to an array of t->sent is put together. */
@@ -283,6 +287,41 @@ static void layer_forward(void *context, int layer)
         features_put(t, t->pass, 1 + layer);
 }
 
+/* All layers, without probes. */
+static void layers_forward(void *context)
+{
+    struct text *t = context;
+    const struct vlm *m = t->m;
+    m->k->gather(m->dev, t->x, m->text.embed, t->ids);
+    features_put(t, t->pass, 0);
+    for (int i = 0; i < m->config.text.layers; i++)
+        if (m->around)
+            m->around(m->around_context, layer_forward, t, i, t->x);
+        else
+            layer_forward(t, i);
+}
+
+static int layers_probed(struct text *t, const struct probe *probe)
+{
+    const struct vlm *m = t->m;
+    m->k->gather(m->dev, t->x, m->text.embed, t->ids);
+    features_put(t, t->pass, 0);
+    for (int i = 0; i < m->config.text.layers; i++) {
+        if (probe_hidden(t, probe, i) < 0)
+            return -1;
+        layer_forward(t, i);
+    }
+    return probe_hidden(t, probe, m->config.text.layers);
+}
+
+/* Decoding: a row for each sequence, and nothing but numbers in arrays that tells a pass
+ * from others of its shape. */
+static bool comes_again(const struct text *t, const struct pass *p)
+{
+    return t->m->k->record && !t->m->around && p->rows.count == p->sequences.count &&
+           p->pictures.count == 0 && p->copies.count == 0;
+}
+
 int text_forward(struct text *t, const struct pass *p, const struct probe *probe)
 {
     const struct vlm *m = t->m;
@@ -290,19 +329,23 @@ int text_forward(struct text *t, const struct pass *p, const struct probe *probe
     if (prepare(t, p) < 0)
         return -1;
     t->pass = p;
-    m->k->gather(m->dev, t->x, m->text.embed, t->ids);
-    features_put(t, p, 0);
-    for (int i = 0; i < m->config.text.layers; i++) {
-        if (probe_hidden(t, probe, i) < 0)
+    if (probe && probe->call) {
+        if (layers_probed(t, probe) < 0)
             return -1;
-        if (m->around)
-            m->around(m->around_context, layer_forward, t, i, t->x);
-        else
-            layer_forward(t, i);
+    } else if (comes_again(t, p)) {
+        const struct replay_shape shape = {t->scratch.base, p->rows.count,
+                                           p->sequences.count,
+                                           (int)t->view.table.shape[1], p->wants.count};
+        replays_run(&t->replays, m->k, m->dev, &shape, layers_forward, t);
+    } else {
+        layers_forward(t);
     }
-    if (probe_hidden(t, probe, m->config.text.layers) < 0)
-        return -1;
     return m->k->sync(m->dev, &why) < 0 ? fail(FAIL_INTERNAL, "%s", why) : 0;
+}
+
+void text_forget(struct text *t)
+{
+    replays_forget(&t->replays, t->m->k, t->m->dev);
 }
 
 struct arr text_logits(struct text *t, int first, int count)

@@ -3,6 +3,7 @@
 #define TEXT_H
 #include "engine/pass.h"
 #include "engine/positions.h"
+#include "engine/replays.h"
 #include "engine/scratch.h"
 #include "engine/vlm.h"
 
@@ -36,6 +37,7 @@ struct text {
     struct arr sent; /* what the host says of a pass, in one piece: cos to want */
     char *host;      /* [host_size], owned: this is put together here */
     size_t host_size;
+    struct replays replays;
     struct arr x, h;       /* f32, act [rows, hidden] */
     struct arr q, y, k, v; /* act [rows, heads * head_dim], ... kv_heads */
     struct arr gate, up;   /* act [rows, mlp] */
@@ -55,6 +57,9 @@ void text_close(struct text *t);
 /* All layers over the rows of a pass; keys and values go to their pages. What is behind
  * the last layer stays in the buffers for text_logits(). 0 or -1 (memory, the device). */
 int text_forward(struct text *t, const struct pass *p, const struct probe *probe);
+
+/* The model's weights are to be others: forget what was made of where they lie. */
+void text_forget(struct text *t);
 
 /* Logits of wants [first, first + count) of the pass, count <= TEXT_LOGITS: an array in
  * the buffers, f32 [count, vocab], good until the next call. */

@@ -1,8 +1,9 @@
 /* cuda-device-test: what the CUDA table does beside computing, on the host's twins of
  * CUDA (kernels/cuda/host/streams.h), which do everything as late as CUDA allows: memory
- * under a bound and copies through pinned buffers. */
+ * under a bound, copies through pinned buffers, work that is recorded. */
+#include "backward.h"
 #include "check.h"
-#include "kernels.h"
+#include "engine/replays.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -123,11 +124,152 @@ static void what_is_sent_may_be_written_over(void)
     free(back);
 }
 
+/* -- Recorded work --------------------------------------------------------------------
+ */
+
+enum { WIDE = 100 };
+
+static struct arr floats_of(struct dev *d, int64_t n)
+{
+    struct arr a = {.dev = d, .type = ARR_F32, .rank = 2, .stride = n};
+    a.shape[0] = 1;
+    a.shape[1] = n;
+    a.data = k->alloc(d, (size_t)n * sizeof(float));
+    return a;
+}
+
+struct sums {
+    struct dev *d;
+    struct arr y, x;
+    int calls;
+};
+
+/* y += x, by way of memory of its own. */
+static void add_by_way(void *context)
+{
+    struct sums *s = context;
+    struct arr way = floats_of(s->d, WIDE);
+    k->back->copy(s->d, way, s->x);
+    k->add(s->d, s->y, way);
+    k->release(s->d, way.data, WIDE * sizeof(float));
+    s->calls++;
+}
+
+static void fill(struct sums *s, struct arr a, float value)
+{
+    float host[WIDE];
+    for (int i = 0; i < WIDE; i++) host[i] = value;
+    k->upload(s->d, a, host);
+}
+
+static void check_y(struct sums *s, float want)
+{
+    float host[WIDE];
+    k->download(s->d, host, s->y);
+    CHECK(host[0] == want && host[WIDE - 1] == want, "%g, not %g", (double)host[0],
+          (double)want);
+}
+
+static struct sums sums_open(int64_t memory)
+{
+    struct sums s = {.d = opened(memory)};
+    s.x = floats_of(s.d, WIDE);
+    s.y = floats_of(s.d, WIDE);
+    fill(&s, s.x, 1);
+    fill(&s, s.y, 0);
+    return s;
+}
+
+static void sums_close(struct sums *s)
+{
+    const char *why = "";
+    struct dev_memory m;
+    k->release(s->d, s->x.data, WIDE * sizeof(float));
+    k->release(s->d, s->y.data, WIDE * sizeof(float));
+    k->memory(s->d, &m);
+    CHECK(m.used == 0, "%lld bytes are left", (long long)m.used);
+    CHECK(k->sync(s->d, &why) == 0, "%s", why);
+    k->close(s->d);
+}
+
+static void recorded_work_is_done_with_what_its_memory_holds_then(void)
+{
+    struct sums s = sums_open(0);
+    NEED(k->record(s.d), "not recorded");
+    add_by_way(&s);
+    add_by_way(&s);
+    struct recording *r = k->recorded(s.d);
+    NEED(r, "not recorded");
+    check_y(&s, 0); /* not done yet */
+    void *others[50];
+    for (int i = 0; i < 50; i++) { /* take what the recording might have given back */
+        struct arr a = bytes_at(s.d, others[i] = k->alloc(s.d, WIDE * 4), WIDE * 4);
+        k->upload(s.d, a, (char[WIDE * 4]){0});
+    }
+    for (int i = 1; i <= 5; i++) {
+        fill(&s, s.x, (float)i);
+        fill(&s, s.y, 100);
+        k->replay(s.d, r);
+        check_y(&s, 100 + 2 * (float)i);
+    }
+    for (int i = 0; i < 50; i++) k->release(s.d, others[i], WIDE * 4);
+    k->forget(s.d, r);
+    sums_close(&s);
+}
+
+static void what_cannot_be_recorded_is_just_done(void)
+{
+    struct sums s = sums_open(3 * 512);
+    struct arr dx = s.y, dy = s.x, w = floats_of(s.d, WIDE);
+    struct arr vector = w;
+    vector.rank = 1;
+    vector.shape[0] = WIDE;
+    vector.stride = 1;
+    NEED(k->record(s.d), "not recorded");
+    /* takes memory for the weight's gradient, and there is none */
+    k->back->rmsnorm(s.d, dx, vector, dy, s.x, vector, 1e-6f, GRAD_SET);
+    CHECK(!k->recorded(s.d), "recorded without memory");
+    const char *why = "";
+    CHECK(k->sync(s.d, &why) == 0, "%s", why);
+    k->release(s.d, w.data, WIDE * sizeof(float));
+    sums_close(&s);
+}
+
+static void shapes_that_come_again_are_replayed(void)
+{
+    struct sums s = sums_open(0);
+    struct replays r = {0};
+    int passes = 0;
+    for (int round = 0; round < 4; round++)
+        for (int rows = 1; rows <= 5; rows++, passes++)
+            replays_run(&r, k, s.d, &(struct replay_shape){s.d, rows, 1, 8, 1},
+                        add_by_way, &s);
+    check_y(&s, (float)passes);
+    /* of each shape: done, recorded and replayed, replayed */
+    CHECK(s.calls == 10 && r.replayed == 15, "%d calls, %lld replayed", s.calls,
+          (long long)r.replayed);
+    for (int rows = 10; rows < 10 + 3 * REPLAYS; rows++)
+        for (int i = 0; i < 2; i++, passes++)
+            replays_run(&r, k, s.d, &(struct replay_shape){s.d, rows, 1, 8, 1},
+                        add_by_way, &s);
+    check_y(&s, (float)passes);
+    CHECK(r.count == REPLAYS, "%d are kept", r.count);
+    int calls = s.calls;
+    replays_run(&r, k, s.d, &(struct replay_shape){s.d, 9 + 3 * REPLAYS, 1, 8, 1},
+                add_by_way, &s);
+    CHECK(s.calls == calls, "the latest is not kept");
+    replays_forget(&r, k, s.d);
+    sums_close(&s);
+}
+
 int main(void)
 {
     setenv("CUDA_HOST_DEFER", "1", 1);
     CASE(memory_has_a_bound_and_an_account);
     CASE(a_gpu_that_others_use_has_less);
     CASE(what_is_sent_may_be_written_over);
+    CASE(recorded_work_is_done_with_what_its_memory_holds_then);
+    CASE(what_cannot_be_recorded_is_just_done);
+    CASE(shapes_that_come_again_are_replayed);
     return check_end();
 }

@@ -1,4 +1,4 @@
-/* draw-test: tokens that the CUDA table draws, its kernels run by the host
+/* cuda-draw-test: tokens that the CUDA table draws, its kernels run by the host
  * (kernels/cuda/host/blocks.h), against those of the host's own sampler: the same for the
  * same logits, without exception. */
 #include "base/fail.h"
