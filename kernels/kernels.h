@@ -208,14 +208,15 @@ struct kernels {
     void (*replay)(struct dev *d, struct recording *r);
     void (*forget)(struct dev *d, struct recording *r);
 
-    /* -- Memory that processes on one device share; NULL where a device has none -------- */
+    /* -- Memory that processes on one device share; NULL where a device has none --------
+     */
 
-    /* As alloc(), besides the bound on memory, for others to look at. NULL if short. Given
-     * back by unshare(), which nobody may outlive who looks at it. */
+    /* As alloc(), besides the bound on memory, for others to look at. NULL if short.
+     * Given back by unshare(), which nobody may outlive who looks at it. */
     void *(*share)(struct dev *d, size_t bytes, struct dev_handle *handle);
     void (*unshare)(struct dev *d, void *data);
-    /* Another process's shared memory, to read until detach(). NULL with the reason in *why
-     * (static): it is on another device, or its process has gone. */
+    /* Another process's shared memory, to read until detach(). NULL with the reason in
+     * *why (static): it is on another device, or its process has gone. */
     const void *(*attach)(struct dev *d, const struct dev_handle *handle,
                           const char **why);
     void (*detach)(struct dev *d, const void *data);
