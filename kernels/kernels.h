@@ -326,6 +326,7 @@ struct kernels {
      * host draws as well (the CPU), from downloaded rows. */
     void (*draw)(struct dev *d, struct drawn *drawn, struct arr logits,
                  const struct draw *how, int count, int top);
+
     /* -- Other processes' devices ------------------------------------------------------
      */
 

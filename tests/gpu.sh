@@ -59,7 +59,7 @@ check() { # NAME COMMAND...
 }
 
 # -- Each operation ------------------------------------------------------------------------
-for t in kernels quant cuda cuda-activation cuda-matmul cuda-attention; do
+for t in kernels quant cuda cuda-activation cuda-matmul cuda-attention cuda-draw; do
     cases "$t" "$t-test"
 done
 

@@ -5,13 +5,13 @@
 #include "check.h"
 #include "device.h"
 #include "engine/sampler.h"
+#include "kernels-staged.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-extern const struct kernels cuda_table;
-static const struct kernels *k = &cuda_table;
+static const struct kernels *k;
 static struct dev *dev;
 
 enum { ROWS = 3, TOP = 5, SEQUENCE = 2 };
@@ -229,6 +229,7 @@ static void weights_are_exponentials(void)
 
 int main(void)
 {
+    k = cuda_under_test();
     dev = device_of(k, "cuda", 1);
     CASE(weights_are_exponentials);
     CASE(a_device_draws_the_hosts_tokens);

@@ -255,6 +255,13 @@ static void staged_logsumexp(struct dev *d, struct arr out, struct arr x, float 
     stage_real->logsumexp(d, AT2(out, x), scale);
     stage_out(d);
 }
+static void staged_draw(struct dev *d, struct drawn *drawn, struct arr logits,
+                        const struct draw *how, int count, int top)
+{
+    STAGE(logits);
+    stage_real->draw(d, drawn, staged(logits), how, count, top);
+    stage_out(d);
+}
 
 /* -- Gradients -------------------------------------------------------------------------
  */
@@ -507,6 +514,7 @@ static const struct kernels *cuda_under_test(void)
     table.attention_input = staged_attention_input;
     table.kv_copy = staged_kv_copy;
     table.logsumexp = staged_logsumexp;
+    table.draw = staged_draw;
     return &table;
 }
 #endif

@@ -127,8 +127,9 @@ static int rank_run(struct outcome *out, const struct comm_options *o,
     if (o->world > 1 && !c)
         return -1;
     what.comm = c;
-    struct vlm *m =
-        params_open(&p, golden_path("goldens/models/qwen3_vl"), s->device, 1, &what);
+    const struct vlm_device on = {
+        .name = s->device, .threads = 1, .compute = {.type = "fp32"}};
+    struct vlm *m = params_open(&p, golden_path("goldens/models/qwen3_vl"), &on, &what);
     if (!m)
         return -1;
     for (int i = 0; i < p.count; i++) out->kept += p.list[i].kept;
