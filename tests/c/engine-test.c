@@ -119,10 +119,10 @@ struct compared {
     bool logits;
 };
 
-#define BF16_OFF 0.06
-/* Each tensor on the way: 2e-4 of the largest value; logits 5e-4 absolute. In bf16 BF16_OFF
- * of the largest value: what the same passes have by transformers in bf16 (at most 0.058,
- * over all cases and tensors, by the same measure). */
+/* Each tensor on the way: 2e-4 of the largest value; logits 5e-4 absolute. In bf16 all
+ * are held to what transformers 5 in bf16 is off by at most on these cases (the logits of
+ * qwen2_5_vl's one_image). */
+static const double BF16_OFF = 0.055;
 static void compare(void *context, const char *name, const float *data, int64_t rows,
                     int64_t dim)
 {
@@ -145,7 +145,9 @@ static void compare(void *context, const char *name, const float *data, int64_t 
         largest = fmax(largest, fabs((double)t.f32[i]));
         worst = gap > worst || isnan(gap) ? gap : worst;
     }
-    CHECK(worst <= (test_bf16() ? BF16_OFF * largest : logits ? 5e-4 : 2e-4 * largest),
+    CHECK(worst <= (test_bf16() ? BF16_OFF * largest
+                    : logits    ? 5e-4
+                                : 2e-4 * largest),
           "%s: off by %g, largest %g", name, worst, largest);
     c->tensors++;
     c->logits |= logits;
@@ -180,7 +182,8 @@ static void greedy_agrees(struct engine *e, const struct golden *g, const char *
         CHECK((int)s.ids.n == n && s.finish == FINISH_LENGTH, "%s: %zu tokens", key,
               s.ids.n);
         for (int i = 0; i < n && i < (int)s.ids.n; i++) {
-            if (json_real_value(json_array_get(gaps, (size_t)i)) < (test_bf16() ? 0.5 : 1e-3))
+            if (json_real_value(json_array_get(gaps, (size_t)i)) <
+                (test_bf16() ? 0.5 : 1e-3))
                 break;
             CHECK(s.ids.id[i] == want[i], "%s[%d] is %d, not %d", key, i, s.ids.id[i],
                   want[i]);

@@ -80,6 +80,17 @@ static void sft_example(struct example *e, const char *target)
     json_decref(row);
 }
 
+/* A tolerance in fp32; in bf16 what is below, beside what transformers 5 with PyTorch's
+ * bf16 autocast (in brackets) is off on the same data: losses 2.5e-3 (2.1e-3), gradients
+ * 0.095 of their norm (0.077; with weights in bf16, 0.093). Norms are means over many
+ * numbers. What three steps end in depends on the signs of small gradients. */
+enum off { OFF_LOSS, OFF_GRADIENT, OFF_NORM, OFF_LOGPROB, OFF_AFTER_STEPS, OFF_PAIRS };
+static double within(double fp32, enum off what)
+{
+    static const double bf16[] = {2.5e-3, 0.095, 0.02, 0.1, 0.06, 0.01};
+    return test_bf16() ? bf16[what] : fp32;
+}
+
 static struct trainer *opened(const char *target, int threads, bool recompute)
 {
     char path[64];
@@ -177,9 +188,10 @@ static void sft_gradients_are_the_references(void)
             NEED(t && row, "set-up");
             sft_example(&e, targets[i]);
             double loss = sft_backward(t, &e, NULL);
-            CHECK(fabs(loss - expected) <= 1e-5 * expected, "loss %.9g, not %.9g", loss,
-                  expected);
-            gradients_check(t, targets[i], "sft_grads.safetensors", 1e-4);
+            CHECK(fabs(loss - expected) <= within(1e-5, OFF_LOSS) * expected,
+                  "loss %.9g, not %.9g", loss, expected);
+            gradients_check(t, targets[i], "sft_grads.safetensors",
+                            within(1e-4, OFF_GRADIENT));
             example_done(&e);
             json_decref(row);
             trainer_close(t);
@@ -202,7 +214,8 @@ static void token_losses_are_the_references(void)
         for (int j = 0, n = 0; j < g.count && n < e.targets; j++)
             if (e.prompt.n <= (size_t)j + 1 &&
                 e.part[0].target[(size_t)j + 1 - e.prompt.n]) {
-                CHECK(fabs((double)token[n] - (double)g.f32[j]) <= 1e-4,
+                CHECK(fabs((double)token[n] - (double)g.f32[j]) <=
+                          within(1e-4, OFF_LOGPROB),
                       "token %d: %.9g, not %.9g", n, (double)token[n], (double)g.f32[j]);
                 n++;
             }
@@ -233,10 +246,11 @@ static void three_steps_end_in_the_references_weights(void)
             double loss = sft_backward(t, &e, NULL);
             double norm =
                 optimizer_step(p, trainer_kernels(t), trainer_dev(t), &o, s + 1, 1e-3, 1);
-            CHECK(fabs(loss - expected) <= 1e-5 * expected,
+            CHECK(fabs(loss - expected) <= within(1e-5, OFF_AFTER_STEPS) * expected,
                   "step %d: loss %.9g, not %.9g", s, loss, expected);
-            CHECK(fabs(norm - size) <= 1e-3 * size, "step %d: norm %.9g, not %.9g", s,
-                  norm, size);
+            CHECK((test_bf16() && s > 0) ||
+                      fabs(norm - size) <= within(1e-3, OFF_NORM) * size,
+                  "step %d: norm %.9g, not %.9g", s, norm, size);
         }
         for (int j = 0; j < p->count; j++) {
             char name[256];
@@ -257,9 +271,9 @@ static void three_steps_end_in_the_references_weights(void)
             free(ours);
             golden_tensor_free(&g);
         }
-        CHECK(beyond <= all / 1000, "%s: %lld of %lld beyond 1e-5", targets[i],
-              (long long)beyond, (long long)all);
-        CHECK(worst <= 3e-3, "%s: %g off", targets[i], worst);
+        CHECK(test_bf16() || beyond <= all / 1000, "%s: %lld of %lld beyond 1e-5",
+              targets[i], (long long)beyond, (long long)all);
+        CHECK(worst <= (test_bf16() ? 6e-3 : 3e-3), "%s: %g off", targets[i], worst);
         fprintf(stderr, "%s: %.3g of the weights beyond 1e-5, at most %.2g off\n",
                 targets[i], (double)beyond / (double)all, worst);
         example_done(&e);
@@ -340,12 +354,12 @@ static void log_probabilities_and_entropies_are_the_references(void)
     CHECK(trainer_logprobs(t, logprob, entropy) == 0, "%s", fail_text());
     NEED(vector_of(expected, "policy_logp"), "no data");
     for (int i = 0; i < GROUP_TOKENS; i++)
-        CHECK(fabsf(logprob[i] - expected[i]) <= 1e-4f, "token %d: %.9g, not %.9g", i,
-              (double)logprob[i], (double)expected[i]);
+        CHECK(fabsf(logprob[i] - expected[i]) <= (float)within(1e-4, OFF_LOGPROB),
+              "token %d: %.9g, not %.9g", i, (double)logprob[i], (double)expected[i]);
     NEED(vector_of(expected, "entropy"), "no data");
     for (int i = 0; i < GROUP_TOKENS; i++)
-        CHECK(fabsf(entropy[i] - expected[i]) <= 1e-4f, "entropy %d: %.9g, not %.9g", i,
-              (double)entropy[i], (double)expected[i]);
+        CHECK(fabsf(entropy[i] - expected[i]) <= (float)within(1e-4, OFF_LOGPROB),
+              "entropy %d: %.9g, not %.9g", i, (double)entropy[i], (double)expected[i]);
     example_done(&e);
     json_decref(row);
     trainer_close(t);
@@ -373,7 +387,7 @@ static void policy_gradients_are_the_references(void)
                     json_object_get(
                         json_object_get(json_object_get(row, "variants"), variants[v]),
                         "grad_norm_per_parameter"),
-                    1e-4);
+                    within(1e-4, OFF_GRADIENT));
         params_clear(trainer_params(t), trainer_kernels(t), trainer_dev(t));
     }
     example_done(&e);
@@ -402,7 +416,8 @@ static void an_entropy_bonus_has_the_references_gradient(void)
     NEED(vector_of(weight, "grpo_entropy.dlogp"), "no data");
     NEED(trainer_forward(t, list, 1, true) == 0, "%s", fail_text());
     CHECK(trainer_backward(t, weight, entropy, NULL) == 0, "%s", fail_text());
-    norms_check(t, json_object_get(variant, "grad_norm_per_parameter"), 1e-4);
+    norms_check(t, json_object_get(variant, "grad_norm_per_parameter"),
+                within(1e-4, OFF_NORM));
     example_done(&e);
     json_decref(row);
     trainer_close(t);
@@ -462,8 +477,10 @@ static void a_tree_and_a_pack_are_the_sequences_alone(void)
     CHECK(memcmp(logprob[0], logprob[1], sizeof logprob[0]) == 0, "tree and pack differ");
     CHECK(memcmp(logprob[0], logprob[2], sizeof logprob[0]) == 0,
           "tree and alone differ");
-    CHECK(distance(all[0], all[2], n) <= 1e-5, "tree: %g", distance(all[0], all[2], n));
-    CHECK(distance(all[1], all[2], n) <= 1e-5, "pack: %g", distance(all[1], all[2], n));
+    CHECK(distance(all[0], all[2], n) <= within(1e-5, OFF_GRADIENT), "tree: %g",
+          distance(all[0], all[2], n));
+    CHECK(distance(all[1], all[2], n) <= within(1e-5, OFF_GRADIENT), "pack: %g",
+          distance(all[1], all[2], n));
     for (int i = 0; i < 3; i++) free(all[i]);
     example_done(&tree);
     for (int j = 0; j < GROUP; j++) example_done(&single[j]);
@@ -570,11 +587,13 @@ static void preference_gradients_are_the_references(void)
         slope[r] += 0.1 / (1 + exp(margin)) / 2;
     }
     double expected = json_real_value(json_object_get(dpo, "loss"));
-    CHECK(fabs(loss - expected) <= 1e-5 * expected, "%.9g, not %.9g", loss, expected);
+    CHECK(fabs(loss - expected) <= within(1e-5, OFF_PAIRS) * expected, "%.9g, not %.9g",
+          loss, expected);
     for (int j = 0, n = 0; j < GROUP; j++)
         for (size_t i = 0; i < e.part[j].ids.n; i++) weight[n++] = (float)slope[j];
     trainer_backward(t, weight, NULL, NULL);
-    norms_check(t, json_object_get(dpo, "grad_norm_per_parameter"), 1e-4);
+    norms_check(t, json_object_get(dpo, "grad_norm_per_parameter"),
+                within(1e-4, OFF_NORM));
     example_done(&e);
     json_decref(row);
     trainer_close(t);
