@@ -24,8 +24,9 @@ struct run {
     struct checkpoints checkpoints;
     struct rl_input *input;
     struct lr lr;
-    char base[33];       /* hash of the base model */
-    int64_t step, saved; /* done; of the newest checkpoint, -1: none */
+    char base[33];          /* hash of the base model */
+    int64_t step, saved;    /* done; of the newest checkpoint, -1: none */
+    struct rl_metrics last; /* of step, where it is not saved */
 };
 
 static double now(void)
@@ -84,16 +85,31 @@ static int policy_start(struct run *r)
 /* -- Checkpoints ------------------------------------------------------------------------
  */
 
-static int save(struct run *r)
+/* What a checkpoint says of the run. NULL: memory. */
+static json_t *state_of(const struct run *r)
 {
     char parts[64];
+    struct buf row = {0};
+    json_t *state = NULL;
+    param_parts_text(parts, trainer_params(r->u.t)->parts);
+    r->calls->row(r->calls->context, &r->last, &row);
+    if (buf_ok(&row) == 0)
+        state =
+            json_pack("{s:s, s:s, s:I, s:s%}", "base", r->base, "train", parts, "updates",
+                      (json_int_t)r->u.updates, "metrics", row.data, row.len);
+    buf_free(&row);
+    if (!state)
+        fail_memory();
+    return state;
+}
+
+static int save(struct run *r)
+{
     if (r->step == 0 || r->saved == r->step || r->u.begun)
         return 0;
-    param_parts_text(parts, trainer_params(r->u.t)->parts);
-    json_t *state = json_pack("{s:s, s:s, s:I}", "base", r->base, "train", parts,
-                              "updates", (json_int_t)r->u.updates);
+    json_t *state = state_of(r);
     if (!state)
-        return fail_memory();
+        return -1;
     int status =
         checkpoint_save(&r->checkpoints, trainer_kernels(r->u.t), trainer_dev(r->u.t),
                         trainer_params(r->u.t), r->step, state);
@@ -255,14 +271,17 @@ static int one_step(struct run *r)
         return status == RL_UNFINISHED ? status
                                        : fail_in("step %lld", (long long)r->step + 1);
     r->step++;
+    m.wait = begin - from;
+    m.seconds = now() - begin; /* a checkpoint's row cannot know what it takes itself */
+    r->last = m;
     if (r->step % r->o->save == 0)
         status = save(r);
     if (status == 0)
         status = publish(r);
     if (status < 0)
         return status;
-    m.wait = begin - from;
     m.seconds = now() - begin;
+    r->last = m;
     r->calls->metrics(r->calls->context, &m);
     return 1;
 }
