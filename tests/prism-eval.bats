@@ -393,8 +393,8 @@ SHAPES
 
 @test "kept captions where the disk is full: status 75, whole lines, no error rows; the rest another time" {
     head -12 "$WORLD/test.jsonl" | jq -c '{image, question: "Q?", answer: "x", kind: "exact"}' > rows
-    local job="prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept"
-    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $job rows | cat; exit \${PIPESTATUS[0]}"
+    local keeping="prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept"
+    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $keeping rows | cat; exit \${PIPESTATUS[0]}"
     [ "$(grep -c . <<<"$stderr")" = 2 ]
     [[ "${stderr_lines[0]}" =~ ^prism-eval:\ kept:\ (No\ space\ left\ on\ device|File\ too\ large)$ ]]
     [ "${stderr_lines[1]}" = "prism-eval: stopped" ]
@@ -404,11 +404,11 @@ SHAPES
     [ "$before" -gt 0 ] && [ "$before" -lt 12 ]
     # a result that is kept, too, is gone on with
     cp kept part
-    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $job -o out --resume rows"
+    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $keeping -o out --resume rows"
     [[ "${stderr_lines[-1]}" == "prism-eval: stopped; --resume goes on from here" ]]
     cmp kept part
-    bash -c "$job -o out --resume rows" 2> /dev/null
+    bash -c "$keeping -o out --resume rows" 2> /dev/null
     [ "$(jq -r .image kept | sort -u | wc -l)" = 12 ] && [ "$(wc -l < kept)" = 12 ]
-    bash -c "$job -o whole rows" 2> /dev/null
+    bash -c "$keeping -o whole rows" 2> /dev/null
     cmp out whole
 }
