@@ -80,16 +80,16 @@ if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
     sed -i '$d' "$metrics" || exit 75
 fi
 
-# The newest checkpoint's own row, where a kill took it on its way: its step is not made again.
+# Rows of the newest checkpoint that a kill took on their way: their steps are not made again.
 for state in "$policy.d/checkpoints"/v*/state/state.json; do
     newest=$state # they are sorted
 done
 if [ -e "$newest" ]; then
-    row=$(jq -r '.state.metrics // empty' "$newest" 2> /dev/null) || row=''
-    if [ -n "$row" ] && ! jq -e -n --argjson row "$row" \
-        'any(inputs; .version == $row.version and (.hello | not))' "$metrics" > /dev/null 2>&1; then
-        printf '%s\n' "$row" >> "$metrics" || exit 75
-    fi
+    jq -r '.state.metrics // empty' "$newest" 2> /dev/null | while IFS= read -r row; do
+        [ -n "$row" ] || continue
+        jq -e -n --argjson row "$row" 'any(inputs; .version == $row.version and (.hello | not))' \
+            "$metrics" > /dev/null 2>&1 || printf '%s\n' "$row" >> "$metrics" || exit 75
+    done || exit 75
 fi
 
 # Four programs share the processors: threads that have nothing to do do not spin for long.

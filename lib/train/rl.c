@@ -24,9 +24,9 @@ struct run {
     struct checkpoints checkpoints;
     struct rl_input *input;
     struct lr lr;
-    char base[33];          /* hash of the base model */
-    int64_t step, saved;    /* done; of the newest checkpoint, -1: none */
-    struct rl_metrics last; /* of step, where it is not saved */
+    char base[33];       /* hash of the base model */
+    int64_t step, saved; /* done; of the newest checkpoint, -1: none */
+    struct buf rows;     /* of metrics, a line each: the newest, see keep_row() */
 };
 
 static double now(void)
@@ -85,19 +85,34 @@ static int policy_start(struct run *r)
 /* -- Checkpoints ------------------------------------------------------------------------
  */
 
+/* Keep a step's row for the next checkpoints, with those of as many steps before as may
+ * be on their way to whoever writes them when he is killed: a batch is there only if the
+ * row of `ahead` steps before was written. */
+static void keep_row(struct run *r, const struct rl_metrics *m)
+{
+    int64_t lines = 0;
+    r->calls->row(r->calls->context, m, &r->rows);
+    buf_char(&r->rows, '\n');
+    for (size_t i = r->rows.len; i-- > 0;) {
+        lines += r->rows.data[i] == '\n';
+        if (lines > r->o->ahead + 2) {
+            r->rows.len -= i + 1;
+            memmove(r->rows.data, r->rows.data + i + 1, r->rows.len);
+            return;
+        }
+    }
+}
+
 /* What a checkpoint says of the run. NULL: memory. */
 static json_t *state_of(const struct run *r)
 {
     char parts[64];
-    struct buf row = {0};
     json_t *state = NULL;
     param_parts_text(parts, trainer_params(r->u.t)->parts);
-    r->calls->row(r->calls->context, &r->last, &row);
-    if (buf_ok(&row) == 0)
+    if (buf_ok(&r->rows) == 0)
         state =
             json_pack("{s:s, s:s, s:I, s:s%}", "base", r->base, "train", parts, "updates",
-                      (json_int_t)r->u.updates, "metrics", row.data, row.len);
-    buf_free(&row);
+                      (json_int_t)r->u.updates, "metrics", r->rows.data, r->rows.len);
     if (!state)
         fail_memory();
     return state;
@@ -208,6 +223,7 @@ static int start(struct run *r)
 
 static void run_close(struct run *r)
 {
+    buf_free(&r->rows);
     rl_input_close(r->input);
     policy_close(r->policy);
     trainer_close(r->u.ref);
@@ -272,8 +288,8 @@ static int one_step(struct run *r)
                                        : fail_in("step %lld", (long long)r->step + 1);
     r->step++;
     m.wait = begin - from;
-    m.seconds = now() - begin; /* a checkpoint's row cannot know what it takes itself */
-    r->last = m;
+    m.seconds = now() - begin; /* a kept row cannot know what its keeping takes */
+    keep_row(r, &m);
     if (r->step % r->o->save == 0)
         status = save(r);
     if (status == 0)
@@ -281,7 +297,6 @@ static int one_step(struct run *r)
     if (status < 0)
         return status;
     m.seconds = now() - begin;
-    r->last = m;
     r->calls->metrics(r->calls->context, &m);
     return 1;
 }

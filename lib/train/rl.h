@@ -86,8 +86,9 @@ struct rl_calls {
     /* So many more groups of this step are wanted. */
     void (*want)(void *context, int64_t step, int64_t count);
     void (*metrics)(void *context, const struct rl_metrics *m);
-    /* Append the row that metrics() makes of these: a checkpoint keeps it as text, in
-     * `metrics` of its state, for whoever lost the row itself (pipelines/rl.sh). */
+    /* Append the row that metrics() makes of these, without a line end. A checkpoint
+     * keeps the newest, a line each, as text in `metrics` of its state, for whoever lost
+     * the rows themselves (pipelines/rl.sh). */
     void (*row)(void *context, const struct rl_metrics *m, struct buf *out);
     /* Something worth saying: a row that is skipped, a checkpoint passed over. */
     void (*say)(void *context, const char *text);
