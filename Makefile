@@ -25,7 +25,7 @@ CFLAGS = -std=c11 -g $(OPT) $(WARN) -pthread -ffp-contract=off \
 # nobody reads: loops with either can then be vectorised. No number changes by it.
 LOOPS = -fno-trapping-math -fno-math-errno
 CPPFLAGS := -D_GNU_SOURCE -MMD -MP
-# libgomp is linked in, so that kernels/cpu/dev.c can set its manners before it starts.
+# libgomp is linked in, so that kernels/cpu/spin.c can set its manners.
 OPENMP := $(if $(findstring clang,$(CC)),-fopenmp,-Wl$(comma)-Bstatic -lgomp -Wl$(comma)-Bdynamic -ldl)
 LDLIBS := $(OPENMP) -ljansson -lpcre2-8 -lutf8proc -lxxhash -lz -lzstd -ljpeg -lwebp -lwebpdemux -lcurl -lflint-arb -lflint -lgmp -lm
 

@@ -92,7 +92,10 @@ static const struct store_captions *find_captions(struct job *job, struct row *r
         return NULL;
     }
     c = captioner_ask(&job->captioner, job->store, row, item->picture, &deferred);
-    if (!c)
+    if (!c && fail_kind() == FAIL_INTERNAL && store_broken(job->store)) {
+        cli_give_up(job->cli, "%s", fail_text()); /* says nothing about the row */
+        *status = CLI_ABANDON;
+    } else if (!c)
         *status =
             model_status(job->cli, job->captioner.model, deferred ? MODEL_DEFERRED : -1);
     return c;

@@ -220,6 +220,32 @@ static void chart(struct program *p, struct buf *b, int64_t step)
     }
 }
 
+/* A metrics row without its end. */
+static void put_metrics(struct buf *b, const struct rl_metrics *m)
+{
+    buf_print(b, "{\"step\":%lld", (long long)m->step);
+    put_int(b, "version", m->version);
+    put_real(b, "loss", m->updates ? rl_spread_mean(&m->loss) : 0);
+    put_real(b, "grad_norm", m->updates ? rl_spread_mean(&m->grad_norm) : 0);
+    put_real(b, "lr", m->lr);
+    put_rewards(b, m);
+    put_lengths(b, m);
+    put_mean(b, "entropy", &m->entropy);
+    put_mean(b, "kl", &m->kl);
+    put_mean(b, "clip_ratio/region_mean", &m->clipped);
+    put_mean(b, "clip_ratio/low_mean", &m->clipped_low);
+    put_least(b, "clip_ratio/low_min", &m->clipped_low);
+    put_mean(b, "clip_ratio/high_mean", &m->clipped_high);
+    put_most(b, "clip_ratio/high_max", &m->clipped_high);
+    put_real(b, "logprob_gap_max", m->gap);
+    put_int(b, "groups", m->groups);
+    put_int(b, "groups_skipped", m->groups_skipped);
+    put_int(b, "captions_failed", m->captions_failed);
+    put_int(b, "updates", m->updates);
+    put_int(b, "num_tokens", m->tokens);
+    buf_print(b, ",\"wait_time\":%.4f,\"step_time\":%.4f", m->wait, m->seconds);
+}
+
 static void metrics(void *context, const struct rl_metrics *m)
 {
     struct program *p = context;
@@ -227,29 +253,16 @@ static void metrics(void *context, const struct rl_metrics *m)
     p->failed += m->rows_failed;
     if (p->others)
         return;
-    buf_print(&b, "{\"step\":%lld", (long long)m->step);
-    put_int(&b, "version", m->version);
-    put_real(&b, "loss", m->updates ? rl_spread_mean(&m->loss) : 0);
-    put_real(&b, "grad_norm", m->updates ? rl_spread_mean(&m->grad_norm) : 0);
-    put_real(&b, "lr", m->lr);
-    put_rewards(&b, m);
-    put_lengths(&b, m);
-    put_mean(&b, "entropy", &m->entropy);
-    put_mean(&b, "kl", &m->kl);
-    put_mean(&b, "clip_ratio/region_mean", &m->clipped);
-    put_mean(&b, "clip_ratio/low_mean", &m->clipped_low);
-    put_least(&b, "clip_ratio/low_min", &m->clipped_low);
-    put_mean(&b, "clip_ratio/high_mean", &m->clipped_high);
-    put_most(&b, "clip_ratio/high_max", &m->clipped_high);
-    put_real(&b, "logprob_gap_max", m->gap);
-    put_int(&b, "groups", m->groups);
-    put_int(&b, "groups_skipped", m->groups_skipped);
-    put_int(&b, "captions_failed", m->captions_failed);
-    put_int(&b, "updates", m->updates);
-    put_int(&b, "num_tokens", m->tokens);
-    buf_print(&b, ",\"wait_time\":%.4f,\"step_time\":%.4f", m->wait, m->seconds);
+    put_metrics(&b, m);
     chart(p, &b, m->step);
     row_out(p, &b);
+}
+
+static void kept_row(void *context, const struct rl_metrics *m, struct buf *out)
+{
+    (void)context;
+    put_metrics(out, m);
+    buf_char(out, '}');
 }
 
 static void hello(void *context, int64_t step, int64_t version)
@@ -434,7 +447,7 @@ int main(int argc, char *argv[])
         comm_close(p.rl.comm);
         return cli_quit(&cli);
     }
-    const struct rl_calls calls = {&p,  hello, want, metrics,
+    const struct rl_calls calls = {&p,  hello, want, metrics,       kept_row,
                                    say, note,  stop, cli_wait(&cli)};
     int status = rl_train(&p.rl, page.name, &calls);
     tensorboard_close(p.charts);

@@ -80,6 +80,18 @@ if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
     sed -i '$d' "$metrics" || exit 75
 fi
 
+# Rows of the newest checkpoint that a kill took on their way: their steps are not made again.
+for state in "$policy.d/checkpoints"/v*/state/state.json; do
+    newest=$state # they are sorted
+done
+if [ -e "$newest" ]; then
+    jq -r '.state.metrics // empty' "$newest" 2> /dev/null | while IFS= read -r row; do
+        [ -n "$row" ] || continue
+        jq -e -n --argjson row "$row" 'any(inputs; .version == $row.version and (.hello | not))' \
+            "$metrics" > /dev/null 2>&1 || printf '%s\n' "$row" >> "$metrics" || exit 75
+    done || exit 75
+fi
+
 # Four programs share the processors: threads that have nothing to do do not spin for long.
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 
@@ -87,7 +99,7 @@ export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 find "$out" -maxdepth 1 -name ".pipes.*" -mmin +1 -exec rm -rf {} + || exit 75
 pipes=$(mktemp -d "$out/.pipes.XXXXXX") || exit 75
 trap 'rm -rf "$data" "$pipes"' EXIT
-for pipe in ticks rows captions rewards metrics lines; do
+for pipe in ticks rows captions rewards metrics lines life; do
     mkfifo "$pipes/$pipe" || exit 75
 done
 
@@ -156,6 +168,17 @@ progress() {
 progress < "$pipes/lines" &
 lines=$!
 
+# If this script is killed, its end of a pipe closes, and the programs end as by SIGTERM. It is
+# opened last, so that nobody else has it open.
+(
+    exec < "$pipes/life"
+    read -r _ || {
+        kill -s TERM "$feed" "$caption" "$reward" "$step"
+        rm -rf "$data" "$pipes"
+    }
+) > /dev/null 2>&1 &
+exec 9> "$pipes/life"
+
 # finish PID: its status, however often a signal wakes us.
 finish() {
     while :; do
@@ -188,4 +211,5 @@ for program in "rl-feed $feed" "caption $caption" "reward $reward" "rl-step $ste
         worst=$status worst_rank=$rank
     fi
 done
+(echo >&9) 2> /dev/null # the end that it should have
 exit "$worst"

@@ -8,15 +8,10 @@ cd "$(dirname "$0")/.."
 build=$1 bin=$2
 shape=qwen3-0.6b
 export CAPMILL_SHARE=$PWD/share
-work=$build/bench
-mkdir -p "$work"
+model=$(tests/bench-model.sh "$build" "$bin" "$shape")
 
-if [ ! -e "$work/$shape" ]; then
-    echo "bench: making $shape with random weights" >&2
-    "$bin/model-init" --random --like "$shape" "$work/$shape"
-fi
 echo "bench: judging with $shape" >&2
-"$build/tests/bench-judge" "$work/$shape" 2 "${BENCH_CAPTIONS:-2}" >"$build/bench-judge.json"
+"$build/tests/bench-judge" "$model" 2 "${BENCH_CAPTIONS:-2}" >"$build/bench-judge.json"
 jq -r '
     ["what", "figure", "unit", "asked", "met"],
     ["judging, prefix shared, \(.threads) threads", .shared_questions_s, "questions/s", "", ""],

@@ -9,15 +9,10 @@ cd "$(dirname "$0")/.."
 build=$1 bin=$2
 shape=qwen3-0.6b
 export CAPMILL_SHARE=$PWD/share
-work=$build/bench
-mkdir -p "$work"
+model=$(tests/bench-model.sh "$build" "$bin" "$shape")
 
-if [ ! -e "$work/$shape" ]; then
-    echo "bench: making $shape with random weights" >&2
-    "$bin/model-init" --random --like "$shape" "$work/$shape"
-fi
 echo "bench: prism-eval's second stage with $shape" >&2
-"$build/tests/bench-prism" "$work/$shape" 2 "${BENCH_CAPTIONS:-2}" >"$build/bench-prism.json"
+"$build/tests/bench-prism" "$model" 2 "${BENCH_CAPTIONS:-2}" >"$build/bench-prism.json"
 jq -r '
     ["what", "figure", "unit", "asked", "met"],
     ["stage 2, prefix shared, batch 16, \(.threads) threads", .shared_rows_s, "rows/s", "", ""],

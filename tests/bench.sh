@@ -19,13 +19,10 @@ say "products with weights in blocks"
 say "pictures and tokenizer"
 "$build/tests/bench-media" >"$work/media.json"
 "$build/tests/bench-text" >"$work/text.json"
-if [ ! -e "$work/$shape" ]; then
-    say "making $shape with random weights"
-    "$bin/model-init" --random --like "$shape" "$work/$shape"
-fi
+model=$(tests/bench-model.sh "$build" "$bin" "$shape")
 say "decode and prefill of $shape"
 for threads in 1 2; do
-    "$build/tests/bench-engine" "$work/$shape" $threads
+    "$build/tests/bench-engine" "$model" $threads
 done >"$work/engine.json"
 
 say "qa-extract"
@@ -42,11 +39,11 @@ say "start-up and memory"
 picture=share/pocket/samples/images/0000.png
 "$build/tests/bench-run" 21 "$bin/caption" -m pocket --temperature 0 --text $picture >"$work/start.json"
 "$build/tests/bench-media" --write "$work/photo.jpg"
-"$build/tests/bench-run" 1 "$bin/caption" -m "$work/$shape" --max-tokens 8 --ignore-eos "$work/photo.jpg" \
+"$build/tests/bench-run" 1 "$bin/caption" -m "$model" --max-tokens 8 --ignore-eos "$work/photo.jpg" \
     >"$work/memory.json"
-"$bin/caption" -m "$work/$shape" --dry-run --explain "$work/photo.jpg" 2>"$work/explain"
+"$bin/caption" -m "$model" --dry-run --explain "$work/photo.jpg" 2>"$work/explain"
 tokens=$(grep -oE 'prompt of [0-9]+' "$work/explain" | grep -oE '[0-9]+')
-"$bin/model-info" --json --ctx $((tokens + 8)) "$work/$shape" >"$work/info.json"
+"$bin/model-info" --json --ctx $((tokens + 8)) "$model" >"$work/info.json"
 
 jq -n --slurpfile kernels "$work/kernels.json" --slurpfile media "$work/media.json" \
     --slurpfile text "$work/text.json" --slurpfile engine "$work/engine.json" \

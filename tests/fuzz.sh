@@ -26,6 +26,10 @@ seeds_of() { # TARGET FOLDER: copy its seeds
         jq -r 'select(.kind | startswith("mc_")) | .prediction' tests/data/goldens2/score/cases.jsonl |
             sort -u | split -l 1 - "$2/reply"
         ;;
+    choice-fuzz)
+        jq -j '(.options | join("\n")), "\n\n", .reply, "\u0001"' tests/data/choice.jsonl |
+            split -t $'\x01' -a 3 -l 1 - "$2/reply"
+        ;;
     math-fuzz)
         jq -j 'select(.config or .kind == "math") | .gold, "\u0000", .prediction, "\u0001"' \
             tests/data/goldens2/score/cases.jsonl tests/data/goldens2/score/math_verify_tests.jsonl |

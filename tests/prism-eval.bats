@@ -391,12 +391,24 @@ SHAPES
     [[ "$stderr" == *"/dev/full: not a regular file"* ]]
 }
 
-@test "kept captions where the disk is full: whole lines, and the rest another time" {
+@test "kept captions where the disk is full: status 75, whole lines, no error rows; the rest another time" {
     head -12 "$WORLD/test.jsonl" | jq -c '{image, question: "Q?", answer: "x", kind: "exact"}' > rows
-    run --separate-stderr -1 bash -c "trap '' XFSZ; ulimit -f 1
-        prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept rows"
+    local keeping="prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root '$WORLD' --keep kept"
+    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $keeping rows | cat; exit \${PIPESTATUS[0]}"
+    [ "$(grep -c . <<<"$stderr")" = 2 ]
+    [[ "${stderr_lines[0]}" =~ ^prism-eval:\ kept:\ (No\ space\ left\ on\ device|File\ too\ large)$ ]]
+    [ "${stderr_lines[1]}" = "prism-eval: stopped" ]
+    run ! grep -q '"error"' <<<"$output"
     jq -e -c .captions kept > /dev/null
-    [ "$(grep -c '"class":"internal"' <<<"$output")" = $((12 - $(wc -l < kept))) ]
-    prism-eval --judge pocket-judge --captioner pocket --judge-max-tokens 4 --root "$WORLD" --keep kept rows > /dev/null 2>&1
+    before=$(wc -l < kept)
+    [ "$before" -gt 0 ] && [ "$before" -lt 12 ]
+    # a result that is kept, too, is gone on with
+    cp kept part
+    run --separate-stderr -75 bash -c "trap '' XFSZ; ulimit -f 1; $keeping -o out --resume rows"
+    [[ "${stderr_lines[-1]}" == "prism-eval: stopped; --resume goes on from here" ]]
+    cmp kept part
+    bash -c "$keeping -o out --resume rows" 2> /dev/null
     [ "$(jq -r .image kept | sort -u | wc -l)" = 12 ] && [ "$(wc -l < kept)" = 12 ]
+    bash -c "$keeping -o whole rows" 2> /dev/null
+    cmp out whole
 }

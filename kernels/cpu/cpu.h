@@ -12,6 +12,7 @@
 #define CPU_H
 #include "kernels.h"
 #include "quant.h"
+#include "spin.h"
 
 #include <assert.h>
 #include <omp.h>
@@ -34,6 +35,7 @@ enum {
 
 struct dev {
     int threads;
+    struct spin spin;
     char *scratch; /* owned: [threads, CPU_SCRATCH], 64-byte aligned */
     float *shared; /* owned: CPU_SHARED bytes, 64-byte aligned */
 };

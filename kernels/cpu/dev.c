@@ -54,6 +54,7 @@ struct dev *cpu_open(const char *device, const struct dev_options *o, const char
     if (!d)
         return NULL;
     d->threads = o->threads;
+    spin_start(&d->spin);
     d->scratch = mapped((size_t)o->threads * CPU_SCRATCH);
     d->shared = mapped(CPU_SHARED);
     if (!d->scratch || !d->shared) {
@@ -112,21 +113,7 @@ void cpu_download(struct dev *d, void *host, struct arr from)
 
 int cpu_sync(struct dev *d, const char **why)
 {
-    (void)d, (void)why;
+    (void)why;
+    spin_look(&d->spin); /* behind each pass of a model */
     return 0;
-}
-
-/* Idle OpenMP threads spin for some tens of microseconds and then sleep. By default
- * libgomp lets them spin for milliseconds: beside threads that decode pictures, or
- * another process on the same cores, that takes the very cores that the work needs. To
- * wake a sleeping thread costs as much as a product, in virtual machines above all:
- * decode of a 2B model on two cores makes 9 tokens a second at a count of 2000 and 14 at
- * 10000; three programs at once on the same two cores take 4 s and 15 s. Where programs
- * share cores, --threads 1 or a smaller count serves better. libgomp reads its settings
- * in its constructor; it is linked statically (Makefile), so that one of a higher
- * priority comes before. What the user has set stays. */
-__attribute__((constructor(101))) static void spin_shortly(void)
-{
-    if (!getenv("OMP_WAIT_POLICY"))
-        setenv("GOMP_SPINCOUNT", "10000", 0);
 }

@@ -29,6 +29,8 @@ static void items_free(struct items *l)
 static struct span item(const struct items *l, int i)
 {
     size_t from = i ? l->ends[i - 1] : 0;
+    if (!l->texts.data) /* one item, and that is empty */
+        return (struct span){"", 0};
     return (struct span){l->texts.data + from, l->ends[i] - from};
 }
 

@@ -12,7 +12,7 @@ char *buf_room(struct buf *b, size_t n)
 {
     if (b->bad)
         return NULL;
-    if (n > b->cap - b->len) {
+    if (n > b->cap - b->len || !b->data) { /* never NULL, not even for no byte */
         size_t want = b->cap ? b->cap : 256;
         while (want - b->len < n) {
             if (want > SIZE_MAX / 2) {

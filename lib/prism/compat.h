@@ -2,8 +2,9 @@
  * Prism_Evaluation/Eval_CapRL.py), for tools that read its files.
  *
  *     Prism_TAG_step_details_STEP_final.json, indented by 4:
- *         [[original_sample, rewards[n], parsed[n], lengths[n], captions[n] +
- * replies[n]]] Prism_TAG_step_eval_STEP_final.json:
+ *         [[original_sample, rewards[n], parsed[n], lengths[n],
+ *           captions[n] + replies[n]]]
+ *     Prism_TAG_step_eval_STEP_final.json:
  *         ["BoN: 0.541 Mean: 0.3255"]
  */
 #ifndef PRISM_COMPAT_H

@@ -31,6 +31,7 @@ struct store {
     long count, left_out;
     struct key loaded; /* of the lines of store_load(), one by one */
     int fd;            /* the kept file; -1: none */
+    bool broken;       /* ... and it could not be written */
     char *path, made[33];
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -571,8 +572,17 @@ static int keep(struct store *s, struct span picture, struct span json)
         if (end >= 0 && ftruncate(s->fd, end) < 0) /* the next line must not join it */
             fail_in("cannot be cut");
     }
+    s->broken = s->broken || status < 0;
     buf_free(&line);
     return status;
+}
+
+bool store_broken(struct store *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool broken = s->broken;
+    pthread_mutex_unlock(&s->lock);
+    return broken;
 }
 
 const struct store_captions *store_put(struct store *s, struct span picture,

@@ -65,4 +65,7 @@ const struct store_captions *store_take(struct store *s, struct span picture);
 const struct store_captions *store_put(struct store *s, struct span picture,
                                        struct span json);
 void store_give_up(struct store *s, struct span picture);
+/* Has the kept file refused a line, as on a full disk? What is made from here on would be
+ * lost, too. Any thread. */
+bool store_broken(struct store *s);
 #endif

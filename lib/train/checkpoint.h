@@ -2,9 +2,10 @@
  * directory that any tool loads, with the optimizer's state beside.
  *
  *   OUT/v000012/          config.json, model.safetensors, tokenizer files: as the base's
- *   OUT/v000012/state/    optimizer.safetensors (f32 masters and moments of what is
- *                         trained; 8-bit moments as they are), state.json (step, data
- * order, options, sums) OUT/latest            a symbolic link to the newest whole version
+ *   OUT/v000012/state/    optimizer.safetensors: f32 masters and moments of what is
+ *                         trained (8-bit moments as they are);
+ *                         state.json: step, data order, options, sums
+ *   OUT/latest            a symbolic link to the newest whole version
  *
  * Where low-rank pairs are trained, a version has adapter_config.json and
  * adapter_model.safetensors, as PEFT writes them, in place of a model.

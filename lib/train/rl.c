@@ -33,6 +33,7 @@ struct run {
     struct rl_batch batch; /* of rank 0, on other ranks */
     char checkpoints_path[PATH_MAX], policy_name[33]; /* of policy.h, on all ranks */
     int64_t step, saved; /* done; of the newest checkpoint, -1: none */
+    struct buf rows;     /* of metrics, a line each: the newest, see keep_row() */
 };
 
 static double now(void)
@@ -135,16 +136,46 @@ static int ranks_agree(struct run *r)
 /* -- Checkpoints ------------------------------------------------------------------------
  */
 
-static int save(struct run *r)
+/* Keep a step's row for the next checkpoints, with those of as many steps before as may
+ * be on their way to whoever writes them when he is killed: a batch is there only if the
+ * row of `ahead` steps before was written. */
+static void keep_row(struct run *r, const struct rl_metrics *m)
+{
+    int64_t lines = 0;
+    r->calls->row(r->calls->context, m, &r->rows);
+    buf_char(&r->rows, '\n');
+    for (size_t i = r->rows.len; i-- > 0;) {
+        lines += r->rows.data[i] == '\n';
+        if (lines > r->o->ahead + 2) {
+            r->rows.len -= i + 1;
+            memmove(r->rows.data, r->rows.data + i + 1, r->rows.len);
+            return;
+        }
+    }
+}
+
+/* What a checkpoint says of the run. NULL: memory. */
+static json_t *state_of(const struct run *r)
 {
     char parts[64];
+    json_t *state = NULL;
+    param_parts_text(parts, trainer_params(r->u.t)->parts);
+    if (buf_ok(&r->rows) == 0)
+        state =
+            json_pack("{s:s, s:s, s:I, s:s%}", "base", r->base, "train", parts, "updates",
+                      (json_int_t)r->u.updates, "metrics", r->rows.data, r->rows.len);
+    if (!state)
+        fail_memory();
+    return state;
+}
+
+static int save(struct run *r)
+{
     if (r->step == 0 || r->saved == r->step || r->u.begun)
         return 0;
-    param_parts_text(parts, trainer_params(r->u.t)->parts);
-    json_t *state = json_pack("{s:s, s:s, s:I}", "base", r->base, "train", parts,
-                              "updates", (json_int_t)r->u.updates);
+    json_t *state = state_of(r);
     if (!state)
-        return fail_memory();
+        return -1;
     int status =
         checkpoint_save(&r->checkpoints, trainer_kernels(r->u.t), trainer_dev(r->u.t),
                         trainer_params(r->u.t), r->step, state);
@@ -276,6 +307,7 @@ static int start(struct run *r)
 
 static void run_close(struct run *r)
 {
+    buf_free(&r->rows);
     rl_input_close(r->input);
     rl_batch_free(&r->batch);
     policy_close(r->policy);
@@ -353,13 +385,15 @@ static int one_step(struct run *r)
         return status == RL_UNFINISHED ? status
                                        : fail_in("step %lld", (long long)r->step + 1);
     r->step++;
+    m.wait = begin - from;
+    m.seconds = now() - begin; /* a kept row cannot know what its keeping takes */
+    keep_row(r, &m);
     if (r->step % r->o->save == 0)
         status = save(r);
     if (status == 0)
         status = publish(r);
     if (status < 0)
         return status;
-    m.wait = begin - from;
     m.seconds = now() - begin;
     r->calls->metrics(r->calls->context, &m);
     return 1;

@@ -11,6 +11,7 @@
  */
 #ifndef RL_H
 #define RL_H
+#include "base/buf.h"
 #include "engine/compute.h"
 #include "row/stream.h"
 #include "train/hand_over.h"
@@ -91,6 +92,10 @@ struct rl_calls {
     /* So many more groups of this step are wanted. */
     void (*want)(void *context, int64_t step, int64_t count);
     void (*metrics)(void *context, const struct rl_metrics *m);
+    /* Append the row that metrics() makes of these, without a line end. A checkpoint
+     * keeps the newest, a line each, as text in `metrics` of its state, for whoever lost
+     * the rows themselves (pipelines/rl.sh). */
+    void (*row)(void *context, const struct rl_metrics *m, struct buf *out);
     /* Something worth saying: a row that is skipped, a checkpoint passed over. */
     void (*say)(void *context, const char *text);
     void (*note)(void *context, const char *text); /* for -v */

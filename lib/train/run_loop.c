@@ -304,11 +304,10 @@ static int one_step(struct run *r)
     m.peak_share = work / m.seconds / r->throughput.peak / comm_world(r->o->comm);
     if (comm_lost(r->o->comm))
         return step_failed(r, -1);
-    if (r->o->save && m.step % r->o->save == 0)
-        status = save(r);
-    if (status == 0)
-        r->calls->metrics(r->calls->context, &m);
-    return status;
+    /* The row comes first: a run that is killed in between makes the step again, and so
+     * the row, where a row behind its checkpoint would be lost. */
+    r->calls->metrics(r->calls->context, &m);
+    return r->o->save && m.step % r->o->save == 0 ? save(r) : 0;
 }
 
 /* Room for the order of so many rows. */

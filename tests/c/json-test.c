@@ -483,6 +483,8 @@ static void numbers_are_written_shortest(void)
     json_put_int(&b, INT64_MIN);
     CHECK(strcmp(buf_string(&b), "-0.123456789 -9223372036854775808") == 0, "%s", b.data);
     buf_free(&b);
+    CHECK(buf_room(&b, 0) != NULL, "room for nothing is no failure");
+    buf_free(&b);
 }
 
 static void texts_are_written_and_read(void)
