@@ -109,18 +109,20 @@ static int tensor_append(struct safetensors_writer *w, const struct kernels *k,
     int64_t all = arr_size(a);
     for (int64_t at = 0; at < all; at += PIECE) {
         int64_t n = all - at < PIECE ? all - at : PIECE;
-        struct arr piece = arr_rows(a, at, n);
         if (!a.data) {
             if (content->fetch(content->context, i, at, n, host) < 0)
                 return -1;
-        } else if (type == ARR_BF16 && a.type == ARR_F32) {
-            struct arr to = arr_rows(half, 0, n);
-            k->back->to_bf16(dev, to, piece);
-            piece = to;
+        } else {
+            struct arr piece = arr_rows(a, at, n);
+            if (type == ARR_BF16 && a.type == ARR_F32) {
+                struct arr to = arr_rows(half, 0, n);
+                k->back->to_bf16(dev, to, piece);
+                piece = to;
+            }
+            k->download(dev, host, piece);
+            if (type == ARR_F32 && a.type == ARR_BF16)
+                widen(host, n);
         }
-        k->download(dev, host, piece);
-        if (type == ARR_F32 && a.type == ARR_BF16)
-            widen(host, n);
         if (safetensors_append(w, host, (size_t)n * arr_type_size(type)) < 0)
             return -1;
     }

@@ -431,11 +431,12 @@ int rl_train(const struct rl_options *o, const char *program,
         status = RL_UNFINISHED;
     } else if (started) {
         int kept = save(&r);
-        if (kept == 0 && !r.u.begun &&
+        if (kept == 0 && r.first && !r.u.begun &&
             policy_complete(r.policy, trainer_kernels(r.u.t), trainer_dev(r.u.t),
                             trainer_params(r.u.t)) < 0)
             kept = RL_UNFINISHED;
-        say_taken(&r);
+        if (r.first)
+            say_taken(&r);
         if (kept < 0)
             status = kept;
         else if (status == 0)
