@@ -56,6 +56,9 @@ enum arr_type {
 enum {
     ARR_RANK_MAX = 4,
     KV_PAGE = 64, /* positions in one page of keys and values; also attention's block */
+    /* Of attention in bf16, at most: dimensions of a head, and heads that read one. */
+    BF16_HEAD_DIM = 128,
+    BF16_HEAD_GROUP = 64,
 };
 
 struct recording; /* operations that a device has noted */
@@ -287,7 +290,7 @@ struct kernels {
      * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
      * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
      * exponentials of scaled scores, which the gradient is made from. In bf16: dim up to
-     * 128, scale above 0, float32 sums of products of bf16, weights rounded to it. */
+     * BF16_HEAD_DIM, scale above 0, float32 sums of products of bf16, weights rounded to it. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 
