@@ -104,6 +104,12 @@ enum matmul_mode {
     MATMUL_ADD, /* y = y + product (a residual) */
 };
 
+/* One of several products of the same x: y = x w^T + bias. */
+struct matmul_part {
+    struct arr y, w, bias;
+};
+enum { MATMUL_PARTS = 3 }; /* at most at once */
+
 enum gelu_kind {
     GELU_ERF, /* x/2 (1 + erf(x / sqrt 2)) */
     GELU_TANH /* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
@@ -235,6 +241,10 @@ struct kernels {
      * on K alone), one fixed final reduction, then bias, then y (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
+    /* matmul() of each part with MATMUL_SET, to the bit, in one: up to MATMUL_PARTS. NULL
+     * where that gains nothing (the CPU). */
+    void (*matmuls)(struct dev *d, const struct matmul_part *parts, int count,
+                    struct arr x);
 
     /* y = x / sqrt(mean(x^2) + eps) * w over each row's last dimension; x, y act, each
      * its own, [rows, dim] or [rows, heads, dim] (strided rows allowed), w [dim] of any

@@ -173,6 +173,8 @@ static inline int64_t row_bytes(const struct arr &a)
 
 void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode);
+void matmuls_cuda(struct dev *d, const struct matmul_part *parts, int count,
+                  struct arr x);
 void rmsnorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, float eps);
 void layernorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr b,
                     float eps);

@@ -14,6 +14,21 @@ struct few {
     int64_t depth;
 };
 
+/* Several products with the same b, one after another in one grid. */
+struct few_group {
+    struct few one[MATMUL_PARTS];
+    unsigned first[MATMUL_PARTS]; /* block of each product */
+    int count;
+};
+
+/* Which of them this block has a part of. */
+__device__ __forceinline__ int few_number(const struct few_group &g)
+{
+    int n = 0;
+    while (n + 1 < g.count && blockIdx.x >= g.first[n + 1]) n++;
+    return n;
+}
+
 /* Up to 8 rows of b and blocks of Q8_0 or Q4_K at multiples of 16; false: others. */
 bool product_blocks(struct dev *d, const struct few &p);
 

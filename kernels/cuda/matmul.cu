@@ -109,6 +109,12 @@ static void matmul_f32(struct dev *d, struct arr y, struct arr x, struct arr w,
     }
 }
 
+/* Are there few enough rows for a kernel that reads weights once for all? */
+static bool are_few(const struct dev *d, int64_t rows, struct arr w)
+{
+    return rows <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT);
+}
+
 void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode)
 {
@@ -117,8 +123,17 @@ void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     const struct results r = {y, bias, mode == MATMUL_ADD};
     if (x.type == ARR_F32 && y.type == ARR_F32)
         matmul_f32(d, y, x, w, bias, mode);
-    else if (y.shape[0] <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT))
+    else if (are_few(d, y.shape[0], w))
         product_few(d, r, w, x);
     else
         product_many(d, r, w, x, PRODUCT);
+}
+
+void matmuls_cuda(struct dev *d, const struct matmul_part *parts, int count, struct arr x)
+{
+    assert(count > 0 && count <= MATMUL_PARTS);
+    if (are_few(d, x.shape[0], parts->w) && products_few(d, parts, count, x))
+        return;
+    for (int i = 0; i < count; i++)
+        matmul_cuda(d, parts[i].y, x, parts[i].w, parts[i].bias, MATMUL_SET);
 }
