@@ -29,8 +29,23 @@ __device__ __forceinline__ int few_number(const struct few_group &g)
     return n;
 }
 
-/* Up to 8 rows of b and blocks of Q8_0 or Q4_K at multiples of 16; false: others. */
-bool product_blocks(struct dev *d, const struct few &p);
+/* Products with the same up to 8 rows of b, all of blocks of Q8_0 or all of Q4_K at
+ * multiples of 16; false: others. */
+bool product_blocks(struct dev *d, const struct few *list, int count);
+
+/* A grid of blocks of so many rows of weights each: how many. */
+static inline unsigned few_blocks(struct few_group &g, const struct few *list, int count,
+                                  int rows)
+{
+    unsigned blocks = 0;
+    g = {};
+    for (; g.count < count; g.count++) {
+        g.one[g.count] = list[g.count];
+        g.first[g.count] = blocks;
+        blocks += blocks_for(list[g.count].r.out.shape[1], rows);
+    }
+    return blocks;
+}
 
 /* Begin to copy `rows` rows from `row` on, from k0 on, by one warp. */
 template <int rows, int PIECES>

@@ -175,13 +175,8 @@ __global__ void __launch_bounds__(THREADS)
 template <class W, class S>
 static void launch(struct dev *d, const struct few *list, int count)
 {
-    struct few_group g = {};
-    unsigned blocks = 0;
-    for (g.count = 0; g.count < count; g.count++) {
-        g.one[g.count] = list[g.count];
-        g.first[g.count] = blocks;
-        blocks += blocks_for(list[g.count].r.out.shape[1], S::RT * 16);
-    }
+    struct few_group g;
+    const unsigned blocks = few_blocks(g, list, count, S::RT * 16);
     LAUNCH_SHARED(d, blocks, THREADS, S::STAGES * S::BYTES, (product_few_kernel<W, S>),
                   g);
 }
@@ -204,7 +199,7 @@ static void launch_copied(struct dev *d, const struct few *list, int count)
 /* Up to eight rows: weights of any type as they are. */
 static void launch_eight(struct dev *d, const struct few &p)
 {
-    if (product_blocks(d, p))
+    if (product_blocks(d, &p, 1))
         return;
     switch (runs_type(p.a.a)) {
     case ARR_F32: launch<struct run_f32, shape<1>>(d, &p, 1); break;
@@ -255,17 +250,21 @@ void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
 bool products_few(struct dev *d, const struct matmul_part *parts, int count, struct arr x)
 {
     struct few list[MATMUL_PARTS];
+    bool copied = true;
     if (x.shape[0] == 0 || x.shape[0] > FEW || !halves_fit(x))
         return false;
     for (int i = 0; i < count; i++) {
         const struct matmul_part &m = parts[i];
-        if (!halves_fit(m.w) || m.w.shape[0] == 0)
+        copied &= halves_fit(m.w);
+        if (m.w.shape[0] == 0)
             return false;
         list[i] = {runs_of(m.w),
                    {(const uint16_t *)x.data, x.shape[0], x.shape[1], x.stride},
                    {m.y, m.bias, false},
                    x.shape[1]};
     }
+    if (!copied)
+        return product_blocks(d, list, count);
     launch_copied(d, list, count);
     return true;
 }
