@@ -1,6 +1,7 @@
-/* replay-test: an engine on CUDA (its kernels run by the host compiler's code) decodes by
- * recorded passes, and to the bit what passes that are not recorded give: also with
- * batches that shrink and grow, tables that grow, and other weights. */
+/* replay-test: an engine on CUDA (its kernels run by the host compiler's code, or on a
+ * GPU that CAPMILL_TEST_DEVICE names) decodes by recorded passes, and to the bit what
+ * passes that are not recorded give: also with batches that shrink and grow, tables that
+ * grow, and other weights. */
 #include "base/fail.h"
 #include "check.h"
 #include "engine/engine.h"
@@ -17,12 +18,12 @@ enum { SAMPLES = 4, SHORT = 40, LONG = 490, SHORTEST = 12, STEP = 8, BATCH = 8 }
 
 static int32_t ids[LONG];
 static struct engine_prompt prompt = {.ids = ids};
-static const char *compute;
+static const char *device = "cuda", *compute;
 
 static struct engine *opened(const char *dir)
 {
     struct engine_options o = {
-        .device = "cuda", .compute.type = compute, .threads = 1, .max_batch = BATCH};
+        .device = device, .compute.type = compute, .threads = 1, .max_batch = BATCH};
     return engine_open(dir, &o);
 }
 
@@ -174,11 +175,15 @@ static void after_a_reload_it_is_the_new_weights(void)
 
 int main(void)
 {
-    const char *build = getenv("CAPMILL_BUILD");
+    const char *build = getenv("CAPMILL_BUILD"), *gpu = getenv("CAPMILL_TEST_DEVICE");
     char plugin[4096];
-    snprintf(plugin, sizeof plugin, "%s/cuda-on-host.so", build ? build : "build");
-    setenv("CAPMILL_CUDA", plugin, 1);
-    setenv("CUDA_HOST_DEFER", "1", 1);
+    if (gpu && *gpu) {
+        device = gpu;
+    } else {
+        snprintf(plugin, sizeof plugin, "%s/cuda-on-host.so", build ? build : "build");
+        setenv("CAPMILL_CUDA", plugin, 1);
+        setenv("CUDA_HOST_DEFER", "1", 1);
+    }
     if (folder_make() < 0)
         return 1;
     for (int i = 0; i < LONG; i++) ids[i] = (i * 37 + i / 5) % 1900;
