@@ -29,6 +29,7 @@ __device__ __forceinline__ void weights_of(const struct product &p, int64_t n, i
                                            int lane, float to[EACH])
 {
     const void *row = (const char *)p.w.data + n * p.w_bytes;
+    UNROLL
     for (int j = 0; j < EACH; j++) {
         int64_t k = k0 + place_of(lane, j);
         const enum arr_type t = type < ARR_Q4_0 ? (enum arr_type)type : p.w.type;
@@ -69,21 +70,32 @@ template <int type> __global__ void matmul_kernel(struct product p)
         __syncthreads();
         rows_staged(p, m0, count, k0, rows);
         __syncthreads();
-        for (int c = 0; c < COLUMNS && n0 + c < columns; c++) {
+        /* all indices are known: sums stay in registers */
+        UNROLL
+        for (int c = 0; c < COLUMNS; c++) {
             float w[EACH];
+            if (n0 + c >= columns)
+                break;
             weights_of<type>(p, n0 + c, k0, lane, w);
             UNROLL
-            for (int r = 0; r < ROWS; r++)
-                for (int j = 0; j < EACH && r < count; j++)
+            for (int r = 0; r < ROWS; r++) {
+                if (r >= count)
+                    break;
+                UNROLL
+                for (int j = 0; j < EACH; j++)
                     sum[r][c] = fmaf(rows[r][place_of(lane, j)], w[j], sum[r][c]);
+            }
         }
     }
-    for (int r = 0; r < count; r++)
-        for (int c = 0; c < COLUMNS && n0 + c < columns; c++) {
-            float all = warp_sum(sum[r][c]);
-            if (lane == 0)
-                result(p, m0 + r, n0 + c, all);
-        }
+    UNROLL
+    for (int r = 0; r < ROWS; r++) UNROLL
+    for (int c = 0; c < COLUMNS; c++) {
+        if (r >= count || n0 + c >= columns)
+            break;
+        const float all = warp_sum(sum[r][c]);
+        if (lane == 0)
+            result(p, m0 + r, n0 + c, all);
+    }
 }
 
 static void matmul_f32(struct dev *d, struct arr y, struct arr x, struct arr w,
