@@ -56,6 +56,9 @@ enum arr_type {
 enum {
     ARR_RANK_MAX = 4,
     KV_PAGE = 64, /* positions in one page of keys and values; also attention's block */
+    /* Of attention in bf16, at most: dimensions of a head, and heads that read one. */
+    BF16_HEAD_DIM = 128,
+    BF16_HEAD_GROUP = 64,
 };
 
 struct recording; /* operations that a device has noted */
@@ -100,6 +103,12 @@ enum matmul_mode {
     MATMUL_SET, /* y = product */
     MATMUL_ADD, /* y = y + product (a residual) */
 };
+
+/* One of several products of the same x: y = x w^T + bias. */
+struct matmul_part {
+    struct arr y, w, bias;
+};
+enum { MATMUL_PARTS = 3 }; /* at most at once */
 
 enum gelu_kind {
     GELU_ERF, /* x/2 (1 + erf(x / sqrt 2)) */
@@ -232,6 +241,10 @@ struct kernels {
      * on K alone), one fixed final reduction, then bias, then y (MATMUL_ADD). */
     void (*matmul)(struct dev *d, struct arr y, struct arr x, struct arr w,
                    struct arr bias, enum matmul_mode mode);
+    /* matmul() of each part with MATMUL_SET, to the bit, in one: up to MATMUL_PARTS. NULL
+     * where that gains nothing (the CPU). */
+    void (*matmuls)(struct dev *d, const struct matmul_part *parts, int count,
+                    struct arr x);
 
     /* y = x / sqrt(mean(x^2) + eps) * w over each row's last dimension; x, y act, each
      * its own, [rows, dim] or [rows, heads, dim] (strided rows allowed), w [dim] of any
@@ -287,7 +300,7 @@ struct kernels {
      * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
      * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
      * exponentials of scaled scores, which the gradient is made from. In bf16: dim up to
-     * 128, scale above 0, float32 sums of products of bf16, weights rounded to it. */
+     * BF16_HEAD_DIM, scale above 0, float32 sums of products of bf16, weights rounded to it. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 

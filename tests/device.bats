@@ -215,3 +215,16 @@ ring() {
     }
     [ "$(ids --device cuda)" = "$(ids)" ]
 }
+
+@test "heads that attention in bf16 does not have are refused by name, and computed in fp32" {
+    cp -r "$GOLDENS/models/qwen3" like
+    chmod -R u+w like
+    jq '.head_dim = 160' "$GOLDENS/models/qwen3/config.json" > like/config.json
+    rm -f like/model.safetensors
+    model-init --random --like ./like --tokenizer ./like --layers 1 wide
+    row='{"messages":[{"role":"user","content":"Hello"}]}'
+    run --separate-stderr -2 caption -m ./wide --device cuda --text <<< "$row"
+    [[ "$stderr" == *'wide: attention heads of 160 dimensions: in bf16 they have up to 128; --compute fp32 takes them'* ]]
+    text() { caption -m ./wide --compute fp32 --temperature 0 --max-tokens 4 --ignore-eos --ids "$@" <<< "$row" | jq -c .captions[0].ids; }
+    [ "$(text --device cuda)" = "$(text)" ]
+}

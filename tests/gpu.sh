@@ -71,6 +71,9 @@ for compute in fp32 bf16; do
     done
 done
 
+unset CAPMILL_TEST_COMPUTE
+cases replay replay-test
+
 # -- Programs ------------------------------------------------------------------------------
 pictures=(share/pocket/samples/images/000[0-7].png)
 greedy() { # COMPUTE BATCH [OPTION...]: captions, without what tells of the run

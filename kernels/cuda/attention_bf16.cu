@@ -12,7 +12,9 @@
 #include "attention_bf16.h"
 #include "attention_walk.h"
 
-constexpr int RUN = 8;
+/* Short, so that one sequence of a few thousand positions has blocks for a GPU's
+ * processors, each with few pages one after the other. */
+constexpr int RUN = 4;
 /* With fewer blocks of threads than this, two for each of an H100's processors, runs are
  * computed side by side, if their sums take no more bytes than that; and parts of runs,
  * as long as they are no more than so many. */
@@ -374,26 +376,42 @@ __global__ void __launch_bounds__(TILE_THREADS) run_bf16_kernel(struct attending
     }
 }
 
-/* The runs of each row and head folded, by a warp. */
-__global__ void merge_kernel(struct attending p)
+/* The runs of each row and head folded, by a warp; of several at a time the reads are
+ * under way before the first is folded. */
+__global__ void __launch_bounds__(THREADS) merge_kernel(struct attending p)
 {
-    constexpr int EACH = TILE_HEAD_MAX / LANES;
+    constexpr int EACH = TILE_HEAD_MAX / LANES, AT_ONCE = 8;
     const int lane = (int)threadIdx.x % LANES;
     const int64_t heads = p.q.shape[1], dim = p.q.shape[2];
     const int64_t r = warp_number() / heads, h = warp_number() % heads;
     if (r >= p.q.shape[0])
         return;
-    const int len = *row_of<int32_t>(p.view.len, r);
+    const int places = (*row_of<int32_t>(p.view.len, r) + TILE - 1) / TILE;
+    const int runs = (places + RUN - 1) / RUN;
     float sum[EACH] = {}, max = -INFINITY, total = 0;
-    for (int run = 0; run * RUN * TILE < len; run++) {
-        const int64_t at = (run * p.q.shape[0] + r) * heads + h;
-        const struct folding f = folding_of(max, p.stats[at * 2]);
-        max = f.max;
-        total = folded(f, total, p.stats[at * 2 + 1]);
+    for (int first = 0; first < runs; first += AT_ONCE) {
+        float stats[AT_ONCE][2], sums[AT_ONCE][EACH];
         UNROLL
-        for (int i = 0; i < EACH; i++)
-            if (lane + i * LANES < dim)
-                sum[i] = folded(f, sum[i], p.sums[at * dim + lane + i * LANES]);
+        for (int n = 0; n < AT_ONCE; n++) {
+            const int run = first + n < runs ? first + n : first;
+            const int64_t at = (run * p.q.shape[0] + r) * heads + h;
+            stats[n][0] = p.stats[at * 2];
+            stats[n][1] = p.stats[at * 2 + 1];
+            UNROLL
+            for (int i = 0; i < EACH; i++)
+                sums[n][i] =
+                    lane + i * LANES < dim ? p.sums[at * dim + lane + i * LANES] : 0.0f;
+        }
+        UNROLL
+        for (int n = 0; n < AT_ONCE; n++) {
+            if (first + n >= runs)
+                break;
+            const struct folding f = folding_of(max, stats[n][0]);
+            max = f.max;
+            total = folded(f, total, stats[n][1]);
+            UNROLL
+            for (int i = 0; i < EACH; i++) sum[i] = folded(f, sum[i], sums[n][i]);
+        }
     }
     uint16_t *y = row_of<uint16_t>(p.y, r) + h * dim;
     const float weight = 1 / total;
@@ -454,8 +472,11 @@ void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr 
         return;
     if (apart)
         p.stats = p.sums + sums / sizeof(float);
+    /* as many as rows that may be apart, or they would begin in vain */
+    const int64_t apart_most =
+        q.shape[0] < tile_height(group) ? q.shape[0] : tile_height(group);
     const int64_t parts = PARTS_MOST / (tiles * kv_heads * p.runs);
-    p.parts = (int)(parts < tile_height(group) ? parts : tile_height(group));
+    p.parts = (int)(parts < apart_most ? parts : apart_most);
     p.parts = p.parts > 0 ? p.parts : 1;
     const dim3 grid((unsigned)tiles, (unsigned)kv_heads,
                     apart ? (unsigned)(p.runs * p.parts) : 1);

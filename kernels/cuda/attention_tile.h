@@ -11,7 +11,8 @@
 
 constexpr int TILE = 64, TILE_WARPS = TILE / 16, TILE_THREADS = TILE_WARPS * LANES;
 static_assert(TILE == KV_PAGE, "a block of keys is a page");
-constexpr int TILE_HEAD_MAX = 128;
+constexpr int TILE_HEAD_MAX = BF16_HEAD_DIM;
+static_assert(TILE >= BF16_HEAD_GROUP, "a tile has all heads of a row");
 constexpr size_t SHARED_MOST = 99 << 10;
 constexpr float LOG2_E = 1.44269504f, LN_2 = 0.693147181f;
 

@@ -15,6 +15,13 @@ extern "C" {
 
 constexpr int LANES = 32, WARPS = 8, THREADS = LANES * WARPS; /* of most blocks */
 
+/* A kernel that has been let have so much shared memory (dev_shared()). */
+struct dev_allowed {
+    const void *kernel;
+    size_t bytes;
+};
+constexpr int DEV_ALLOWED = 128;
+
 /* One GPU in use. Everything is asked for in one stream, in order. */
 struct dev {
     int ordinal;
@@ -28,9 +35,11 @@ struct dev {
     bool recording_short;        /* of memory: that was the error */
     struct arena arena;
     struct staging staging;
-    enum arr_type act; /* of activations */
-    cudaError_t error; /* the first one */
-    char why[200];     /* it, and what was asked for */
+    struct dev_allowed allowed[DEV_ALLOWED]; /* by the kernel's address; a newcomer takes
+                                                the place */
+    enum arr_type act;                       /* of activations */
+    cudaError_t error;                       /* the first one */
+    char why[200];                           /* it, and what was asked for */
 };
 
 /* Kernels and memory of this host thread are this GPU's from now on. */
@@ -173,6 +182,8 @@ static inline int64_t row_bytes(const struct arr &a)
 
 void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode);
+void matmuls_cuda(struct dev *d, const struct matmul_part *parts, int count,
+                  struct arr x);
 void rmsnorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, float eps);
 void layernorm_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr b,
                     float eps);

@@ -20,11 +20,20 @@ void dev_use(struct dev *d)
 #ifndef CUDA_ON_HOST
 void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 {
-    if (bytes > 48 << 10)
-        dev_checked(d,
-                    cudaFuncSetAttribute(
-                        kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
-                    "shared memory");
+    struct dev_allowed *a = &d->allowed[(uintptr_t)kernel / 16 % DEV_ALLOWED];
+    if (bytes <= 48 << 10 || (a->kernel == kernel && a->bytes >= bytes))
+        return;
+    dev_checked(d,
+                cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                     (int)bytes),
+                "shared memory");
+    /* not less of it than as many blocks as can be on a processor take */
+    dev_checked(d,
+                cudaFuncSetAttribute(kernel,
+                                     cudaFuncAttributePreferredSharedMemoryCarveout,
+                                     cudaSharedmemCarveoutMaxShared),
+                "shared memory");
+    *a = {kernel, bytes};
 }
 #endif
 

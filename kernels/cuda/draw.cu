@@ -57,6 +57,30 @@ __device__ __forceinline__ float value_at(const row &r, int id)
     return draw_penalised(r.logits[id], r.how.seen ? r.how.seen[id] : 0, &r.how);
 }
 
+/* Call f(logit, value, id) with this thread's ids: of all, in turn. A block has few
+ * threads for what a row has to be read of, so that each asks for several at a time. */
+template <class F> __device__ __forceinline__ void each_value(const row &r, F f)
+{
+    constexpr int AT_ONCE = 8;
+    const int threads = (int)blockDim.x;
+    for (int id = (int)threadIdx.x; id < r.n; id += threads * AT_ONCE) {
+        float x[AT_ONCE];
+        unsigned seen[AT_ONCE] = {};
+        UNROLL
+        for (int i = 0; i < AT_ONCE; i++)
+            x[i] = id + i * threads < r.n ? r.logits[id + i * threads] : 0.0f;
+        if (r.how.seen)
+            UNROLL
+        for (int i = 0; i < AT_ONCE; i++)
+            if (id + i * threads < r.n)
+                seen[i] = r.how.seen[id + i * threads];
+        UNROLL
+        for (int i = 0; i < AT_ONCE; i++)
+            if (id + i * threads < r.n)
+                f(x[i], draw_penalised(x[i], seen[i], &r.how), id + i * threads);
+    }
+}
+
 /* The first digit. */
 __device__ __forceinline__ unsigned bin_of(float x, float most)
 {
@@ -161,11 +185,11 @@ __device__ uint32_t passing_key(table &t, const row &r, uint32_t least, Measure 
 {
     count_t limit, below;
     bins_clear(t);
-    for (int i = (int)threadIdx.x; i < r.n; i += (int)blockDim.x) {
-        float x = value_at(r, i);
-        if (key_of(x) >= least)
-            atomicAdd(&t.bins[bin_of(x, r.most)], (count_t)measure(x));
-    }
+    each_value(r, [&](float, float x, int) {
+        const count_t much = key_of(x) >= least ? (count_t)measure(x) : 0;
+        if (much > 0)
+            atomicAdd(&t.bins[bin_of(x, r.most)], much);
+    });
     count_t total = bins_total(t);
     *left = 0;
     if (total == 0)
@@ -180,12 +204,11 @@ __device__ uint32_t passing_key(table &t, const row &r, uint32_t least, Measure 
                  wide = shift < 0 ? DIGIT - 1 : DIGIT;
         uint32_t known = low + wide < 32 ? ~0u << (low + wide) : 0;
         bins_clear(t);
-        for (int i = (int)threadIdx.x; i < r.n; i += (int)blockDim.x) {
-            float x = value_at(r, i);
-            uint32_t of = key_of(x);
+        each_value(r, [&](float, float x, int) {
+            const uint32_t of = key_of(x);
             if (of >= least && bin_of(x, r.most) == bin && (of & known) == key)
                 atomicAdd(&t.bins[of >> low & ((1u << wide) - 1)], (count_t)measure(x));
-        }
+        });
         bins_total(t);
         key |= bins_pass(t, limit, &below) << low;
         limit -= below;
@@ -291,18 +314,18 @@ __device__ void largest(table &t, const row &r, struct drawn *to, int top)
     count_t last = ~(count_t)0;
     for (int j = 0; j < top; j++) {
         count_t best = 0;
-        for (int i = (int)threadIdx.x; i < r.n; i += (int)blockDim.x) {
-            count_t place = place_of(r.logits[i], i);
+        each_value(r, [&](float logit, float, int i) {
+            const count_t place = place_of(logit, i);
             best = place < last && place > best ? place : best;
-        }
+        });
         last = block_most(t, best);
         if (threadIdx.x == 0)
             to[j] = {id_of(last), r.logits[id_of(last)]};
     }
 }
 
-__global__ void draw_kernel(struct drawn *drawn, struct arr logits,
-                            const struct draw *how, int top)
+__global__ void __launch_bounds__(1024)
+    draw_kernel(struct drawn *drawn, struct arr logits, const struct draw *how, int top)
 {
     __shared__ table t;
     row r = {NULL, (int)logits.shape[1], how[blockIdx.x], 0};
@@ -310,11 +333,11 @@ __global__ void draw_kernel(struct drawn *drawn, struct arr logits,
     drawn += (int64_t)blockIdx.x * (1 + top);
     count_t best = 0;
     bool finite = true;
-    for (int i = (int)threadIdx.x; i < r.n; i += (int)blockDim.x) {
-        finite &= fabsf(r.logits[i]) <= 3.402823466e38f;
-        count_t place = place_of(value_at(r, i), i);
+    each_value(r, [&](float logit, float x, int i) {
+        finite &= fabsf(logit) <= 3.402823466e38f;
+        const count_t place = place_of(x, i);
         best = place > best ? place : best;
-    }
+    });
     best = block_most(t, best);
     if (block_most(t, !finite)) {
         for (int j = (int)threadIdx.x; j <= top; j += (int)blockDim.x) drawn[j] = {-1, 0};

@@ -14,8 +14,38 @@ struct few {
     int64_t depth;
 };
 
-/* Up to 8 rows of b and blocks of Q8_0 or Q4_K at multiples of 16; false: others. */
-bool product_blocks(struct dev *d, const struct few &p);
+/* Several products with the same b, one after another in one grid. */
+struct few_group {
+    struct few one[MATMUL_PARTS];
+    unsigned first[MATMUL_PARTS]; /* block of each product */
+    int count;
+};
+
+/* Which of them this block has a part of. */
+__device__ __forceinline__ int few_number(const struct few_group &g)
+{
+    int n = 0;
+    while (n + 1 < g.count && blockIdx.x >= g.first[n + 1]) n++;
+    return n;
+}
+
+/* Products with the same up to 8 rows of b, all of blocks of Q8_0 or all of Q4_K at
+ * multiples of 16; false: others. */
+bool product_blocks(struct dev *d, const struct few *list, int count);
+
+/* A grid of blocks of so many rows of weights each: how many. */
+static inline unsigned few_blocks(struct few_group &g, const struct few *list, int count,
+                                  int rows)
+{
+    unsigned blocks = 0;
+    g = {};
+    for (; g.count < count; g.count++) {
+        g.one[g.count] = list[g.count];
+        g.first[g.count] = blocks;
+        blocks += blocks_for(list[g.count].r.out.shape[1], rows);
+    }
+    return blocks;
+}
 
 /* Begin to copy `rows` rows from `row` on, from k0 on, by one warp. */
 template <int rows, int PIECES>

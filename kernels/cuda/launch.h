@@ -3,7 +3,7 @@
  * kernel is tested where there is no GPU.
  *
  * Of CUDA C++ kernels use: the built-in indices, __shared__ arrays of a fixed size, and
- * one, SHARED_ROOM(), whose size LAUNCH_SHARED() gives; mma.h's instructions;
+ * one, SHARED_ROOM(), whose size LAUNCH_SHARED() gives; PARAMETER; mma.h's instructions;
  * __syncthreads(), __syncwarp(), __shfl_xor_sync(), fmaf() and the other functions of
  * math.h. A template kernel with a comma in its name is put into parentheses.
  */
@@ -21,6 +21,8 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
+/* Of a kernel's parameter that is read by an index: where it is, without a copy. */
+#define PARAMETER const __grid_constant__
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define SHARED_ROOM(type, name)                                                          \

@@ -29,6 +29,7 @@ __device__ __forceinline__ void weights_of(const struct product &p, int64_t n, i
                                            int lane, float to[EACH])
 {
     const void *row = (const char *)p.w.data + n * p.w_bytes;
+    UNROLL
     for (int j = 0; j < EACH; j++) {
         int64_t k = k0 + place_of(lane, j);
         const enum arr_type t = type < ARR_Q4_0 ? (enum arr_type)type : p.w.type;
@@ -69,21 +70,32 @@ template <int type> __global__ void matmul_kernel(struct product p)
         __syncthreads();
         rows_staged(p, m0, count, k0, rows);
         __syncthreads();
-        for (int c = 0; c < COLUMNS && n0 + c < columns; c++) {
+        /* all indices are known: sums stay in registers */
+        UNROLL
+        for (int c = 0; c < COLUMNS; c++) {
             float w[EACH];
+            if (n0 + c >= columns)
+                break;
             weights_of<type>(p, n0 + c, k0, lane, w);
             UNROLL
-            for (int r = 0; r < ROWS; r++)
-                for (int j = 0; j < EACH && r < count; j++)
+            for (int r = 0; r < ROWS; r++) {
+                if (r >= count)
+                    break;
+                UNROLL
+                for (int j = 0; j < EACH; j++)
                     sum[r][c] = fmaf(rows[r][place_of(lane, j)], w[j], sum[r][c]);
+            }
         }
     }
-    for (int r = 0; r < count; r++)
-        for (int c = 0; c < COLUMNS && n0 + c < columns; c++) {
-            float all = warp_sum(sum[r][c]);
-            if (lane == 0)
-                result(p, m0 + r, n0 + c, all);
-        }
+    UNROLL
+    for (int r = 0; r < ROWS; r++) UNROLL
+    for (int c = 0; c < COLUMNS; c++) {
+        if (r >= count || n0 + c >= columns)
+            break;
+        const float all = warp_sum(sum[r][c]);
+        if (lane == 0)
+            result(p, m0 + r, n0 + c, all);
+    }
 }
 
 static void matmul_f32(struct dev *d, struct arr y, struct arr x, struct arr w,
@@ -109,6 +121,12 @@ static void matmul_f32(struct dev *d, struct arr y, struct arr x, struct arr w,
     }
 }
 
+/* Are there few enough rows for a kernel that reads weights once for all? */
+static bool are_few(const struct dev *d, int64_t rows, struct arr w)
+{
+    return rows <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT);
+}
+
 void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct arr bias,
                  enum matmul_mode mode)
 {
@@ -117,8 +135,17 @@ void matmul_cuda(struct dev *d, struct arr y, struct arr x, struct arr w, struct
     const struct results r = {y, bias, mode == MATMUL_ADD};
     if (x.type == ARR_F32 && y.type == ARR_F32)
         matmul_f32(d, y, x, w, bias, mode);
-    else if (y.shape[0] <= (d->invariant || !halves_fit(w) ? FEW : FEW_LT))
+    else if (are_few(d, y.shape[0], w))
         product_few(d, r, w, x);
     else
         product_many(d, r, w, x, PRODUCT);
+}
+
+void matmuls_cuda(struct dev *d, const struct matmul_part *parts, int count, struct arr x)
+{
+    assert(count > 0 && count <= MATMUL_PARTS);
+    if (are_few(d, x.shape[0], parts->w) && products_few(d, parts, count, x))
+        return;
+    for (int i = 0; i < count; i++)
+        matmul_cuda(d, parts[i].y, x, parts[i].w, parts[i].bias, MATMUL_SET);
 }

@@ -119,4 +119,8 @@ void product_many(struct dev *d, struct results r, struct arr a, struct arr b,
 /* PRODUCT with few rows of b (<= FEW): a, the weights, are read once, straight from
  * blocks. */
 void product_few(struct dev *d, struct results r, struct arr a, struct arr b);
+/* matmuls() with few rows in one grid, where nothing has to be copied first; false: not
+ * so, and nothing is done. */
+bool products_few(struct dev *d, const struct matmul_part *parts, int count,
+                  struct arr x);
 #endif

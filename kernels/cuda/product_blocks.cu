@@ -105,12 +105,16 @@ __device__ __forceinline__ void blocks_fetch(uint8_t *to, const struct runs &a,
 }
 
 template <class Q>
-__global__ void __launch_bounds__(THREADS) product_blocks_kernel(struct few p)
+__global__ void __launch_bounds__(THREADS)
+    product_blocks_kernel(PARAMETER struct few_group g)
 {
+    const int number = few_number(g);
+    const struct few &p = g.one[number];
     using L = layout<Q>;
     SHARED_ROOM(uint8_t, room);
     const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
-    const int64_t i0 = (int64_t)blockIdx.x * 16, each = strip_steps(p.depth);
+    const int64_t i0 = (int64_t)(blockIdx.x - g.first[number]) * 16,
+                  each = strip_steps(p.depth);
     const int64_t all = steps_of(p.depth), first = warp * each;
     const int64_t end = first + each < all ? first + each : all; /* steps of the strip */
     const int64_t groups = (end + STEPS - 1) / STEPS;
@@ -162,18 +166,23 @@ __global__ void __launch_bounds__(THREADS) product_blocks_kernel(struct few p)
     strips_put<1, 1>(p, (float *)(void *)room, i0, sum);
 }
 
-bool product_blocks(struct dev *d, const struct few &p)
+bool product_blocks(struct dev *d, const struct few *list, int count)
 {
-    const uintptr_t at = (uintptr_t)p.a.a.data | (uintptr_t)p.a.bytes;
-    const unsigned grid = blocks_for(p.r.out.shape[1], 16);
-    if (p.r.out.shape[0] > 8 || at % 16 || p.depth % GROUP)
+    const enum arr_type type = list->a.a.type;
+    struct few_group g;
+    if (list->r.out.shape[0] > 8 || list->depth % GROUP)
         return false;
-    if (p.a.a.type == ARR_Q8_0)
+    for (int i = 0; i < count; i++)
+        if (list[i].a.a.type != type ||
+            ((uintptr_t)list[i].a.a.data | (uintptr_t)list[i].a.bytes) % 16)
+            return false;
+    const unsigned grid = few_blocks(g, list, count, 16);
+    if (type == ARR_Q8_0)
         LAUNCH_SHARED(d, grid, THREADS, layout<blocks_q8_0>::BYTES,
-                      product_blocks_kernel<blocks_q8_0>, p);
-    else if (p.a.a.type == ARR_Q4_K)
+                      product_blocks_kernel<blocks_q8_0>, g);
+    else if (type == ARR_Q4_K)
         LAUNCH_SHARED(d, grid, THREADS, layout<blocks_q4_k>::BYTES,
-                      product_blocks_kernel<blocks_q4_k>, p);
+                      product_blocks_kernel<blocks_q4_k>, g);
     else
         return false;
     return true;

@@ -112,12 +112,16 @@ __device__ __forceinline__ void step_sum(float sum[S::RT][S::TT][4], const uint1
 }
 
 template <class W, class S>
-__global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
+__global__ void __launch_bounds__(THREADS)
+    product_few_kernel(PARAMETER struct few_group g)
 {
+    const int number = few_number(g);
+    const struct few &p = g.one[number];
     constexpr bool COPIED = std::is_same<W, struct run_copied>::value;
     SHARED_ROOM(uint16_t, room);
     const int lane = (int)threadIdx.x % LANES, warp = (int)threadIdx.x / LANES;
-    const int64_t i0 = (int64_t)blockIdx.x * S::RT * 16, each = strip_steps(p.depth);
+    const int64_t i0 = (int64_t)(blockIdx.x - g.first[number]) * S::RT * 16;
+    const int64_t each = strip_steps(p.depth);
     const int64_t begin = warp * each * STEP, left = (steps_of(p.depth) - warp * each);
     const int64_t steps = (left < each ? left : each) * (STEP / S::DEEP);
     const int64_t strip = begin + steps * S::DEEP,
@@ -168,38 +172,41 @@ __global__ void __launch_bounds__(THREADS) product_few_kernel(struct few p)
     strips_put<S::RT, S::TT>(p, (float *)(void *)room, i0, sum);
 }
 
-template <class W, class S> static void launch(struct dev *d, const struct few &p)
+template <class W, class S>
+static void launch(struct dev *d, const struct few *list, int count)
 {
-    LAUNCH_SHARED(d, blocks_for(p.r.out.shape[1], S::RT * 16), THREADS,
-                  S::STAGES * S::BYTES, (product_few_kernel<W, S>), p);
+    struct few_group g;
+    const unsigned blocks = few_blocks(g, list, count, S::RT * 16);
+    LAUNCH_SHARED(d, blocks, THREADS, S::STAGES * S::BYTES, (product_few_kernel<W, S>),
+                  g);
 }
 
-static void launch_copied(struct dev *d, const struct few &p)
+static void launch_copied(struct dev *d, const struct few *list, int count)
 {
-    const int64_t rows = p.r.out.shape[0];
+    const int64_t rows = list->r.out.shape[0];
     if (rows <= 8)
-        launch<struct run_copied, shape<1>>(d, p);
+        launch<struct run_copied, shape<1>>(d, list, count);
     else if (rows <= 16)
-        launch<struct run_copied, shape<2>>(d, p);
+        launch<struct run_copied, shape<2>>(d, list, count);
     else if (rows <= 32)
-        launch<struct run_copied, shape<4>>(d, p);
+        launch<struct run_copied, shape<4>>(d, list, count);
     else if (d->shared >= SHARED_MORE)
-        launch<struct run_copied, shape<8, SHARED_MORE>>(d, p);
+        launch<struct run_copied, shape<8, SHARED_MORE>>(d, list, count);
     else
-        launch<struct run_copied, shape<8>>(d, p);
+        launch<struct run_copied, shape<8>>(d, list, count);
 }
 
 /* Up to eight rows: weights of any type as they are. */
 static void launch_eight(struct dev *d, const struct few &p)
 {
-    if (product_blocks(d, p))
+    if (product_blocks(d, &p, 1))
         return;
     switch (runs_type(p.a.a)) {
-    case ARR_F32: launch<struct run_f32, shape<1>>(d, p); break;
-    case ARR_F16: launch<struct run_f16, shape<1>>(d, p); break;
-    case ARR_Q8_0: launch<struct run_q8_0, shape<1>>(d, p); break;
-    case ARR_Q6_K: launch<struct run_q6_k, shape<1>>(d, p); break;
-    default: launch<struct run_any, shape<1>>(d, p);
+    case ARR_F32: launch<struct run_f32, shape<1>>(d, &p, 1); break;
+    case ARR_F16: launch<struct run_f16, shape<1>>(d, &p, 1); break;
+    case ARR_Q8_0: launch<struct run_q8_0, shape<1>>(d, &p, 1); break;
+    case ARR_Q6_K: launch<struct run_q6_k, shape<1>>(d, &p, 1); break;
+    default: launch<struct run_any, shape<1>>(d, &p, 1);
     }
 }
 
@@ -219,7 +226,7 @@ static void launch_turned(struct dev *d, const struct few &p)
         some.a.a.shape[0] = count;
         some.a.a.stride = a.stride;
         if (a.data)
-            launch_copied(d, some);
+            launch_copied(d, &some, 1);
         product_room_free(d, &room);
     }
 }
@@ -232,10 +239,32 @@ void product_few(struct dev *d, struct results r, struct arr a, struct arr b)
     if (r.out.shape[0] == 0 || r.out.shape[1] == 0 || !p.b.data)
         ; /* nothing to do, or no memory, which sync() tells */
     else if (halves_fit(a))
-        launch_copied(d, p);
+        launch_copied(d, &p, 1);
     else if (r.out.shape[0] <= 8)
         launch_eight(d, p);
     else
         launch_turned(d, p);
     product_room_free(d, &room);
+}
+
+bool products_few(struct dev *d, const struct matmul_part *parts, int count, struct arr x)
+{
+    struct few list[MATMUL_PARTS];
+    bool copied = true;
+    if (x.shape[0] == 0 || x.shape[0] > FEW || !halves_fit(x))
+        return false;
+    for (int i = 0; i < count; i++) {
+        const struct matmul_part &m = parts[i];
+        copied &= halves_fit(m.w);
+        if (m.w.shape[0] == 0)
+            return false;
+        list[i] = {runs_of(m.w),
+                   {(const uint16_t *)x.data, x.shape[0], x.shape[1], x.stride},
+                   {m.y, m.bias, false},
+                   x.shape[1]};
+    }
+    if (!copied)
+        return product_blocks(d, list, count);
+    launch_copied(d, list, count);
+    return true;
 }

@@ -53,6 +53,7 @@ const struct kernels cuda_table = {
     .detach = detach_cuda,
     .move = move_cuda,
     .matmul = matmul_cuda,
+    .matmuls = matmuls_cuda,
     .rmsnorm = rmsnorm_cuda,
     .layernorm = layernorm_cuda,
     .swiglu = swiglu_cuda,

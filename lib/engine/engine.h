@@ -173,11 +173,11 @@ int engine_plan(const char *dir, const struct engine_options *options,
                 struct engine_memory *memory);
 
 /* Rows that the language model has computed for all requests so far, and rows of prompts
- * that were taken over from other requests instead. Any thread; what has ended is
- * counted.
+ * that were taken over from other requests instead; passes that the device had recorded
+ * (replays.h). Any thread; what has ended is counted.
  */
 struct engine_rows {
-    int64_t computed, shared;
+    int64_t computed, shared, replayed;
 };
 struct engine_rows engine_rows(struct engine *e);
 

@@ -25,7 +25,7 @@ struct replays {
     struct replay list[REPLAYS];
     int count;
     int64_t now;
-    int64_t replayed; /* passes */
+    int64_t replayed; /* passes, so far */
 };
 
 /* Have the device do what call(with) asks of it. The first pass of a shape is just done

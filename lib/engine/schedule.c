@@ -423,6 +423,7 @@ static void compute(struct schedule *s)
         return;
     }
     s->rows.computed += s->pass.rows.count;
+    s->rows.replayed = s->text.replays.replayed;
     int wants = s->pass.wants.count;
     for (int at = 0; at < wants; at += TEXT_LOGITS)
         deliver(s, at, wants - at < TEXT_LOGITS ? wants - at : TEXT_LOGITS);

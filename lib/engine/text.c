@@ -222,6 +222,18 @@ static struct arr by_heads(struct arr a, int heads, int dim)
     return arr_reshape(a, 3, (int64_t[]){a.shape[0], heads, dim});
 }
 
+/* Products of one x, in one where the device has that. */
+static void products(const struct vlm *m, const struct matmul_part *parts, int count,
+                     struct arr x)
+{
+    if (m->k->matmuls) {
+        m->k->matmuls(m->dev, parts, count, x);
+        return;
+    }
+    for (int i = 0; i < count; i++)
+        m->k->matmul(m->dev, parts[i].y, x, parts[i].w, parts[i].bias, MATMUL_SET);
+}
+
 static void attention_forward(struct text *t, const struct text_layer *l, int layer)
 {
     const struct text_config *tc = &t->m->config.text;
@@ -232,9 +244,9 @@ static void attention_forward(struct text *t, const struct text_layer *l, int la
     struct arr key = by_heads(t->k, tc->kv_heads, dim);
     struct arr value = by_heads(t->v, tc->kv_heads, dim);
     k->rmsnorm(d, t->h, t->x, l->before_attention.w, tc->norm_eps);
-    k->matmul(d, t->q, t->h, l->q.w, l->q.b, MATMUL_SET);
-    k->matmul(d, t->k, t->h, l->k.w, l->k.b, MATMUL_SET);
-    k->matmul(d, t->v, t->h, l->v.w, l->v.b, MATMUL_SET);
+    const struct matmul_part qkv[] = {
+        {t->q, l->q.w, l->q.b}, {t->k, l->k.w, l->k.b}, {t->v, l->v.w, l->v.b}};
+    products(t->m, qkv, 3, t->h);
     const struct attention_input in = {q,
                                        key,
                                        value,
@@ -263,8 +275,9 @@ static void mlp_forward(struct text *t, const struct text_layer *l)
     const struct kernels *k = t->m->k;
     struct dev *d = t->m->dev;
     k->rmsnorm(d, t->h, t->x, l->before_mlp.w, t->m->config.text.norm_eps);
-    k->matmul(d, t->gate, t->h, l->gate.w, l->gate.b, MATMUL_SET);
-    k->matmul(d, t->up, t->h, l->up.w, l->up.b, MATMUL_SET);
+    const struct matmul_part both[] = {{t->gate, l->gate.w, l->gate.b},
+                                       {t->up, l->up.w, l->up.b}};
+    products(t->m, both, 2, t->h);
     k->swiglu(d, t->gate, t->gate, t->up);
     k->matmul(d, t->x, t->gate, l->down.w, l->down.b, MATMUL_ADD);
 }

@@ -316,6 +316,32 @@ static int device_open(struct vlm *m, const struct vlm_device *on)
     return fail(FAIL_REFUSED, "device \"%s\": %s", name, why);
 }
 
+/* Is there attention in bf16 for heads like these? 0 or -1. */
+static int heads_fit(const struct vlm *m, const char *dir)
+{
+    const struct text_config *tc = &m->config.text;
+    const struct vision_tower *vt = &m->config.vision;
+    const char *where = "";
+    int dim = tc->head_dim, group = tc->heads / tc->kv_heads;
+    if (m->act != ARR_BF16)
+        return 0;
+    if (vt->depth > 0 && dim <= BF16_HEAD_DIM && vt->hidden / vt->heads > dim) {
+        where = "in the tower ";
+        dim = vt->hidden / vt->heads;
+    }
+    if (dim > BF16_HEAD_DIM)
+        return fail(FAIL_REFUSED,
+                    "%s: attention heads %sof %d dimensions: in bf16 they have up to %d; "
+                    "--compute fp32 takes them",
+                    dir, where, dim, BF16_HEAD_DIM);
+    if (group > BF16_HEAD_GROUP)
+        return fail(FAIL_REFUSED,
+                    "%s: %d attention heads that read one of keys: in bf16 these are up "
+                    "to %d; --compute fp32 takes them",
+                    dir, group, BF16_HEAD_GROUP);
+    return 0;
+}
+
 static int load(struct vlm *m, const char *dir, const struct vlm_device *on)
 {
     if (config_read(&m->config, dir) < 0)
@@ -327,7 +353,7 @@ static int load(struct vlm *m, const char *dir, const struct vlm_device *on)
     m->weights = weights_open(dir);
     if (!m->weights)
         return -1;
-    if (device_open(m, on) < 0)
+    if (device_open(m, on) < 0 || heads_fit(m, dir) < 0)
         return -1;
     m->dir = dir;
     int status = bind_text(m);

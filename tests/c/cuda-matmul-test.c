@@ -246,7 +246,7 @@ static const struct {
                {ARR_Q5_1, {0, 2}},    {ARR_Q8_0, {0, -1}},   {ARR_Q2_K, {80, 82}},
                {ARR_Q3_K, {108, -1}}, {ARR_Q4_K, {0, 2}},    {ARR_Q5_K, {0, 2}},
                {ARR_Q6_K, {208, -1}}, {ARR_IQ4_NL, {0, -1}}, {ARR_IQ4_XS, {0, -1}}};
-enum { FORMATS = sizeof formats / sizeof *formats };
+enum { FORMATS = sizeof formats / sizeof *formats, Q8_0 = 4, Q4_K = 7, Q6_K = 9 };
 
 /* shift: bytes from a multiple of 64. */
 static struct arr blocks(int f, int64_t rows, int64_t columns, size_t shift)
@@ -311,6 +311,39 @@ static void blocks_have_the_bits_of_their_numbers_in_bf16(void)
     for (int i = 0; i < 3 * FORMATS; i++) /* long strips */
         check_blocks(i % FORMATS, random_in(1, i < 2 * FORMATS ? 8 : 64),
                      random_in(1, 20), 256 * random_in(9, 45), 0);
+}
+
+/* Several weights at once: of sizes and types that one grid takes, and of others. */
+static void products_of_one_x_have_the_bits_of_each_alone(void)
+{
+    for (int i = 0; i < 60; i++) {
+        int64_t m = random_in(1, i % 4 ? 64 : 80), depth = 8 * random_in(1, 60);
+        if (i % 4 == 1)
+            m = random_in(1, 9), depth = 256 * random_in(1, 5);
+        int count = (int)random_in(1, MATMUL_PARTS), f = i % 8 == 1 ? Q8_0 : Q4_K;
+        struct matmul_part parts[MATMUL_PARTS];
+        struct product p = product_of(m, 8, depth);
+        struct arr want[MATMUL_PARTS], x = p.x;
+        for (int j = 0; j < count; j++) {
+            p = product_of(m, random_in(1, 70), depth);
+            if (i % 4 < 3) /* as weights lie in fact */
+                p.w = filled(aligned(ARR_BF16, p.w.shape[0], depth, 0));
+            if (i % 4 < 3 && j == 0)
+                x = filled(aligned(ARR_BF16, m, depth, 8));
+            if (i % 4 == 1) /* in blocks, the last perhaps others */
+                p.w = blocks(i % 12 == 1 && j == 2 ? Q6_K : f, p.w.shape[0], depth, 0);
+            if (x.type == ARR_F32)
+                p.y = filled(aligned(ARR_BF16, m, p.w.shape[0], 3));
+            want[j] = twin_of(p.y);
+            k->matmul(any_dev(), want[j], x, p.w, p.bias, MATMUL_SET);
+            parts[j] = (struct matmul_part){p.y, p.w, p.bias};
+        }
+        k->matmuls(any_dev(), parts, count, x);
+        for (int j = 0; j < count; j++)
+            CHECK(equal(parts[j].y, want[j]), "part %d of %d: [%d,%d]x%d", j, count,
+                  (int)m, (int)parts[j].y.shape[1], (int)depth);
+        pool_free();
+    }
 }
 
 /* -- Gradients -------------------------------------------------------------------------
@@ -438,6 +471,7 @@ static void cublaslt_is_told_what_a_product_is(void)
 static void without_cublaslt_own_kernels_do(void)
 {
     struct product p = product_of(80, 40, 72);
+    p.x = filled(aligned(ARR_BF16, 80, 72, 0));
     p.w = filled(aligned(ARR_BF16, 40, 72, 0));
     p.y = filled(aligned(ARR_F32, 80, 40, 0));
     struct arr want = twin_of(p.y);
@@ -466,6 +500,7 @@ int main(void)
     CASE(fragments_are_rows_and_columns_of_the_definition);
     CASE(products_are_the_sums_of_products);
     CASE(rows_have_the_same_bits_alone_and_among_others);
+    CASE(products_of_one_x_have_the_bits_of_each_alone);
     CASE(blocks_have_the_bits_of_their_numbers_in_bf16);
     CASE(gradients_are_the_sums_of_products);
     CASE(cublaslt_is_told_what_a_product_is);

@@ -135,6 +135,22 @@ static void staged_matmul(struct dev *d, struct arr y, struct arr x, struct arr 
     stage_real->matmul(d, AT4(y, x, w, bias), mode);
     stage_out(d);
 }
+static void staged_matmuls(struct dev *d, const struct matmul_part *parts, int count,
+                           struct arr x)
+{
+    struct matmul_part there[MATMUL_PARTS];
+    struct arr all[1 + 3 * MATMUL_PARTS] = {x};
+    for (int i = 0; i < count; i++) {
+        all[1 + 3 * i] = parts[i].y;
+        all[2 + 3 * i] = parts[i].w;
+        all[3 + 3 * i] = parts[i].bias;
+    }
+    stage_in(d, all, 1 + 3 * count);
+    for (int i = 0; i < count; i++)
+        there[i] = (struct matmul_part){AT3(parts[i].y, parts[i].w, parts[i].bias)};
+    stage_real->matmuls(d, there, count, staged(x));
+    stage_out(d);
+}
 static void staged_rmsnorm(struct dev *d, struct arr y, struct arr x, struct arr w,
                            float eps)
 {
@@ -497,6 +513,7 @@ static const struct kernels *cuda_under_test(void)
     table.upload = staged_upload;
     table.download = staged_download;
     table.matmul = staged_matmul;
+    table.matmuls = staged_matmuls;
     table.rmsnorm = staged_rmsnorm;
     table.layernorm = staged_layernorm;
     table.swiglu = staged_swiglu;

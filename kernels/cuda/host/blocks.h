@@ -23,6 +23,7 @@
 
 #include "host/streams.h"
 
+#define PARAMETER const
 #define UNROLL
 #define ROLLED
 #define __global__
