@@ -2,7 +2,8 @@
  *
  * Requests come from any number of threads and block until done. One thread inside does
  * the computing: it admits waiting requests (vision, then prefill), and decodes all
- * samples of all admitted requests together, a token each per step. Keys and values live
+ * samples of all admitted requests together, a token each per step. On a GPU the tower
+ * works on one request's pictures beside the steps of the others. Keys and values live
  * in pages of KV_PAGE positions; the samples of a request share the pages of its prompt,
  * and prompts of different requests those that they begin with alike, up to the first
  * picture (prefix.h). Nothing that a request gets depends on what else runs or ran

@@ -237,7 +237,7 @@ static int begin(struct schedule *s, struct request *r)
         return -1;
     if (r->kind == REQUEST_TRACE)
         return trace_run(s, r);
-    if (features_make(&r->features, s->m, r->prompt, NULL) < 0)
+    if (features_begin(&r->features, s->m, r->prompt) < 0)
         return -1;
     if (r->pictures_done)
         r->pictures_done(r->pictures_context);
@@ -261,6 +261,9 @@ bool schedule_room(const struct schedule *s, const struct request *r)
 {
     int64_t slots = s->slots, pages = s->kv.reserved;
     for (const struct request *a = s->active; a; a = a->next) {
+        /* the tower takes one after the other, so that the first is soon done */
+        if (r->prompt->picture_count > 0 && !features_done(&a->features))
+            return false;
         slots += lanes_owed(a);
         pages += (int64_t)lanes_owed(a) * a->lane_pages;
     }
@@ -340,6 +343,7 @@ static int prompt_rows(struct schedule *s, struct request *r)
         return 0;
     if (r->fed == 0 && take_over(s, r) < 0)
         return -1;
+    features_join(&r->features);
     int rows = r->prompt->len - r->fed;
     if (rows > s->rows_left)
         rows = s->rows_left;
@@ -438,16 +442,21 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
 {
     pass_clear(&s->pass);
     s->rows_left = TEXT_CHUNK;
+    struct request *waits = NULL; /* the first whose pictures are with the tower */
     for (struct request *r = s->active; r; r = r->next) {
         if (ended_now(r)) /* a trace */
             continue;
         if (r->abandon && r->abandon(r->abandon_context)) {
             fail(FAIL_REFUSED, "interrupted");
             request_fail(r);
+        } else if (!features_done(&r->features)) {
+            waits = waits ? waits : r;
         } else if (request_rows(s, r) < 0) {
             request_fail(r);
         }
     }
+    if (waits && s->pass.rows.count == 0 && request_rows(s, waits) < 0)
+        request_fail(waits);
     if (s->pass.rows.count > 0)
         compute(s);
     for (struct request **at = &s->active; *at;) {
