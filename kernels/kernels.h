@@ -122,6 +122,7 @@ struct dev_memory {
     int64_t bound;   /* that these may take; 0: no account is kept (CPU) */
     int64_t free;    /* on the whole device, whoever uses the rest */
     int64_t refused; /* the latest piece that was not to be had; 0: none */
+    int64_t most;    /* used at once, so far */
 };
 
 /* What a layer's attention needs of its rows' new queries, keys and values. */

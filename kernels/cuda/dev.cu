@@ -108,8 +108,8 @@ void memory_cuda(struct dev *d, struct dev_memory *m)
     size_t unused;
     dev_use(d);
     size_t room = arena_room(&d->arena, &unused);
-    *m = {(int64_t)room, (int64_t)d->arena.used, (int64_t)d->arena.bound, (int64_t)unused,
-          (int64_t)d->arena.refused};
+    *m = {(int64_t)room,   (int64_t)d->arena.used,    (int64_t)d->arena.bound,
+          (int64_t)unused, (int64_t)d->arena.refused, (int64_t)d->arena.most};
 }
 
 void *dev_room(struct dev *d, size_t bytes)

@@ -168,6 +168,7 @@ int engine_score_branches(struct engine *e, const struct engine_scoring *s);
 struct engine_memory {
     int64_t weights, parameters; /* as stored; number of elements */
     int64_t kv_per_token;
+    int64_t kv_pool; /* what a GPU gives to keys and values at once */
     int64_t scratch; /* activations of the largest pass */
 };
 int engine_plan(const char *dir, const struct engine_options *options,

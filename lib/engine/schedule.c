@@ -9,36 +9,27 @@
 
 /* Patches of a large picture (16 megapixels at 14 pixels a side are twice as many). */
 enum { PICTURE_PATCHES = 1 << 15 };
-enum { KV_LEAST = 2 }; /* pages */
 
-/* Buffers of the largest pass. */
-static int64_t text_most(const struct schedule *s)
+/* What keys and values may take. */
+static int64_t pool_room(const struct model_config *mc, enum arr_type act, int ctx,
+                         int max_batch, const struct dev_memory *memory)
 {
-    return text_scratch(&s->m->config.text, s->m->act, TEXT_CHUNK + s->max_batch,
-                        s->max_batch + 1, kv_pages_for(s->ctx));
-}
-
-/* What keys and values may take. On a device with a bound, what is left beside the
- * buffers of the largest pass, and a quarter of that for pictures if these need it. */
-static int64_t pool_room(const struct schedule *s)
-{
-    const struct vision_tower *vt = &s->m->config.vision;
-    struct dev_memory memory;
-    s->m->k->memory(s->m->dev, &memory);
-    if (memory.bound == 0)
-        return memory.room;
-    int64_t left = memory.room - text_most(s);
-    int64_t pictures = vt->depth > 0 ? vision_scratch(vt, s->m->act, PICTURE_PATCHES) : 0;
+    if (memory->bound == 0)
+        return memory->room;
+    int64_t most = text_scratch(&mc->text, act, TEXT_CHUNK + max_batch, max_batch + 1,
+                                kv_pages_for(ctx));
+    int64_t left = memory->room - most, pictures = 0;
+    if (mc->vision.depth > 0)
+        pictures = vision_scratch(&mc->vision, act, PICTURE_PATCHES);
     return left - (pictures < left / 4 ? pictures : left / 4);
 }
 
-/* Pages of keys and values at most: all lanes at full length, or what there is room for.
- * On the CPU they cost nothing until they are used. */
-static int64_t pool_pages(const struct schedule *s)
+int64_t schedule_pages(const struct model_config *mc, enum arr_type act, int ctx,
+                       int max_batch, const struct dev_memory *memory)
 {
-    const struct vlm *m = s->m;
-    int64_t want = ((int64_t)kv_pages_for(s->ctx) + 1) * s->max_batch;
-    int64_t room = pool_room(s) / (kv_position_bytes(&m->config.text, m->act) * KV_PAGE);
+    int64_t want = ((int64_t)kv_pages_for(ctx) + 1) * max_batch;
+    int64_t room = pool_room(mc, act, ctx, max_batch, memory) /
+                   (kv_position_bytes(&mc->text, act) * KV_PAGE);
     int64_t limit = INT32_MAX / KV_PAGE; /* slots are int32 */
     room = room < limit ? room : limit;
     return want < room ? want : room;
@@ -62,7 +53,10 @@ int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batc
     const struct text_config *tc = &m->config.text;
     *s =
         (struct schedule){.m = m, .ctx = ctx ? ctx : tc->context, .max_batch = max_batch};
-    if (kv_open_some(s, pool_pages(s)) < 0)
+    struct dev_memory memory;
+    m->k->memory(m->dev, &memory);
+    if (kv_open_some(s, schedule_pages(&m->config, m->act, s->ctx, max_batch, &memory)) <
+        0)
         return -1;
     s->wanted = calloc((size_t)(TEXT_CHUNK + max_batch), sizeof *s->wanted);
     s->row = malloc((size_t)tc->vocab * sizeof *s->row);
