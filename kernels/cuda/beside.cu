@@ -93,7 +93,8 @@ void beside_join_cuda(struct dev *d, struct beside *b)
 
 void beside_close(struct dev *d)
 {
-    for (struct beside *b; (b = d->spare);) {
+    while (d->spare) {
+        struct beside *b = d->spare;
         d->spare = b->next;
         cudaEventDestroy(b->end);
         free(b);

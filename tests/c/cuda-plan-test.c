@@ -2,6 +2,7 @@
  * (on CUDA's twins, whose pool counts as the GPU's own). */
 #include "base/fail.h"
 #include "check.h"
+#include "decoder.h"
 #include "engine/schedule.h"
 #include "engine/vision.h"
 #include "golden.h"
@@ -12,7 +13,7 @@
 #include <math.h>
 
 extern const struct kernels cuda_table;
-static const char model[] = "share/pocket/captioner";
+static const char pocket[] = "share/pocket/captioner";
 
 static void within_a_tenth(const char *name, int64_t plan, int64_t most)
 {
@@ -26,7 +27,7 @@ static void within_a_tenth(const char *name, int64_t plan, int64_t most)
 /* -- Training --------------------------------------------------------------------------
  */
 
-static void train(const char *name, struct train_plan_options o)
+static void train(const char *name, const char *model, struct train_plan_options o)
 {
     const struct optimizer_options how = {0.9, 0.95, 1e-8, 0.1, 1};
     struct train_plan plan;
@@ -69,19 +70,34 @@ static struct train_plan_options options(int rows, int tokens, const char *compu
 static void a_step_takes_what_was_planned(void)
 {
     struct train_plan_options o = options(2, 48, "bf16");
-    train("bf16", o);
+    train("bf16", pocket, o);
     o.trainer.moments8 = o.trainer.recompute = true;
-    train("bf16, 8-bit moments, recomputed", o);
+    train("bf16, 8-bit moments, recomputed", pocket, o);
     o = options(2, 48, "bf16");
     o.trainer.parts = 0;
     CHECK(lora_read(&o.trainer.lora, "8,16,all") == 0, "%s", fail_text());
-    train("bf16, lora", o);
+    train("bf16, lora", pocket, o);
     o = options(1, 70, "bf16");
     o.samples = 4;
     o.sample_tokens = 20;
     o.micro_tokens = o.batch_tokens = 150;
-    train("bf16, a group", o);
-    train("fp32", options(1, 32, "fp32"));
+    train("bf16, a group", pocket, o);
+    train("fp32", pocket, options(1, 32, "fp32"));
+}
+
+/* The same of another shape: few layers, wider. */
+static void a_wider_model_too(void)
+{
+    char dir[64] = "/tmp/cuda-plan-test-XXXXXX", command[80];
+    if (!getenv("LONG"))
+        return;
+    NEED(mkdtemp(dir) && decoder_make(dir, &decoder_8m) == 0, "%s", fail_text());
+    struct train_plan_options o = options(2, 100, "bf16");
+    train("8M, bf16", dir, o);
+    o.trainer.moments8 = o.trainer.recompute = true;
+    train("8M, bf16, 8-bit moments, recomputed", dir, o);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0, "%s", command);
 }
 
 /* -- Captions --------------------------------------------------------------------------
@@ -106,8 +122,8 @@ static void lanes_take_what_was_planned(void)
     struct schedule s;
     int32_t ids[PROMPT];
     for (int i = 0; i < PROMPT; i++) ids[i] = 1 + i % 500;
-    NEED(engine_plan(model, &eo, &plan) == 0, "%s", fail_text());
-    struct vlm *v = vlm_open(model, &on);
+    NEED(engine_plan(pocket, &eo, &plan) == 0, "%s", fail_text());
+    struct vlm *v = vlm_open(pocket, &on);
     NEED(v, "%s", fail_text());
     NEED(schedule_open(&s, v, CTX, LANES) == 0, "%s", fail_text());
     const struct engine_prompt prompt = {ids, PROMPT, NULL, 0};
@@ -130,7 +146,7 @@ static void lanes_take_what_was_planned(void)
                    m.most);
     /* under a bound the pool has what is left */
     eo.compute.memory = 7000000;
-    NEED(engine_plan(model, &eo, &plan) == 0, "%s", fail_text());
+    NEED(engine_plan(pocket, &eo, &plan) == 0, "%s", fail_text());
     CHECK(plan.weights + plan.kv_pool < eo.compute.memory &&
               plan.kv_pool < (int64_t)CTX * LANES * plan.kv_per_token,
           "%lld in 7 MB", (long long)plan.kv_pool);
@@ -142,6 +158,7 @@ static void lanes_take_what_was_planned(void)
 int main(void)
 {
     CASE(a_step_takes_what_was_planned);
+    CASE(a_wider_model_too);
     CASE(lanes_take_what_was_planned);
     return check_end();
 }
