@@ -125,7 +125,7 @@ test-real: # a trained model; fetches 491 MB once
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@tests/real.sh $(BUILD) $(BIN)
-test-programs: all $(C_TESTS) $(C_DRIVERS) $(BUILD)/cuda-on-host.so
+test-programs: all $(C_TESTS) $(C_DRIVERS) $(BUILD)/cuda-on-host.so $(if $(LONG),$(BUILD)/tests/bench-gpu)
 
 # -- What a newcomer types -----------------------------------------------------------------
 

@@ -28,7 +28,13 @@ static const struct cli_option options[] = {
      false},
     {"samples", 'n', CLI_INT, "N", "rl, caption: captions of a row (8; 1)", false},
     {"max-tokens", 0, CLI_INT, "N", "rl, caption: tokens of each (1024)", false},
-    {"compute", 0, CLI_TEXT, "TYPE", "type of activations: fp32, bf16 (fp32)", false},
+    {"device", 0, CLI_TEXT, "DEVICE", "cpu, or cuda: what a GPU's memory holds (cpu)",
+     false},
+    {"compute", 0, CLI_TEXT, "TYPE",
+     "type of activations: fp32, bf16 (cuda: bf16; else fp32)", false},
+    {"gpu-mem", 0, CLI_REAL, "GB", "caption: of a GPU's memory to use (any)", false},
+    {"batch-invariant", 0, CLI_TEXT, "on|off", "off: library products (on)", false},
+    {"hand-over", 0, CLI_TEXT, "HOW", "rl: file, gpu or both (file)", false},
     {"threads", 0, CLI_INT, "N", "processors to use (all)", true},
     {"max-batch", 0, CLI_INT, "N", "caption: sequences at once (16)", false},
     {0}};
@@ -110,6 +116,10 @@ static void plan_options(struct cli *cli, struct memory_options *o)
     o->moments8 = strcmp(optimizer, "adamw8bit") == 0;
     o->recompute = cli_has(cli, "recompute");
     o->compute = cli_text(cli, "compute", NULL);
+    o->device = cli_text(cli, "device", "cpu");
+    o->gpu_memory = (int64_t)(cli_real(cli, "gpu-mem", 0, 1e-6, 1e6) * 1e9);
+    o->batch_variant = option_choice(cli, "batch-invariant", "on|off", 0) == 1;
+    o->hand_over = option_choice(cli, "hand-over", "file|both|gpu", 0) > 0;
     o->batch_tokens = cli_int(cli, "batch-tokens", 8192, 1, INT64_MAX);
     o->micro_tokens = cli_int(cli, "micro-tokens", 4096, 1, INT_MAX);
     o->row_tokens = (int)cli_int(cli, "row-tokens", 512, 3, 1 << 24);
@@ -122,6 +132,10 @@ static void plan_options(struct cli *cli, struct memory_options *o)
         cli_bad_usage(cli, "--optimizer %s: not adamw or adamw8bit", optimizer);
     if (o->compute && strcmp(o->compute, "fp32") != 0 && strcmp(o->compute, "bf16") != 0)
         cli_bad_usage(cli, "--compute %s: not fp32 or bf16", o->compute);
+    if (strcmp(o->device, "cpu") != 0 && strcmp(o->device, "cuda") != 0)
+        cli_bad_usage(cli, "--device %s: not cpu or cuda", o->device);
+    if (o->hand_over && strcmp(o->device, "cuda") != 0)
+        cli_bad_usage(cli, "--hand-over: only a GPU's memory is shared: --device cuda");
     if (o->lora && cli_has(cli, "train"))
         cli_bad_usage(cli, "--lora or --train, not both");
 }
@@ -147,10 +161,16 @@ static void print_plan(const struct memory_forecast *f, const struct memory_opti
     }
     print_line("activations", b->activations);
     print_line("keys, values", b->kv);
+    if (b->shared)
+        print_line("shared", b->shared);
+    bool gpu = strcmp(o->device, "cuda") == 0;
+    if (gpu)
+        print_line("on the GPU", b->total);
     if (f->picture_tokens)
         print_line("pictures", b->pictures);
     print_line("program", b->program);
-    print_line("total", b->total);
+    if (!gpu)
+        print_line("total", b->total);
 }
 
 static int plan_one(const char *spec, const struct memory_options *o, bool json)
@@ -195,9 +215,10 @@ static int info_one(const char *spec, int kv_tokens, bool json)
 static void plan_alone(struct cli *cli)
 {
     static const char *const names[] = {
-        "train",        "lora",       "optimizer", "recompute", "batch-tokens",
-        "micro-tokens", "row-tokens", "picture",   "samples",   "max-tokens",
-        "max-batch",    "threads",    "compute"};
+        "train",           "lora",       "optimizer", "recompute", "batch-tokens",
+        "micro-tokens",    "row-tokens", "picture",   "samples",   "max-tokens",
+        "max-batch",       "threads",    "compute",   "device",    "gpu-mem",
+        "batch-invariant", "hand-over"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (cli_has(cli, names[i]))
             cli_bad_usage(cli, "--%s goes with --plan", names[i]);

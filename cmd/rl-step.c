@@ -392,6 +392,7 @@ static void read_options(struct program *p)
         .force = cli_has(cli, "force")};
     read_loss(&p->rl.loss, cli);
     rank_options_read(&p->ranks, cli);
+    p->rl.device = rank_options_device(&p->ranks, p->rl.device);
     if (!p->rl.out)
         cli_bad_usage(cli, "say where the policy goes: --out POLICY");
     if (!cli_has(cli, "model"))

@@ -62,6 +62,7 @@ enum {
 };
 
 struct recording; /* operations that a device has noted */
+struct beside;    /* operations that it does beside the others */
 struct dev;       /* one device in use: its threads or stream, its scratch memory */
 
 /* An array on a device. A value: copying it copies no data and owns nothing.
@@ -130,6 +131,7 @@ struct dev_memory {
     int64_t bound;   /* that these may take; 0: no account is kept (CPU) */
     int64_t free;    /* on the whole device, whoever uses the rest */
     int64_t refused; /* the latest piece that was not to be had; 0: none */
+    int64_t most;    /* used at once, so far */
 };
 
 /* What a layer's attention needs of its rows' new queries, keys and values. */
@@ -216,6 +218,21 @@ struct kernels {
     /* Do it: the same operations on the same memory, whatever that holds now. */
     void (*replay)(struct dev *d, struct recording *r);
     void (*forget)(struct dev *d, struct recording *r);
+
+    /* -- Work beside the rest. NULL where all is done one after the other (the CPU). ---
+     */
+
+    /* What is asked for between beside_begin() and beside_end(), memory too, is done in
+     * its own order, after all that was asked for before it and beside all that comes
+     * behind. No draw, record, download or sync meanwhile. NULL: memory is short, and
+     * work is as ever. */
+    struct beside *(*beside_begin)(struct dev *d);
+    void (*beside_end)(struct dev *d, struct beside *b);
+    /* Is it done? Does not wait. */
+    bool (*beside_done)(struct dev *d, const struct beside *b);
+    /* All that is asked for from now on comes behind it; nor does this wait. *b is gone.
+     */
+    void (*beside_join)(struct dev *d, struct beside *b);
 
     /* -- Memory that processes on one device share; NULL where a device has none --------
      */

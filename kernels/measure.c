@@ -9,18 +9,25 @@ struct dev {
     size_t now, most;
     uintptr_t next; /* address of the next piece */
     enum arr_type act;
+    bool cuda;
 };
+
+enum { PIECE = 512 };        /* what kernels/cuda/arena.cu gives is whole ones */
+enum { LIBRARY = 32 << 20 }; /* cuBLASLt's workspace */
 
 static struct dev *measure_open(const char *device, const struct dev_options *o,
                                 const char **why)
 {
     struct dev *d = calloc(1, sizeof *d);
-    (void)device;
     *why = "out of memory";
-    if (d) {
-        d->next = (uintptr_t)1 << 44;
-        d->act = o->compute == DEV_COMPUTE_BF16 ? ARR_BF16 : ARR_F32;
-    }
+    if (!d)
+        return NULL;
+    d->next = (uintptr_t)1 << 44;
+    d->cuda = strncmp(device, "cuda", 4) == 0;
+    bool half =
+        o->compute == DEV_COMPUTE_BF16 || (o->compute == DEV_COMPUTE_OWN && d->cuda);
+    d->act = half ? ARR_BF16 : ARR_F32;
+    d->now = d->most = d->cuda && half && o->batch_variant ? LIBRARY : 0;
     return d;
 }
 
@@ -34,11 +41,17 @@ static void measure_close(struct dev *d)
     free(d);
 }
 
+/* As the device counts them. */
+static size_t counted(const struct dev *d, size_t bytes)
+{
+    return d->cuda ? (bytes + PIECE - 1) / PIECE * PIECE : bytes;
+}
+
 static void *measure_alloc(struct dev *d, size_t bytes)
 {
     void *data = (void *)d->next;
     d->next += (bytes + 4096) / 64 * 64; /* pieces do not touch */
-    d->now += bytes;
+    d->now += counted(d, bytes);
     if (d->now > d->most)
         d->most = d->now;
     return data;
@@ -47,12 +60,13 @@ static void *measure_alloc(struct dev *d, size_t bytes)
 static void measure_release(struct dev *d, void *data, size_t bytes)
 {
     (void)data;
-    d->now -= bytes;
+    d->now -= counted(d, bytes);
 }
 
 static void measure_memory(struct dev *d, struct dev_memory *m)
 {
-    *m = (struct dev_memory){.room = INT64_MAX, .used = (int64_t)d->now};
+    *m = (struct dev_memory){
+        .room = INT64_MAX, .used = (int64_t)d->now, .most = (int64_t)d->most};
 }
 
 static void *measure_adopt(struct dev *d, const void *host, size_t bytes)
@@ -98,7 +112,6 @@ size_t measure_bytes(const struct dev *d, size_t *most)
 
 typedef struct arr A;
 NOTHING(upload, A to, const void *host)
-NOTHING(matmul, A y, A x, A w, A bias, enum matmul_mode mode)
 NOTHING(rmsnorm, A y, A x, A w, float eps)
 NOTHING(layernorm, A y, A x, A w, A b, float eps)
 NOTHING(two, A y, A x)
@@ -107,27 +120,119 @@ NOTHING(four, A y, A x, A z, A w)
 NOTHING(gelu, A y, A x, enum gelu_kind kind)
 NOTHING(scatter, A y, A x, A index, bool add)
 NOTHING(attention, A y, A q, A k, A v, A start, float scale, A lse)
-NOTHING(attention_paged, A y, A q, A k, A v, struct kv_view view, float scale, A lse)
 NOTHING(kv_write, A k_pages, A v_pages, A k, A v, A slot)
 NOTHING(attention_input, const struct attention_input *in)
 NOTHING(kv_copy, A k_pages, A v_pages, int from, int to, int places)
 NOTHING(logsumexp, A out, A x, float scale)
 
 NOTHING(one, A a)
-NOTHING(matmul_x, A dx, A dy, A w, enum grad_mode mode)
-NOTHING(back_rmsnorm, A dx, A dw, A dy, A x, A w, float eps, enum grad_mode mode)
-NOTHING(back_layernorm, A dx, A dw, A db, A dy, A x, A w, float eps, enum grad_mode mode)
 NOTHING(back_swiglu, A dgate, A dup, A dy, A gate, A up, enum grad_mode gate_mode,
         enum grad_mode up_mode)
 NOTHING(back_gelu, A dx, A dy, A x, enum gelu_kind kind, enum grad_mode mode)
 NOTHING(back_silu, A dx, A dy, A x, enum grad_mode mode)
-NOTHING(back_attention, A dq, A dk, A dv, A dy, A q, A k, A v, A y, A lse, A start,
-        float scale)
-NOTHING(back_attention_paged, A dq, A dk, A dv, A dy, A q, A k, A v, A y, A lse,
-        struct kv_view view, float scale)
 NOTHING(logits, A logits, struct token_grad g)
 NOTHING(adamw, A w, A grad, A m, A v, const struct adamw *how)
 NOTHING(adamw8, A w, A grad, struct moment m, struct moment v, const struct adamw *how)
+
+/* -- What computes nothing, but on a GPU has room of its own meanwhile
+ * --------------------
+ *
+ * As kernels/cuda takes it, which cuda-plan-test holds this to. */
+
+static void room(struct dev *d, int64_t bytes)
+{
+    if (d->cuda && bytes > 0)
+        measure_release(d, measure_alloc(d, (size_t)bytes), (size_t)bytes);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* An operand that is turned to bf16; most: at a time. */
+static int64_t half_of(A a, int64_t most)
+{
+    return a.data && a.type != ARR_BF16 ? least(2 * arr_size(a), most) : 0;
+}
+enum { TURNED = 32 << 20 }; /* of an operand that is turned in parts */
+
+static void product_room(struct dev *d, A parts, A whole)
+{
+    if (d->act == ARR_BF16)
+        room(d, half_of(parts, TURNED) + half_of(whole, INT64_MAX));
+}
+
+static void matmul_room(struct dev *d, A y, A x, A w, A bias, enum matmul_mode mode)
+{
+    if (x.type != ARR_F32 || y.type != ARR_F32)
+        product_room(d, w, x);
+}
+
+static void matmul_x_room(struct dev *d, A dx, A dy, A w, enum grad_mode mode)
+{
+    if (dx.type != ARR_F32 || dy.type != ARR_F32)
+        product_room(d, w, dy);
+}
+
+static void matmul_w_room(struct dev *d, A dw, A db, A dy, A x)
+{
+    if (dw.data && (x.type != ARR_F32 || dy.type != ARR_F32))
+        product_room(d, x, dy);
+}
+
+/* Sums of a norm's weights over slabs of vectors. */
+static void norm_room(struct dev *d, A x, A dw, A db)
+{
+    int64_t dim = x.shape[x.rank - 1], count = dim ? arr_size(x) / dim : 0;
+    int64_t slab = count / 256 > 32 ? count / 256 : 32;
+    if (dw.data || db.data)
+        room(d, count * 8 + (count + slab - 1) / slab * dim * 8);
+}
+
+static void back_rmsnorm_room(struct dev *d, A dx, A dw, A dy, A x, A w, float eps,
+                              enum grad_mode mode)
+{
+    norm_room(d, x, dw, arr_none());
+}
+
+static void back_layernorm_room(struct dev *d, A dx, A dw, A db, A dy, A x, A w,
+                                float eps, enum grad_mode mode)
+{
+    norm_room(d, x, dw, db);
+}
+
+/* Attention's sums of runs of pages side by side. */
+static void attention_paged_room(struct dev *d, A y, A q, A k, A v, struct kv_view view,
+                                 float scale, A lse)
+{
+    enum { RUN = 8, TILE = 64, ENOUGH = 264, MOST = 64 << 20 };
+    int64_t runs = (view.table.shape[1] + RUN - 1) / RUN, heads = k.shape[1];
+    int64_t tiles = q.shape[0] * q.shape[1] / heads / TILE + 1;
+    int64_t bytes = runs * (arr_size(q) + 2 * q.shape[0] * q.shape[1]) * 4;
+    if (d->act == ARR_BF16 && runs > 1 && tiles * heads < ENOUGH && bytes <= MOST)
+        room(d, bytes);
+}
+
+static void back_attention_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k, A v, A y,
+                                A lse, A start, float scale)
+{
+    if (d->act == ARR_BF16)
+        room(d, q.shape[0] * q.shape[1] * 4);
+}
+
+/* And its gradients' of chunks of rows. */
+static void back_attention_paged_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k,
+                                      A v, A y, A lse, struct kv_view view, float scale)
+{
+    enum { TILES = 8, TILE = 64, MOST = 128 << 20 };
+    int64_t each = arr_size(k) * 8, group = q.shape[1] / k.shape[1];
+    int64_t chunks = q.shape[0] * group / TILE / TILES + 1;
+    chunks = least(chunks, each > 0 ? MOST / each : 1);
+    if (d->act == ARR_BF16)
+        room(d, q.shape[0] * q.shape[1] * 4 + k.shape[0] * 12 +
+                    (chunks > 1 ? chunks * each : 0));
+}
 
 static double sum_squares_one(struct dev *d, struct arr a)
 {
@@ -140,10 +245,10 @@ const struct kernels *measure_kernels(void)
     static const struct backward back = {
         .zero = one_nothing,
         .copy = two_nothing,
-        .matmul_x = matmul_x_nothing,
-        .matmul_w = four_nothing,
-        .rmsnorm = back_rmsnorm_nothing,
-        .layernorm = back_layernorm_nothing,
+        .matmul_x = matmul_x_room,
+        .matmul_w = matmul_w_room,
+        .rmsnorm = back_rmsnorm_room,
+        .layernorm = back_layernorm_room,
         .swiglu = back_swiglu_nothing,
         .gelu = back_gelu_nothing,
         .silu = back_silu_nothing,
@@ -153,8 +258,8 @@ const struct kernels *measure_kernels(void)
         .gather_mix = four_nothing,
         .rope = three_nothing,
         .rope_pairs = three_nothing,
-        .attention = back_attention_nothing,
-        .attention_paged = back_attention_paged_nothing,
+        .attention = back_attention_room,
+        .attention_paged = back_attention_paged_room,
         .kv_write = kv_write_nothing,
         .kv_copy = kv_copy_nothing,
         .logits = logits_nothing,
@@ -178,7 +283,7 @@ const struct kernels *measure_kernels(void)
         .upload = upload_nothing,
         .download = measure_download,
         .sync = measure_sync,
-        .matmul = matmul_nothing,
+        .matmul = matmul_room,
         .rmsnorm = rmsnorm_nothing,
         .layernorm = layernorm_nothing,
         .swiglu = three_nothing,
@@ -191,7 +296,7 @@ const struct kernels *measure_kernels(void)
         .rope = three_nothing,
         .rope_pairs = three_nothing,
         .attention = attention_nothing,
-        .attention_paged = attention_paged_nothing,
+        .attention_paged = attention_paged_room,
         .kv_write = kv_write_nothing,
         .attention_input = attention_input_nothing,
         .kv_copy = kv_copy_nothing,

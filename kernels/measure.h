@@ -7,7 +7,8 @@
 
 /* alloc() gives addresses that nothing lies at; download() gives zeros; sum_squares()
  * gives 1; activations are f32 unless bf16 is asked for. Not to be had by a device's
- * name. */
+ * name; but opened as "cuda" it has bf16 by itself and counts as a GPU's memory is
+ * counted, with what operations take for themselves. */
 const struct kernels *measure_kernels(void);
 
 /* Bytes held now, and at most so far. */

@@ -20,6 +20,30 @@ setup() {
         '[range($a | length)] | map(($a[.] - $b[.]) | fabs) | max < 1e-4'
 }
 
+# Greedy captions in bf16 of four pictures, without what tells of the run.
+greedy_bf16() {
+    caption -m pocket --temperature 0 --logprobs --max-tokens 8 --device cuda --compute bf16 "$@" "$SAMPLES"/images/000[0-3].png |
+        sed -E 's/,"(run|gen)":\{[^}]*\}//'
+}
+
+@test "in bf16 captions are fp32's up to what 8 bits cannot tell, and a batch has the bits of each alone" {
+    greedy_bf16 --max-batch 4 > together
+    greedy_bf16 --max-batch 1 > alone
+    cmp together alone
+    greedy_bf16 --max-batch 4 --batch-invariant off > library
+    caption -m pocket --temperature 0 --logprobs=2 --max-tokens 8 --device cpu "$SAMPLES"/images/000[0-3].png > cpu
+    for way in together library; do
+        # 0.01 in a log-probability: each activation is off by 0.2 % at most. Where a token
+        # is another one, the CPU's two likeliest are that near.
+        jq -n -e --slurpfile a $way --slurpfile b cpu '[range(4) as $i |
+            $a[$i].captions[0] as $x | $b[$i].captions[0] as $y |
+            ([range(8) | select($x.ids[.] != $y.ids[.])][0] // 8) as $same |
+            {$same, gap: ([range($same) | $x.logprobs[.] - $y.logprobs[.] | fabs] | max),
+             tie: (if $same < 8 then $y.top[$same][0][1] - $y.top[$same][1][1] else 0 end)}] |
+            debug | all(.gap > 0 and .gap < 0.01 and .tie < 0.01) and (map(select(.same == 8)) | length >= 3)'
+    done
+}
+
 reward_by_number() { jq -c --unbuffered '.captions |= (to_entries | map(.value + {reward: {total: (.key / 10)}}))'; }
 # Are the numbers of two runs' metrics one but for the order in which sums are made?
 same_metrics() {
@@ -227,4 +251,16 @@ ring() {
     [[ "$stderr" == *'wide: attention heads of 160 dimensions: in bf16 they have up to 128; --compute fp32 takes them'* ]]
     text() { caption -m ./wide --compute fp32 --temperature 0 --max-tokens 4 --ignore-eos --ids "$@" <<< "$row" | jq -c .captions[0].ids; }
     [ "$(text --device cuda)" = "$(text)" ]
+}
+
+@test "what make gpu-kit gathers runs: the suite's parts and the bench, here on the host's kernels" {
+    [ -n "${LONG:-}" ] || skip "the long form: a minute"
+    "$ROOT/tools/gpu-kit" "$CAPMILL_BUILD" "$CAPMILL_BIN" "$PWD"
+    unset CAPMILL_CUDA # the kit's own
+    run -0 "$ROOT/tests/gpu.sh" "$PWD" cuda-draw vlm-fp32 vlm-bf16 gguf-model-bf16
+    [ "$(grep -c '^ok' <<< "$output")" -ge 15 ]
+    [[ "$output" == *' passed, 0 failed' ]]
+    BENCH_GPU_SMALL=1 BENCH_GPU_SHAPES="$tiny $GOLDENS/models/qwen2" "$ROOT/tests/bench-gpu.sh" "$PWD" 2> table
+    grep -q '^decode, 1 sample .*(asked: 85 %)' table
+    jq -s -e 'length > 10' bench-gpu.json
 }

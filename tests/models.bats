@@ -120,6 +120,17 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     plan rl -n 8 --max-tokens 200 | jq -e '.rows == 1 or .rows == 2'
     plan caption -n 4 --max-tokens 100 | jq -e '.total == .weights + .activations + .kv + .pictures + .program and (has("gradients") | not)'
     [ "$(jq .picture_tokens full)" -ge 4 ]
+    plan sft --device cuda > gpu
+    # bf16 copies of matrices beside fp32 weights; the host has pictures and program
+    jq -e --slurpfile full full '.total == .weights + .gradients + .states + .activations + .kv and .weights > 1.4 * $full[0].weights and .gradients == $full[0].gradients and .kv * 2 == $full[0].kv' gpu
+    plan sft --device cuda --batch-invariant off | jq -e --slurpfile gpu gpu '.total - $gpu[0].total == 33554432'
+    plan rl --device cuda --hand-over gpu | jq -e '.shared > 4 * .parameters and .total == .weights + .gradients + .states + .activations + .kv + .shared'
+    plan caption --device cuda > gpu
+    jq -e '.kv == 16 * 33 * 64 * 1280 and .total == .weights + .activations + .kv' gpu
+    plan caption --device cuda --gpu-mem 0.03 | jq -e --slurpfile gpu gpu '.kv < $gpu[0].kv and .total <= 30e6 and .total > 20e6'
+    run --separate-stderr -2 model-info --plan rl --hand-over gpu pocket
+    [[ "$stderr" == *"only a GPU's memory is shared"* ]]
+    run --separate-stderr -2 model-info --plan sft --device tpu pocket
     run --separate-stderr -0 model-info --plan sft --recompute pocket pocket-judge
     [[ "$output" == *"keys, values"*total*total* ]]
     run --separate-stderr -2 model-info --plan dance pocket

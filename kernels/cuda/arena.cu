@@ -62,6 +62,7 @@ void *arena_take(struct arena *a, size_t bytes, cudaStream_t stream)
     }
     if (error == cudaSuccess) {
         a->used += piece;
+        a->most = a->used > a->most ? a->used : a->most;
         return data;
     }
     cudaGetLastError(); /* told by the NULL: not the device's failure */

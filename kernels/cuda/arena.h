@@ -11,6 +11,7 @@ struct arena {
     cudaMemPool_t pool;
     size_t bound;   /* bytes that may be in use at once */
     size_t used;    /* in use, in whole pieces */
+    size_t most;    /* in use at once, so far */
     size_t refused; /* the latest piece that was not to be had; 0: none */
 };
 

@@ -22,19 +22,29 @@ struct dev_allowed {
 };
 constexpr int DEV_ALLOWED = 128;
 
-/* One GPU in use. Everything is asked for in one stream, in order. */
-struct dev {
+/* What one stream alone may use, besides its memory. */
+struct course {
+    cudaStream_t stream;
+    struct staging staging;
+    struct lt *lt; /* cuBLASLt (lt.h), opened when it is first wanted; owned */
+};
+
+/* One GPU in use. Everything is asked for in one stream, in order; between beside_begin()
+ * and beside_end() (beside.cu), in another, whose course has then changed places with the
+ * first. */
+struct dev : course {
     int ordinal;
     int shared;     /* bytes of shared memory that a block may have */
     bool invariant; /* batch-invariant products: true but where speed alone was asked for
                      */
-    struct lt *lt;  /* cuBLASLt (lt.h), opened when it is first wanted; owned */
-    cudaStream_t stream;
+    struct course other;         /* for work beside the rest, opened by it */
+    cudaEvent_t turn;            /* behind which the other goes on */
+    bool is_beside;              /* they have changed places */
+    struct beside *spare;        /* a list, owned */
     cudaStream_t apart;          /* for memory that recorded work keeps */
     struct recording *recording; /* under way (record.cu); owned */
     bool recording_short;        /* of memory: that was the error */
     struct arena arena;
-    struct staging staging;
     struct dev_allowed allowed[DEV_ALLOWED]; /* by the kernel's address; a newcomer takes
                                                 the place */
     enum arr_type act;                       /* of activations */
@@ -232,6 +242,14 @@ void disown_cuda(struct dev *d, void *data, size_t bytes);
 void upload_cuda(struct dev *d, struct arr to, const void *host);
 void download_cuda(struct dev *d, void *host, struct arr from);
 int sync_cuda(struct dev *d, const char **why);
+/* A stream, and what goes with it; the lower the priority's number, the more urgent. */
+cudaError_t course_open(struct course *c, int priority);
+void course_close(struct course *c); /* its lt is closed already */
+struct beside *beside_begin_cuda(struct dev *d);
+void beside_end_cuda(struct dev *d, struct beside *b);
+bool beside_done_cuda(struct dev *d, const struct beside *b);
+void beside_join_cuda(struct dev *d, struct beside *b);
+void beside_close(struct dev *d);
 void *share_cuda(struct dev *d, size_t bytes, struct dev_handle *handle);
 void unshare_cuda(struct dev *d, void *data);
 const void *attach_cuda(struct dev *d, const struct dev_handle *handle, const char **why);

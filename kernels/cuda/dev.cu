@@ -37,6 +37,23 @@ void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 }
 #endif
 
+cudaError_t course_open(struct course *c, int priority)
+{
+    cudaError_t error =
+        cudaStreamCreateWithPriority(&c->stream, cudaStreamNonBlocking, priority);
+    return error == cudaSuccess ? staging_open(&c->staging) : error;
+}
+
+void course_close(struct course *c)
+{
+    if (c->stream) {
+        cudaStreamSynchronize(c->stream);
+        cudaStreamDestroy(c->stream);
+    }
+    staging_close(&c->staging);
+    *c = {};
+}
+
 struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
                           const char **why)
 {
@@ -51,12 +68,12 @@ struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
     cudaDeviceGetAttribute(&d->shared, cudaDevAttrMaxSharedMemoryPerBlockOptin,
                            d->ordinal);
     dev_use(d);
-    dev_checked(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking),
-                "a stream");
+    int least, most = 0;
+    dev_checked(d, cudaDeviceGetStreamPriorityRange(&least, &most), "a stream");
+    dev_checked(d, course_open(d, most), "a stream and pinned memory of the host");
     dev_checked(d, cudaStreamCreateWithFlags(&d->apart, cudaStreamNonBlocking),
                 "a stream");
     dev_checked(d, arena_open(&d->arena, d->ordinal, o->memory), "a pool of memory");
-    dev_checked(d, staging_open(&d->staging), "pinned memory of the host");
     if (d->error == cudaSuccess)
         return d;
     memcpy(reason, d->why, sizeof reason);
@@ -75,16 +92,14 @@ void dev_close_cuda(struct dev *d)
     if (!d)
         return;
     dev_use(d);
-    if (d->stream) {
-        cudaStreamSynchronize(d->stream);
+    beside_close(d);
+    if (d->stream)
         lt_close(d);
-        cudaStreamDestroy(d->stream);
-    }
+    course_close(d);
     if (d->apart) {
         cudaStreamSynchronize(d->apart);
         cudaStreamDestroy(d->apart);
     }
-    staging_close(&d->staging);
     arena_close(&d->arena);
     free(d);
 }
@@ -102,8 +117,8 @@ void memory_cuda(struct dev *d, struct dev_memory *m)
     size_t unused;
     dev_use(d);
     size_t room = arena_room(&d->arena, &unused);
-    *m = {(int64_t)room, (int64_t)d->arena.used, (int64_t)d->arena.bound, (int64_t)unused,
-          (int64_t)d->arena.refused};
+    *m = {(int64_t)room,   (int64_t)d->arena.used,    (int64_t)d->arena.bound,
+          (int64_t)unused, (int64_t)d->arena.refused, (int64_t)d->arena.most};
 }
 
 void *dev_room(struct dev *d, size_t bytes)

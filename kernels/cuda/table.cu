@@ -1,4 +1,25 @@
-/* table.cu: the CUDA table of operations. */
+/* table.cu: the CUDA table of operations. Which file has what (each begins with how):
+ *
+ * A GPU: entry.cu (is there one?), dev.cu (streams, copies), arena.cu (memory),
+ * staging.cu (pinned buffers), record.cu (graphs), beside.cu (a second stream), share.cu
+ * (memory between processes), nccl.cu (between GPUs); host/: twins of all that and of a
+ * kernel's threads on the CPU, for tests (launch.h).
+ *
+ * Products: matmul.cu (which way, and fp32), product.h (their order of sums, tiles),
+ * product_few.cu (decoding), product_blocks.cu (the same of Q8_0 and Q4_K),
+ * product_many.cu (prefill, training), product.cu (other types turned to bf16), lt.cu
+ * (cuBLASLt), mma.h (tensor cores), quant.h and runs.h (weights in blocks).
+ *
+ * Attention: attention_input.cu (norms of heads, rotary positions, pages), attention.cu
+ * (fp32), attention_bf16.cu; attention_tile.h and attention_walk.h are what this has in
+ * common with its gradients; kv.cu (pages).
+ *
+ * The rest: norms.cu, elementwise.cu, rows.cu (gather, scatter, rotary positions),
+ * logsumexp.cu, draw.cu (tokens); act.h (f32 or bf16), team.h and fold.h (a block's
+ * sums).
+ *
+ * Training: back_X.cu, the gradients of X; adamw.cu, adamw8.cu.
+ */
 #include "table.h"
 
 static const struct backward cuda_back = {
@@ -47,6 +68,10 @@ const struct kernels cuda_table = {
     .recorded = recorded_cuda,
     .replay = replay_cuda,
     .forget = forget_cuda,
+    .beside_begin = beside_begin_cuda,
+    .beside_end = beside_end_cuda,
+    .beside_done = beside_done_cuda,
+    .beside_join = beside_join_cuda,
     .share = share_cuda,
     .unshare = unshare_cuda,
     .attach = attach_cuda,

@@ -2,7 +2,8 @@
  *
  * Requests come from any number of threads and block until done. One thread inside does
  * the computing: it admits waiting requests (vision, then prefill), and decodes all
- * samples of all admitted requests together, a token each per step. Keys and values live
+ * samples of all admitted requests together, a token each per step. On a GPU the tower
+ * works on one request's pictures beside the steps of the others. Keys and values live
  * in pages of KV_PAGE positions; the samples of a request share the pages of its prompt,
  * and prompts of different requests those that they begin with alike, up to the first
  * picture (prefix.h). Nothing that a request gets depends on what else runs or ran
@@ -167,6 +168,7 @@ int engine_score_branches(struct engine *e, const struct engine_scoring *s);
 struct engine_memory {
     int64_t weights, parameters; /* as stored; number of elements */
     int64_t kv_per_token;
+    int64_t kv_pool; /* what a GPU gives to keys and values at once */
     int64_t scratch; /* activations of the largest pass */
 };
 int engine_plan(const char *dir, const struct engine_options *options,

@@ -2,7 +2,7 @@
  */
 #include "base/fail.h"
 #include "engine/engine.h"
-#include "engine/text.h"
+#include "engine/schedule.h"
 #include "engine/vision.h"
 
 /* The picture that the figures for activations are for, in pixels. */
@@ -18,6 +18,17 @@ static int64_t elements(const struct weights *w)
         sum += n;
     }
     return sum;
+}
+
+/* Pages, of a GPU of which so many bytes (0: any) are to be used. */
+static int64_t pool(const struct model_config *mc, enum arr_type act, int ctx, int batch,
+                    int64_t weights, int64_t memory)
+{
+    struct dev_memory m = {.bound = INT64_MAX / 2, .room = INT64_MAX / 2};
+    if (memory)
+        m = (struct dev_memory){.bound = memory, .room = memory - weights};
+    int64_t n = schedule_pages(mc, act, ctx, batch, &m);
+    return n > KV_LEAST ? n : KV_LEAST;
 }
 
 int engine_plan(const char *dir, const struct engine_options *options,
@@ -36,6 +47,9 @@ int engine_plan(const char *dir, const struct engine_options *options,
     *memory = (struct engine_memory){.weights = weights_bytes(w),
                                      .parameters = elements(w),
                                      .kv_per_token = kv_position_bytes(&mc.text, act)};
+    memory->kv_pool =
+        KV_PAGE * memory->kv_per_token *
+        pool(&mc, act, ctx, batch, memory->weights, options->compute.memory);
     memory->scratch =
         text_scratch(&mc.text, act, TEXT_CHUNK + batch, batch, kv_pages_for(ctx));
     if (mc.vision.depth > 0) {

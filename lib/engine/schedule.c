@@ -9,36 +9,27 @@
 
 /* Patches of a large picture (16 megapixels at 14 pixels a side are twice as many). */
 enum { PICTURE_PATCHES = 1 << 15 };
-enum { KV_LEAST = 2 }; /* pages */
 
-/* Buffers of the largest pass. */
-static int64_t text_most(const struct schedule *s)
+/* What keys and values may take. */
+static int64_t pool_room(const struct model_config *mc, enum arr_type act, int ctx,
+                         int max_batch, const struct dev_memory *memory)
 {
-    return text_scratch(&s->m->config.text, s->m->act, TEXT_CHUNK + s->max_batch,
-                        s->max_batch + 1, kv_pages_for(s->ctx));
-}
-
-/* What keys and values may take. On a device with a bound, what is left beside the
- * buffers of the largest pass, and a quarter of that for pictures if these need it. */
-static int64_t pool_room(const struct schedule *s)
-{
-    const struct vision_tower *vt = &s->m->config.vision;
-    struct dev_memory memory;
-    s->m->k->memory(s->m->dev, &memory);
-    if (memory.bound == 0)
-        return memory.room;
-    int64_t left = memory.room - text_most(s);
-    int64_t pictures = vt->depth > 0 ? vision_scratch(vt, s->m->act, PICTURE_PATCHES) : 0;
+    if (memory->bound == 0)
+        return memory->room;
+    int64_t most = text_scratch(&mc->text, act, TEXT_CHUNK + max_batch, max_batch + 1,
+                                kv_pages_for(ctx));
+    int64_t left = memory->room - most, pictures = 0;
+    if (mc->vision.depth > 0)
+        pictures = vision_scratch(&mc->vision, act, PICTURE_PATCHES);
     return left - (pictures < left / 4 ? pictures : left / 4);
 }
 
-/* Pages of keys and values at most: all lanes at full length, or what there is room for.
- * On the CPU they cost nothing until they are used. */
-static int64_t pool_pages(const struct schedule *s)
+int64_t schedule_pages(const struct model_config *mc, enum arr_type act, int ctx,
+                       int max_batch, const struct dev_memory *memory)
 {
-    const struct vlm *m = s->m;
-    int64_t want = ((int64_t)kv_pages_for(s->ctx) + 1) * s->max_batch;
-    int64_t room = pool_room(s) / (kv_position_bytes(&m->config.text, m->act) * KV_PAGE);
+    int64_t want = ((int64_t)kv_pages_for(ctx) + 1) * max_batch;
+    int64_t room = pool_room(mc, act, ctx, max_batch, memory) /
+                   (kv_position_bytes(&mc->text, act) * KV_PAGE);
     int64_t limit = INT32_MAX / KV_PAGE; /* slots are int32 */
     room = room < limit ? room : limit;
     return want < room ? want : room;
@@ -62,7 +53,10 @@ int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batc
     const struct text_config *tc = &m->config.text;
     *s =
         (struct schedule){.m = m, .ctx = ctx ? ctx : tc->context, .max_batch = max_batch};
-    if (kv_open_some(s, pool_pages(s)) < 0)
+    struct dev_memory memory;
+    m->k->memory(m->dev, &memory);
+    if (kv_open_some(s, schedule_pages(&m->config, m->act, s->ctx, max_batch, &memory)) <
+        0)
         return -1;
     s->wanted = calloc((size_t)(TEXT_CHUNK + max_batch), sizeof *s->wanted);
     s->row = malloc((size_t)tc->vocab * sizeof *s->row);
@@ -237,7 +231,7 @@ static int begin(struct schedule *s, struct request *r)
         return -1;
     if (r->kind == REQUEST_TRACE)
         return trace_run(s, r);
-    if (features_make(&r->features, s->m, r->prompt, NULL) < 0)
+    if (features_begin(&r->features, s->m, r->prompt) < 0)
         return -1;
     if (r->pictures_done)
         r->pictures_done(r->pictures_context);
@@ -261,6 +255,9 @@ bool schedule_room(const struct schedule *s, const struct request *r)
 {
     int64_t slots = s->slots, pages = s->kv.reserved;
     for (const struct request *a = s->active; a; a = a->next) {
+        /* the tower takes one after the other, so that the first is soon done */
+        if (r->prompt->picture_count > 0 && !features_done(&a->features))
+            return false;
         slots += lanes_owed(a);
         pages += (int64_t)lanes_owed(a) * a->lane_pages;
     }
@@ -340,6 +337,7 @@ static int prompt_rows(struct schedule *s, struct request *r)
         return 0;
     if (r->fed == 0 && take_over(s, r) < 0)
         return -1;
+    features_join(&r->features);
     int rows = r->prompt->len - r->fed;
     if (rows > s->rows_left)
         rows = s->rows_left;
@@ -439,16 +437,21 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
 {
     pass_clear(&s->pass);
     s->rows_left = TEXT_CHUNK;
+    struct request *waits = NULL; /* the first whose pictures are with the tower */
     for (struct request *r = s->active; r; r = r->next) {
         if (ended_now(r)) /* a trace */
             continue;
         if (r->abandon && r->abandon(r->abandon_context)) {
             fail(FAIL_REFUSED, "interrupted");
             request_fail(r);
+        } else if (!features_done(&r->features)) {
+            waits = waits ? waits : r;
         } else if (request_rows(s, r) < 0) {
             request_fail(r);
         }
     }
+    if (waits && s->pass.rows.count == 0 && request_rows(s, waits) < 0)
+        request_fail(waits);
     if (s->pass.rows.count > 0)
         compute(s);
     for (struct request **at = &s->active; *at;) {

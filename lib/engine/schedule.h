@@ -52,6 +52,15 @@ struct schedule {
     struct request *active;  /* in the order of admission */
 };
 
+enum { KV_LEAST = 2 }; /* pages */
+
+/* Pages of keys and values that a device's memory, once the weights are there, is given
+ * to at most: all lanes at full length, or what there is room for. On a device with a
+ * bound that is what is left beside the buffers of the largest pass, and a quarter of it
+ * for pictures if these need it. */
+int64_t schedule_pages(const struct model_config *mc, enum arr_type act, int ctx,
+                       int max_batch, const struct dev_memory *memory);
+
 /* ctx 0: the model's own. Both are lowered to what memory can hold. 0 or -1. */
 int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batch);
 void schedule_close(struct schedule *s);

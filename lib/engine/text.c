@@ -123,8 +123,37 @@ int features_make(struct features *f, const struct vlm *m,
     return status;
 }
 
+int features_begin(struct features *f, const struct vlm *m,
+                   const struct engine_prompt *prompt)
+{
+    bool can = m->k->beside_begin && prompt->picture_count > 0;
+    struct beside *b = can ? m->k->beside_begin(m->dev) : NULL;
+    int status = features_make(f, m, prompt, NULL);
+    if (!b)
+        return status;
+    m->k->beside_end(m->dev, b);
+    if (status == 0)
+        f->beside = b;
+    else
+        m->k->beside_join(m->dev, b);
+    return status;
+}
+
+bool features_done(const struct features *f)
+{
+    return !f->beside || f->memory.k->beside_done(f->memory.dev, f->beside);
+}
+
+void features_join(struct features *f)
+{
+    if (f->beside)
+        f->memory.k->beside_join(f->memory.dev, f->beside);
+    f->beside = NULL;
+}
+
 void features_free(struct features *f)
 {
+    features_join(f);
     if (f->memory.k)
         scratch_free(&f->memory);
     *f = (struct features){0};

@@ -20,11 +20,18 @@ struct features {
                                              one for each deepstack feature */
     int64_t tokens;
     struct scratch memory;
+    struct beside *beside; /* they are being made, beside other work; else NULL */
 };
 
 /* Run all pictures of a prompt through the tower. 0 or -1. */
 int features_make(struct features *f, const struct vlm *m,
                   const struct engine_prompt *prompt, const struct probe *probe);
+/* The same, beside what is asked for from now on, where the device can: the pictures are
+ * no longer needed, and the features not there before features_done(). */
+int features_begin(struct features *f, const struct vlm *m,
+                   const struct engine_prompt *prompt);
+bool features_done(const struct features *f); /* does not wait */
+void features_join(struct features *f); /* what is asked for now comes behind them */
 void features_free(struct features *f);
 
 /* A model's forward pass in use: rotary frequencies and buffers. */

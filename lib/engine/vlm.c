@@ -289,12 +289,16 @@ static int compute_of(enum dev_compute *compute, const char *type)
     return 0;
 }
 
+bool vlm_on_gpu(const char *device)
+{
+    return device && strncmp(device, "cuda", 4) == 0;
+}
+
 enum arr_type vlm_act(const struct vlm_device *on)
 {
-    bool cuda = on->name && strncmp(on->name, "cuda", 4) == 0;
     if (on->compute.type)
         return strcmp(on->compute.type, "bf16") == 0 ? ARR_BF16 : ARR_F32;
-    return cuda ? ARR_BF16 : ARR_F32;
+    return vlm_on_gpu(on->name) ? ARR_BF16 : ARR_F32;
 }
 
 /* m->k, m->dev and m->act. 0 or -1. */

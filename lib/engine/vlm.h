@@ -100,6 +100,8 @@ struct vlm *vlm_open(const char *dir, const struct vlm_device *on);
  * otherwise and are refused. */
 struct vlm *vlm_open_placed(const char *dir, const struct vlm_device *on,
                             vlm_place *place, void *context);
+/* Is it a GPU's name? */
+bool vlm_on_gpu(const char *device);
 /* The type of activations that a device would be opened for, without one: for forecasts.
  */
 enum arr_type vlm_act(const struct vlm_device *on);

@@ -5,6 +5,7 @@
 #include "engine/kv.h"
 #include "engine/text.h"
 #include "engine/vision.h"
+#include "engine/vlm.h"
 #include "media/patches.h"
 #include "model/model.h"
 #include "row/json.h"
@@ -15,6 +16,7 @@
 /* A program that has read nothing yet is 14 MB; each thread has 4 MB of scratch memory
  * and all together have as much (kernels/cpu/cpu.h), which training uses all. */
 enum { PROGRAM = 14000000, SCRATCH = 4 << 20 };
+enum { LIBRARY = 32 << 20 }; /* cuBLASLt's workspace in each stream */
 
 static const char *const kinds[] = {"sft", "rl", "caption"};
 
@@ -59,18 +61,28 @@ static int64_t pages(const struct memory_options *o, int row_tokens, int lanes, 
     return want < most ? want : most;
 }
 
+/* Sums of attention over the runs of pages of decoding (measure.c), which each recorded
+ * width of the pages' table keeps. */
+static int64_t recorded(const struct text_config *tc, int ctx, int lanes)
+{
+    int64_t runs = (kv_pages_for(ctx) + 7) / 8;
+    return runs * (runs + 1) / 2 * lanes * tc->heads * (tc->head_dim + 2) * 4;
+}
+
 static int caption(struct memory_forecast *f, const struct model_config *mc,
                    const struct memory_options *o, const int grid[2])
 {
     struct train_plan *b = &f->bytes;
     struct engine_memory memory;
-    const struct engine_options options = {.device = "cpu",
+    const struct engine_options options = {.device = o->device,
                                            .threads = 1,
                                            .compute.type = o->compute,
+                                           .compute.memory = o->gpu_memory,
                                            .ctx = o->ctx,
                                            .max_batch = o->max_batch};
     enum arr_type act =
-        vlm_act(&(struct vlm_device){.name = "cpu", .compute.type = o->compute});
+        vlm_act(&(struct vlm_device){.name = o->device, .compute.type = o->compute});
+    bool gpu = vlm_on_gpu(o->device);
     if (engine_ctx_check(mc, o->ctx) < 0)
         return fail_in("%s", f->dir);
     if (engine_plan(f->dir, &options, &memory) < 0)
@@ -80,10 +92,16 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
     int row = o->row_tokens > f->picture_tokens ? o->row_tokens : f->picture_tokens + 2;
     b->parameters = memory.parameters;
     b->weights = memory.weights;
-    b->kv = pages(o, row, lanes, ctx) * KV_PAGE * memory.kv_per_token;
+    b->kv =
+        gpu ? memory.kv_pool : pages(o, row, lanes, ctx) * KV_PAGE * memory.kv_per_token;
     int chunk = row < TEXT_CHUNK ? row : TEXT_CHUNK;
     b->activations =
         text_scratch(&mc->text, act, chunk + lanes, lanes, kv_pages_for(ctx));
+    if (gpu && act == ARR_BF16)
+        b->activations +=
+            recorded(&mc->text, row + o->max_tokens < ctx ? row + o->max_tokens : ctx,
+                     lanes) +
+            (o->batch_variant ? 2 * LIBRARY : 0);
     if (grid[0]) {
         int64_t patches = (int64_t)grid[0] * grid[1];
         b->activations += vision_scratch(&mc->vision, act, patches) +
@@ -100,7 +118,9 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
 static int training(struct memory_forecast *f, const struct memory_options *o,
                     const int grid[2])
 {
-    struct train_plan_options p = {.trainer = {.compute.type = o->compute,
+    struct train_plan_options p = {.trainer = {.device = o->device,
+                                               .compute.type = o->compute,
+                                               .compute.batch_variant = o->batch_variant,
                                                .recompute = o->recompute,
                                                .moments8 = o->moments8},
                                    .batch_tokens = o->batch_tokens,
@@ -120,9 +140,12 @@ static int training(struct memory_forecast *f, const struct memory_options *o,
     params_text(f->trained, &what);
     if (train_plan_make(&f->bytes, f->dir, &p) < 0)
         return -1;
-    f->bytes.program =
-        PROGRAM +
-        (int64_t)SCRATCH * (1 + (o->threads ? o->threads : processors_usable()));
+    f->bytes.program = PROGRAM;
+    if (!vlm_on_gpu(o->device))
+        f->bytes.program +=
+            (int64_t)SCRATCH * (1 + (o->threads ? o->threads : processors_usable()));
+    if (!o->hand_over)
+        f->bytes.shared = 0;
     return 0;
 }
 
@@ -141,8 +164,9 @@ int memory_forecast(struct memory_forecast *f, const char *spec,
         0)
         return -1;
     struct train_plan *b = &f->bytes;
-    b->total = b->weights + b->gradients + b->states + b->activations + b->kv +
-               b->pictures + b->program;
+    b->total = b->weights + b->gradients + b->states + b->activations + b->kv + b->shared;
+    if (!vlm_on_gpu(o->device))
+        b->total += b->pictures + b->program;
     return 0;
 }
 
@@ -172,6 +196,8 @@ void memory_forecast_json(const struct memory_forecast *f, const struct memory_o
     }
     put(out, "activations", b->activations);
     put(out, "kv", b->kv);
+    if (b->shared)
+        put(out, "shared", b->shared);
     put(out, "pictures", b->pictures);
     put(out, "program", b->program);
     put(out, "total", b->total);

@@ -15,7 +15,9 @@ struct train_plan {
     int64_t kv;          /* keys and values */
     int64_t pictures;    /* a step's patches, ready for the tower */
     int64_t program;     /* code, libraries, and the threads' scratch memory */
-    int64_t total;       /* train_plan_make(): without the program */
+    int64_t shared;      /* what --hand-over keeps for others on a GPU, if it is used */
+    int64_t total;       /* train_plan_make(): without the program; on a GPU without
+                            pictures as well, which lie in the host's memory */
     int64_t tape;        /* of activations: what trainer_bytes() will say */
     int64_t parameters, trained;
     int rows; /* computed together */
@@ -28,7 +30,11 @@ struct memory_options {
     const char *train; /* "vision,merger,text,embed" or "all" */
     const char *lora;  /* NULL: none; else train is not looked at */
     bool moments8, recompute;
-    const char *compute; /* type of activations: "fp32", "bf16"; NULL: fp32 */
+    const char *compute; /* type of activations: "fp32", "bf16"; NULL: the device's */
+    const char *device;  /* "cpu", "cuda"; NULL: the CPU */
+    int64_t gpu_memory;  /* caption: bytes of a GPU's memory to use; 0: any */
+    bool hand_over;      /* rl: weights go to samplers in a GPU's memory */
+    bool batch_variant;  /* library products */
     int64_t batch_tokens, micro_tokens;
     int row_tokens;     /* of a row's prompt and picture; sft: with its answer */
     int width, height;  /* of a row's picture, pixels; 0: none */

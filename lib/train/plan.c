@@ -1,6 +1,7 @@
 /* plan.c: see plan.h. */
 #include "train/plan.h"
 #include "base/fail.h"
+#include "engine/vlm.h"
 #include "engine/weights.h"
 #include "measure.h"
 #include "train/optimizer.h"
@@ -21,6 +22,7 @@ static void count_params(struct train_plan *plan, const struct params *p)
         const struct param *one = &p->list[i];
         plan->weights += bytes_of(one->w) + bytes_of(one->half);
         plan->gradients += bytes_of(one->grad);
+        plan->shared += bytes_of(param_used(one)) * (one->trained ? 2 : 1);
         plan->states += bytes_of(one->m) + bytes_of(one->v) + bytes_of(one->m_most) +
                         bytes_of(one->v_most);
     }
@@ -121,8 +123,9 @@ static int measure(struct train_plan *plan, struct trainer *t,
     measure_bytes(trainer_dev(t), &most);
     plan->tape = (int64_t)trainer_bytes(t);
     plan->kv = (int64_t)trainer_kv_bytes(t);
-    plan->activations = (int64_t)(most - trainer_untouched(t)) - plan->weights -
-                        plan->gradients - plan->states - plan->kv;
+    bool lazy = !vlm_on_gpu(o->trainer.device); /* what is not touched costs nothing */
+    plan->activations = (int64_t)most - (lazy ? (int64_t)trainer_untouched(t) : 0) -
+                        plan->weights - plan->gradients - plan->states - plan->kv;
     return 0;
 }
 
@@ -145,6 +148,6 @@ int train_plan_make(struct train_plan *plan, const char *dir,
         weights_close(w);
     }
     plan->total = plan->weights + plan->gradients + plan->states + plan->activations +
-                  plan->kv + plan->pictures;
+                  plan->kv + (vlm_on_gpu(o->trainer.device) ? 0 : plan->pictures);
     return status;
 }

@@ -160,6 +160,7 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
     device_options_read(&p->run.device, &p->run.compute, cli);
     words_read(&p->run, cli);
     rank_options_read(&p->ranks, cli);
+    p->run.device = rank_options_device(&p->ranks, p->run.device);
 }
 
 /* -- A run -----------------------------------------------------------------------------

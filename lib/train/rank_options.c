@@ -3,6 +3,10 @@
 #include "base/fail.h"
 #include "comm/comm.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 void rank_options_read(struct rank_options *o, struct cli *cli)
 {
     o->timeout = (double)cli_int(cli, "rank-timeout", 1800, 1, 1000000);
@@ -10,6 +14,17 @@ void rank_options_read(struct rank_options *o, struct cli *cli)
                     (int)cli_int(cli, "rank", -1, 0, COMM_RANKS_MOST),
                     cli_text(cli, "rendezvous", NULL)) < 0)
         cli_bad_usage(cli, "%s", fail_text());
+}
+
+const char *rank_options_device(struct rank_options *o, const char *device)
+{
+    const char *seen = getenv("CUDA_VISIBLE_DEVICES");
+    bool alone = seen && *seen && !strchr(seen, ',');
+    if (o->launch.world < 2 || o->launch.local < 0 || alone ||
+        strcmp(device, "cuda") != 0)
+        return device;
+    snprintf(o->device, sizeof o->device, "cuda:%d", o->launch.local);
+    return o->device;
 }
 
 static bool stopping(void *context)

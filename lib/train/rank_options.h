@@ -17,11 +17,16 @@
 
 struct rank_options {
     struct launch launch;
-    double timeout; /* seconds */
+    double timeout;  /* seconds */
+    char device[16]; /* "cuda:1", of rank_options_device() */
 };
 
 /* Bad ones are told and show in cli_usable(). */
 void rank_options_read(struct rank_options *o, struct cli *cli);
+
+/* The device of this rank where all are told the same: "cuda" is a GPU for each rank of a
+ * machine whose number there is known, unless CUDA_VISIBLE_DEVICES shows it one alone. */
+const char *rank_options_device(struct rank_options *o, const char *device);
 
 /* Meet the others. *comm: NULL if there are none; comm_close() it. 0 or -1 (comm.h). */
 struct comm;

@@ -4,6 +4,7 @@
 #include "check.h"
 #include "comm/comm.h"
 #include "comm/launch.h"
+#include "train/rank_options.h"
 
 #include <arpa/inet.h>
 #include <math.h>
@@ -494,6 +495,24 @@ static void alone_everything_is_a_no_op(void)
  * -------------------------------------------------------------------
  */
 
+static void a_rank_has_the_gpu_of_its_number(void)
+{
+    struct rank_options o = {.launch = {.rank = 6, .world = 8, .local = 2}};
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    CHECK(strcmp(rank_options_device(&o, "cuda"), "cuda:2") == 0, "not its own");
+    CHECK(strcmp(rank_options_device(&o, "cuda:1"), "cuda:1") == 0, "not what is said");
+    CHECK(strcmp(rank_options_device(&o, "cpu"), "cpu") == 0, "not the CPU");
+    setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3", 1);
+    CHECK(strcmp(rank_options_device(&o, "cuda"), "cuda:2") == 0, "one of four");
+    setenv("CUDA_VISIBLE_DEVICES", "2", 1); /* as srun --gpus-per-task=1 has it */
+    CHECK(strcmp(rank_options_device(&o, "cuda"), "cuda") == 0, "the one it sees");
+    unsetenv("CUDA_VISIBLE_DEVICES");
+    o.launch.local = -1;
+    CHECK(strcmp(rank_options_device(&o, "cuda"), "cuda") == 0, "no number");
+    o.launch = (struct launch){.world = 1};
+    CHECK(strcmp(rank_options_device(&o, "cuda"), "cuda") == 0, "alone");
+}
+
 static void ranks_are_read_from_options_and_launchers(void)
 {
     struct launch l;
@@ -563,6 +582,7 @@ int main(void)
     CASE(who_does_not_come_is_named);
     CASE(strangers_are_passed_over);
     CASE(alone_everything_is_a_no_op);
+    CASE(a_rank_has_the_gpu_of_its_number);
     CASE(ranks_are_read_from_options_and_launchers);
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", folder);

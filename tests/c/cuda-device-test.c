@@ -262,6 +262,59 @@ static void shapes_that_come_again_are_replayed(void)
     sums_close(&s);
 }
 
+/* -- Work beside the rest ---------------------------------------------------------------
+ */
+
+/* y = 1 + 1 in memory that is taken and given back beside; 5 has been asked for before.
+ */
+static struct beside *sum_beside(struct sums *s)
+{
+    fill(s, s->y, 5);
+    struct beside *b = k->beside_begin(s->d);
+    if (!b)
+        return NULL;
+    struct arr way = floats_of(s->d, WIDE);
+    fill(s, s->y, 1);
+    k->back->copy(s->d, way, s->x);
+    k->add(s->d, s->y, way);
+    k->release(s->d, way.data, WIDE * sizeof(float));
+    k->beside_end(s->d, b);
+    return b;
+}
+
+static void work_beside_the_rest_is_joined(void)
+{
+    const char *why = "";
+    float host[WIDE];
+    struct sums s = sums_open(0);
+    struct arr z = floats_of(s.d, WIDE);
+    for (int round = 0; round < 5; round++) {
+        struct beside *b = sum_beside(&s);
+        NEED(b, "none");
+        fill(&s, z, 3);
+        CHECK(k->sync(s.d, &why) == 0, "%s", why);
+        CHECK(!k->beside_done(s.d, b), "the rest has waited for it");
+        k->download(s.d, host, z);
+        CHECK(host[WIDE - 1] == 3, "%g", (double)host[WIDE - 1]);
+        if (round % 2)
+            while (!k->beside_done(s.d, b)) {
+            }
+        k->beside_join(s.d, b);
+        k->add(s.d, z, s.y);
+        k->download(s.d, host, z);
+        CHECK(host[0] == 5 && host[WIDE - 1] == 5, "%g, not 5", (double)host[0]);
+    }
+    /* two at once, of which the second is behind the first */
+    struct beside *one = sum_beside(&s), *two = sum_beside(&s);
+    NEED(one && two, "none");
+    k->beside_join(s.d, two);
+    check_y(&s, 2);
+    CHECK(k->beside_done(s.d, one), "the first is not done");
+    k->beside_join(s.d, one);
+    k->release(s.d, z.data, WIDE * sizeof(float));
+    sums_close(&s);
+}
+
 int main(void)
 {
     setenv("CUDA_HOST_DEFER", "1", 1);
@@ -271,5 +324,6 @@ int main(void)
     CASE(recorded_work_is_done_with_what_its_memory_holds_then);
     CASE(what_cannot_be_recorded_is_just_done);
     CASE(shapes_that_come_again_are_replayed);
+    CASE(work_beside_the_rest_is_joined);
     return check_end();
 }

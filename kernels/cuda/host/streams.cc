@@ -101,6 +101,18 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
     return *stream ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags, int)
+{
+    return cudaStreamCreateWithFlags(stream, flags);
+}
+
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *most)
+{
+    *least = 0;
+    *most = -5;
+    return cudaSuccess;
+}
+
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
     if (stream)
