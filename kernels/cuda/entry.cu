@@ -12,6 +12,27 @@ int ordinal_of(const char *device)
     return number ? atoi(number + 1) : 0;
 }
 
+#ifdef CUDA_ON_HOST
+static cudaError_t code_there(int)
+{
+    return cudaSuccess;
+}
+#else
+__global__ void nothing_kernel()
+{
+}
+
+/* Has the plug-in code for this GPU, or code that its driver can make code of? */
+static cudaError_t code_there(int ordinal)
+{
+    struct cudaFuncAttributes attributes;
+    cudaError_t error = cudaSetDevice(ordinal);
+    if (error == cudaSuccess)
+        error = cudaFuncGetAttributes(&attributes, nothing_kernel);
+    return error;
+}
+#endif
+
 static thread_local char reason[300];
 
 static const struct kernels *refuse(const char **why)
@@ -60,6 +81,15 @@ const struct kernels *plugin_entry(int abi, const char *device, const char **why
         snprintf(reason, sizeof reason,
                  "the GPU has compute capability %d.%d, and 8.0 or later is needed",
                  major, minor);
+        return refuse(why);
+    }
+    error = code_there(ordinal);
+    if (error != cudaSuccess) {
+        cudaGetLastError();
+        snprintf(reason, sizeof reason,
+                 "the plug-in does not run on a GPU of compute capability %d.%d (what it "
+                 "is built for: make CUDA_ARCHS=...): %s",
+                 major, minor, cudaGetErrorString(error));
         return refuse(why);
     }
     return &cuda_table;
