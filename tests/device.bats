@@ -159,10 +159,10 @@ ring() {
     run --separate-stderr -75 follow < <(row_of_step 1)
     [ "$output" = "" ]
     [[ "$stderr" == *"caption: policy: version 1 is in the memory of a trainer that has gone or cannot be reached, and no more input comes"* ]]
-    mkfifo more
+    mkfifo later
     row_of_step 1 > asked
-    { cat asked; cat more; } 7>&- | follow > drawn 2> caption.log & follower=$!
-    exec 8> more
+    { cat asked; cat later; } 7>&- | follow > drawn 2> caption.log & follower=$!
+    exec 8> later
     eventually grep -qs "waits for version 1" caption.log
     [ ! -s drawn ]
     rl --hand-over gpu --save 1 < rows > metrics2 2> rl.log 7>&- 8>&- & pid=$!
