@@ -1,6 +1,7 @@
 /* measure.c: see measure.h. */
 #include "measure.h"
 #include "backward.h"
+#include "room.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -206,11 +207,12 @@ static void back_layernorm_room(struct dev *d, A dx, A dw, A db, A dy, A x, A w,
 static void attention_paged_room(struct dev *d, A y, A q, A k, A v, struct kv_view view,
                                  float scale, A lse)
 {
-    enum { RUN = 8, TILE = 64, ENOUGH = 264, MOST = 64 << 20 };
-    int64_t runs = (view.table.shape[1] + RUN - 1) / RUN, heads = k.shape[1];
+    enum { TILE = 64 };
+    int64_t runs = (view.table.shape[1] + ROOM_RUN - 1) / ROOM_RUN, heads = k.shape[1];
     int64_t tiles = q.shape[0] * q.shape[1] / heads / TILE + 1;
     int64_t bytes = runs * (arr_size(q) + 2 * q.shape[0] * q.shape[1]) * 4;
-    if (d->act == ARR_BF16 && runs > 1 && tiles * heads < ENOUGH && bytes <= MOST)
+    if (d->act == ARR_BF16 && runs > 1 && tiles * heads < ROOM_BLOCKS_ENOUGH &&
+        bytes <= ROOM_RUNS_MOST)
         room(d, bytes);
 }
 
@@ -225,10 +227,10 @@ static void back_attention_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k,
 static void back_attention_paged_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k,
                                       A v, A y, A lse, struct kv_view view, float scale)
 {
-    enum { TILES = 8, TILE = 64, MOST = 128 << 20 };
+    enum { TILE = 64 };
     int64_t each = arr_size(k) * 8, group = q.shape[1] / k.shape[1];
-    int64_t chunks = q.shape[0] * group / TILE / TILES + 1;
-    chunks = least(chunks, each > 0 ? MOST / each : 1);
+    int64_t chunks = q.shape[0] * group / TILE / ROOM_CHUNK_TILES + 1;
+    chunks = least(chunks, each > 0 ? ROOM_CHUNKS_MOST / each : 1);
     if (d->act == ARR_BF16)
         room(d, q.shape[0] * q.shape[1] * 4 + k.shape[0] * 12 +
                     (chunks > 1 ? chunks * each : 0));

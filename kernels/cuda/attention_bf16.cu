@@ -11,14 +11,16 @@
  * which leaves its sums as they are. */
 #include "attention_bf16.h"
 #include "attention_walk.h"
+#include "room.h"
 
 /* Short, so that one sequence of a few thousand positions has blocks for a GPU's
  * processors, each with few pages one after the other. */
-constexpr int RUN = 4;
+constexpr int RUN = ROOM_RUN;
 /* With fewer blocks of threads than this, two for each of an H100's processors, runs are
  * computed side by side, if their sums take no more bytes than that; and parts of runs,
  * as long as they are no more than so many. */
-constexpr int64_t BLOCKS_ENOUGH = 264, PARTIALS_MOST = 64 << 20, PARTS_MOST = 1056;
+constexpr int64_t BLOCKS_ENOUGH = ROOM_BLOCKS_ENOUGH, PARTIALS_MOST = ROOM_RUNS_MOST,
+                  PARTS_MOST = 1056;
 
 struct attending {
     struct arr y, q, k, v, lse;

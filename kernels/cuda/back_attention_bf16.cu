@@ -11,9 +11,10 @@
  * chunks there are is a matter of shapes alone. */
 #include "attention_bf16.h"
 #include "attention_walk.h"
+#include "room.h"
 
 /* Tiles of queries that are worth a chunk, and how many bytes chunks' sums may take. */
-constexpr int64_t CHUNK_TILES = 8, CHUNKS_MOST = 128 << 20;
+constexpr int64_t CHUNK_TILES = ROOM_CHUNK_TILES, CHUNKS_MOST = ROOM_CHUNKS_MOST;
 
 struct back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;

@@ -170,6 +170,7 @@ struct engine_memory {
     int64_t kv_per_token;
     int64_t kv_pool; /* what a GPU gives to keys and values at once */
     int64_t scratch; /* activations of the largest pass */
+    int chunk;       /* rows of prompts in it at most */
 };
 int engine_plan(const char *dir, const struct engine_options *options,
                 struct engine_memory *memory);

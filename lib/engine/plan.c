@@ -50,8 +50,10 @@ int engine_plan(const char *dir, const struct engine_options *options,
     memory->kv_pool =
         KV_PAGE * memory->kv_per_token *
         pool(&mc, act, ctx, batch, memory->weights, options->compute.memory);
+    int64_t bound = options->compute.memory ? options->compute.memory : INT64_MAX / 2;
+    memory->chunk = text_chunk(&mc.text, act, vlm_on_gpu(options->device) ? bound : 0);
     memory->scratch =
-        text_scratch(&mc.text, act, TEXT_CHUNK + batch, batch, kv_pages_for(ctx));
+        text_scratch(&mc.text, act, memory->chunk + batch, batch, kv_pages_for(ctx));
     if (mc.vision.depth > 0) {
         int64_t patch = mc.vision.patch;
         int64_t patches = (PLAN_WIDTH / patch) * (PLAN_HEIGHT / patch);

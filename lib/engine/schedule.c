@@ -16,8 +16,9 @@ static int64_t pool_room(const struct model_config *mc, enum arr_type act, int c
 {
     if (memory->bound == 0)
         return memory->room;
-    int64_t most = text_scratch(&mc->text, act, TEXT_CHUNK + max_batch, max_batch + 1,
-                                kv_pages_for(ctx));
+    int chunk = text_chunk(&mc->text, act, memory->bound);
+    int64_t most =
+        text_scratch(&mc->text, act, chunk + max_batch, max_batch + 1, kv_pages_for(ctx));
     int64_t left = memory->room - most, pictures = 0;
     if (mc->vision.depth > 0)
         pictures = vision_scratch(&mc->vision, act, PICTURE_PATCHES);
@@ -58,7 +59,8 @@ int schedule_open(struct schedule *s, const struct vlm *m, int ctx, int max_batc
     if (kv_open_some(s, schedule_pages(&m->config, m->act, s->ctx, max_batch, &memory)) <
         0)
         return -1;
-    s->wanted = calloc((size_t)(TEXT_CHUNK + max_batch), sizeof *s->wanted);
+    s->chunk = text_chunk(tc, m->act, memory.bound);
+    s->wanted = calloc((size_t)(s->chunk + max_batch), sizeof *s->wanted);
     s->row = malloc((size_t)tc->vocab * sizeof *s->row);
     if (!s->wanted || !s->row) {
         schedule_close(s);
@@ -436,7 +438,7 @@ void schedule_step(struct schedule *s, void (*ended)(void *context, struct reque
                    void *context)
 {
     pass_clear(&s->pass);
-    s->rows_left = TEXT_CHUNK;
+    s->rows_left = s->chunk;
     struct request *waits = NULL; /* the first whose pictures are with the tower */
     for (struct request *r = s->active; r; r = r->next) {
         if (ended_now(r)) /* a trace */

@@ -7,7 +7,7 @@
  * lanes follow while there are free ones, earlier requests first.
  * A lane reserves all pages that it may come to need, so whatever runs comes to its end,
  * and no request waits for another for ever. Each step is one pass: the next token of
- * every sample, and up to TEXT_CHUNK rows of prompts and continuations.
+ * every sample, and up to text_chunk() rows of prompts and continuations.
  *
  * With schedule_share(), a prompt takes over what it has in common with prompts before it
  * (prefix.h) when its turn for rows comes: by then all of the prompts of earlier requests
@@ -43,7 +43,8 @@ struct schedule {
     struct pass pass;
     struct sampler_work work;
     struct drawing drawing;
-    struct wanted *wanted;   /* [TEXT_CHUNK + max_batch], as the pass's wants */
+    int chunk;               /* rows of prompts in a pass at most */
+    struct wanted *wanted;   /* [chunk + max_batch], as the pass's wants */
     struct pass_list picks;  /* of struct text_pick: log-probabilities to read off */
     float *row;              /* [vocab]: logits of one row */
     int slots;               /* lanes in use or promised, at most max_batch */

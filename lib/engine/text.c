@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TABLE_STEP = 8 }; /* pages */
-
 static void layout(struct text *t, struct scratch *s, const struct text_config *tc,
                    enum arr_type act, int rows, int sequences, int pages, int wants)
 {
@@ -49,9 +47,17 @@ int64_t text_scratch(const struct text_config *tc, enum arr_type act, int rows,
 {
     struct text t;
     struct scratch s = {0};
-    pages = (pages + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
+    pages = (pages + TEXT_TABLE_STEP - 1) / TEXT_TABLE_STEP * TEXT_TABLE_STEP;
     layout(&t, &s, tc, act, rows, sequences, pages, sequences);
     return (int64_t)s.used;
+}
+
+int text_chunk(const struct text_config *tc, enum arr_type act, int64_t bound)
+{
+    enum { LEAST = 512, GPU = 4096 };
+    int rows = bound ? GPU : LEAST;
+    while (rows > LEAST && text_scratch(tc, act, rows, 1, 1) > bound / 8) rows /= 2;
+    return rows;
 }
 
 /* Divide the rotary frequencies by the factors that the weights may have. 0 or -1. */
@@ -167,7 +173,7 @@ static int table_width(const struct pass *p)
     for (int i = 0; i < p->sequences.count; i++)
         if (pages[i]->count > width)
             width = pages[i]->count;
-    return (width + TABLE_STEP - 1) / TABLE_STEP * TABLE_STEP;
+    return (width + TEXT_TABLE_STEP - 1) / TEXT_TABLE_STEP * TEXT_TABLE_STEP;
 }
 
 /* Where what goes to an array of t->sent is put together. */

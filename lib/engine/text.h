@@ -8,9 +8,9 @@
 #include "engine/vlm.h"
 
 enum {
-    TEXT_CHUNK = 512, /* rows of prompts in a pass at most */
-    TEXT_LOGITS = 64, /* rows of logits at once */
-    TEXT_PICKS = 256, /* single numbers of them at once */
+    TEXT_LOGITS = 64,    /* rows of logits at once */
+    TEXT_PICKS = 256,    /* single numbers of them at once */
+    TEXT_TABLE_STEP = 8, /* pages that a pass's table grows by */
 };
 
 /* What the tower made of a prompt's pictures: rows that take the place of image tokens.
@@ -92,6 +92,10 @@ void text_logprobs(struct text *t, struct arr logits, const struct text_pick *pi
 
 /* The final norm of every row of the pass: "lm.norm", and "logits". For text_trace. */
 int text_probe_output(struct text *t, const struct pass *p, const struct probe *probe);
+
+/* Rows of prompts in a pass at most: what keeps the device busy, and, within so many
+ * bytes (dev_memory.bound; 0: a CPU), takes no more than an eighth of them. */
+int text_chunk(const struct text_config *tc, enum arr_type act, int64_t bound);
 
 /* Bytes of buffers for a pass of so many rows, sequences and pages of each. */
 int64_t text_scratch(const struct text_config *tc, enum arr_type act, int rows,

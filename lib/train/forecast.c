@@ -8,6 +8,7 @@
 #include "engine/vlm.h"
 #include "media/patches.h"
 #include "model/model.h"
+#include "room.h"
 #include "row/json.h"
 #include "train/plan.h"
 
@@ -65,8 +66,9 @@ static int64_t pages(const struct memory_options *o, int row_tokens, int lanes, 
  * width of the pages' table keeps. */
 static int64_t recorded(const struct text_config *tc, int ctx, int lanes)
 {
-    int64_t runs = (kv_pages_for(ctx) + 7) / 8;
-    return runs * (runs + 1) / 2 * lanes * tc->heads * (tc->head_dim + 2) * 4;
+    int64_t widths = (kv_pages_for(ctx) + TEXT_TABLE_STEP - 1) / TEXT_TABLE_STEP;
+    int64_t runs = widths * (widths + 1) / 2 * (TEXT_TABLE_STEP / ROOM_RUN);
+    return runs * lanes * tc->heads * (tc->head_dim + 2) * 4;
 }
 
 static int caption(struct memory_forecast *f, const struct model_config *mc,
@@ -94,7 +96,9 @@ static int caption(struct memory_forecast *f, const struct model_config *mc,
     b->weights = memory.weights;
     b->kv =
         gpu ? memory.kv_pool : pages(o, row, lanes, ctx) * KV_PAGE * memory.kv_per_token;
-    int chunk = row < TEXT_CHUNK ? row : TEXT_CHUNK;
+    /* a pass takes prompts until it is full */
+    int64_t prompts = gpu ? (int64_t)row * ((lanes + o->n - 1) / o->n) : row;
+    int chunk = prompts < memory.chunk ? (int)prompts : memory.chunk;
     b->activations =
         text_scratch(&mc->text, act, chunk + lanes, lanes, kv_pages_for(ctx));
     if (gpu && act == ARR_BF16)
