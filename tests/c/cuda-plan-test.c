@@ -140,9 +140,13 @@ static void lanes_take_what_was_planned(void)
     while (s.active) schedule_step(&s, ended, NULL);
     CHECK(!r.failed && samples[1].ids.n == TOKENS, "%s", r.failure.text);
     cuda_table.memory(v->dev, &m);
-    /* no picture was shown, which the plan has room for */
-    int64_t tower = vision_scratch(&v->config.vision, v->act, 64 * 48);
-    within_a_tenth("captions", plan.weights + plan.kv_pool + plan.scratch - tower,
+    /* no picture was shown, and no pass was full, which the plan has room for */
+    const struct text_config *tc = &v->config.text;
+    int pages = kv_pages_for(CTX);
+    int64_t unused = vision_scratch(&v->config.vision, v->act, 64 * 48) +
+                     text_scratch(tc, v->act, plan.chunk + LANES, LANES, pages) -
+                     text_scratch(tc, v->act, PROMPT + LANES, LANES, pages);
+    within_a_tenth("captions", plan.weights + plan.kv_pool + plan.scratch - unused,
                    m.most);
     /* under a bound the pool has what is left */
     eo.compute.memory = 7000000;
