@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #define FIBERS_TOLD 1
 #else
@@ -130,6 +131,10 @@ static void fiber_start(struct fiber *f, dim3 thread)
             abort();
         f->stack = (char *)p;
     }
+#if FIBERS_TOLD
+    /* the frames of the thread that had it before, which never returned */
+    ASAN_UNPOISON_MEMORY_REGION(f->stack, STACK);
+#endif
     void **top = (void **)(f->stack + STACK - 64);
     *--top = NULL; /* where fiber_main would return to; aligns the stack, too */
     *--top = (void *)fiber_main;

@@ -29,6 +29,8 @@ struct cuda_host_stream {
 struct cuda_host_event {
     struct cuda_host_stream *stream; /* it was recorded in; NULL: never */
     unsigned asked, done;            /* records */
+    unsigned waits;                  /* that streams have yet to come to */
+    bool destroyed;                  /* freed by the last of these */
 };
 
 static void queue_add(struct queue *q, struct work *w)
@@ -161,6 +163,8 @@ static void await(const void *with)
     struct awaited a;
     memcpy(&a, with, sizeof a);
     event_await(a.event, a.asked);
+    if (--a.event->waits == 0 && a.event->destroyed)
+        free(a.event);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
@@ -171,9 +175,13 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
 
 cudaError_t cudaEventDestroy(cudaEvent_t event)
 {
-    if (event)
-        event_await(event, event->asked);
-    free(event);
+    if (!event)
+        return cudaSuccess;
+    event_await(event, event->asked);
+    if (event->waits > 0)
+        event->destroyed = true;
+    else
+        free(event);
     return cudaSuccess;
 }
 
@@ -206,6 +214,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     if (stream_captures(stream))
         return stream_uncapturable(stream);
     struct awaited a = {event, event->asked};
+    event->waits++;
     stream_do(stream, await, &a, sizeof a);
     return cudaSuccess;
 }
