@@ -317,7 +317,8 @@ struct kernels {
      * segment's start, in blocks of KV_PAGE, with a running maximum (Dao et al., arXiv
      * 2205.14135). lse f32 [rows, heads], or absent: the logarithm of each row's sum of
      * exponentials of scaled scores, which the gradient is made from. In bf16: dim up to
-     * BF16_HEAD_DIM, scale above 0, float32 sums of products of bf16, weights rounded to it. */
+     * BF16_HEAD_DIM, scale above 0, float32 sums of products of bf16, weights rounded to
+     * it. */
     void (*attention)(struct dev *d, struct arr y, struct arr q, struct arr k,
                       struct arr v, struct arr start, float scale, struct arr lse);
 

@@ -110,7 +110,7 @@ ring() {
     rm -rf policy policy.d tick
     mkfifo tick
     { exec 9<> tick
-      while read -r line <&9; do
+      while read -t 300 -r line <&9; do
           step=$(jq .step <<< "$line")
           [ "$step" -lt 3 ] || break
           row_of_step "$step"

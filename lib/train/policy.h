@@ -16,7 +16,7 @@
  * Use, in a trainer:
  *
  *     policy_open()                     before the first row
- *     checkpoint_find() ... load        in policy_checkpoints(); else version 0 = the base
+ *     checkpoint_find() ... load        in policy_checkpoints(); else version 0: base
  *     policy_publish(.., S)             then the hello, then for each step n:
  *         ... the step ...
  *         checkpoint_save(n)            every --save N steps, and policy_hold(n)

@@ -195,7 +195,6 @@ static void products_have_the_bits_of_products_with_floats(void)
     }
 }
 
-
 static void table(const char *isa)
 {
     const char *why = "";
