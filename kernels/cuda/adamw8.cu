@@ -75,17 +75,6 @@ struct step {
     float keep, size, scale, beta2, rest1, rest2, correct, eps;
 };
 
-__device__ __forceinline__ uint32_t float_bits(float x)
-{
-#ifdef CUDA_ON_HOST
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-#else
-    return __float_as_uint(x);
-#endif
-}
-
 /* The code nearest to x >= 0. */
 __device__ __forceinline__ int code_above(const struct codes &c, float x)
 {

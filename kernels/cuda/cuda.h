@@ -122,6 +122,17 @@ __device__ __forceinline__ float bits_float(uint32_t bits)
 #endif
 }
 
+__device__ __forceinline__ uint32_t float_bits(float x)
+{
+#ifdef CUDA_ON_HOST
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+#else
+    return __float_as_uint(x);
+#endif
+}
+
 __device__ __forceinline__ float bf16_float(uint16_t h)
 {
     return bits_float((uint32_t)h << 16);
@@ -131,8 +142,7 @@ __device__ __forceinline__ float bf16_float(uint16_t h)
 __device__ __forceinline__ uint16_t float_bf16(float x)
 {
 #ifdef CUDA_ON_HOST
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    const uint32_t bits = float_bits(x);
     if (x != x)
         return (uint16_t)(bits >> 16 | 64);
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);

@@ -14,7 +14,7 @@
 #include "engine/vision.h"
 #include "engine/vlm.h"
 #include "machine.h"
-#include "train/example.h"
+#include "random-example.h"
 #include "train/optimizer.h"
 #include "train/params.h"
 #include "train/trainer.h"
@@ -376,33 +376,6 @@ static void vision(const char *dir)
 /* -- Training --------------------------------------------------------------------------
  */
 
-/* A prompt and continuations of random tokens, all of which are targets. */
-static struct example *text(int prompt, int parts, int tokens, int vocab)
-{
-    struct example *e = calloc(1, sizeof *e);
-    e->part = calloc((size_t)parts, sizeof *e->part);
-    e->parts = parts;
-    for (int i = 0; i < prompt; i++) ids_add(&e->prompt, rand() % vocab);
-    for (int j = 0; j < parts; j++) {
-        for (int i = 0; i < tokens; i++) ids_add(&e->part[j].ids, rand() % vocab);
-        e->part[j].target = malloc((size_t)tokens);
-        memset(e->part[j].target, true, (size_t)tokens);
-    }
-    e->targets = parts * tokens;
-    return e;
-}
-
-static void text_free(struct example *e)
-{
-    for (int j = 0; j < e->parts; j++) {
-        ids_free(&e->part[j].ids);
-        free(e->part[j].target);
-    }
-    free(e->part);
-    ids_free(&e->prompt);
-    free(e);
-}
-
 /* One update over a list, so many examples at once; a policy gradient's has a pass for
  * log-probabilities first. Seconds. */
 static double update(struct trainer *t, struct example **list, int count, int together,
@@ -452,18 +425,18 @@ static void train(const char *dir)
     double each = 6 * (layers_of(tc) + head_of(tc)); /* a token; attention not counted */
     struct example *rows[64], *tree[2];
     for (int i = 0; i < size.train_rows; i++)
-        rows[i] = text(1, 1, size.train_len - 1, tc->vocab);
+        rows[i] = random_example(1, 1, size.train_len - 1, tc->vocab);
     double took = median_update(t, rows, size.train_rows, size.micro_rows, false);
     say("supervised update", each * size.train_rows * size.train_len / took / 1e12,
         "TFLOP/s", product / 1e12, 0.5);
     for (int i = 0; i < 2; i++)
-        tree[i] = text(size.tree_prompt, 8, size.tree_len, tc->vocab);
+        tree[i] = random_example(size.tree_prompt, 8, size.tree_len, tc->vocab);
     took = median_update(t, tree, 2, 1, true);
     say("policy update, groups of 8",
         each * 2 * (size.tree_prompt + 8.0 * size.tree_len) / took / 1e12, "TFLOP/s",
         product / 1e12, 0.5);
-    for (int i = 0; i < size.train_rows; i++) text_free(rows[i]);
-    for (int i = 0; i < 2; i++) text_free(tree[i]);
+    for (int i = 0; i < size.train_rows; i++) random_example_free(rows[i]);
+    for (int i = 0; i < 2; i++) random_example_free(tree[i]);
     trainer_close(t);
 }
 

@@ -11,6 +11,7 @@
 #include "base/fail.h"
 #include "decoder.h"
 #include "machine.h"
+#include "random-example.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
 #include "train/trainer.h"
@@ -40,33 +41,6 @@ static void model_make(const char *dir, const struct shape *s)
     mkdir(dir, 0755);
     if (decoder_make(dir, s->sizes) < 0)
         die(dir);
-}
-
-/* A text of so many tokens, all but the first targets. */
-static struct example *text(int prompt, int parts, int tokens, int vocab)
-{
-    struct example *e = calloc(1, sizeof *e);
-    e->part = calloc((size_t)parts, sizeof *e->part);
-    e->parts = parts;
-    for (int i = 0; i < prompt; i++) ids_add(&e->prompt, rand() % vocab);
-    for (int j = 0; j < parts; j++) {
-        for (int i = 0; i < tokens; i++) ids_add(&e->part[j].ids, rand() % vocab);
-        e->part[j].target = malloc((size_t)tokens);
-        memset(e->part[j].target, true, (size_t)tokens);
-    }
-    e->targets = parts * tokens;
-    return e;
-}
-
-static void text_free(struct example *e)
-{
-    for (int j = 0; j < e->parts; j++) {
-        ids_free(&e->part[j].ids);
-        free(e->part[j].target);
-    }
-    free(e->part);
-    ids_free(&e->prompt);
-    free(e);
 }
 
 /* Gradients of the mean of `targets` targets, of which these are some. */
@@ -180,7 +154,7 @@ static void decoder(const char *dir, const struct shape *s, int threads, int ste
 {
     struct example *list[8];
     struct peer peer;
-    for (int i = 0; i < 8; i++) list[i] = text(1, 1, 255, s->sizes->vocab);
+    for (int i = 0; i < 8; i++) list[i] = random_example(1, 1, 255, s->sizes->vocab);
     peer_open(&peer, threads);
     struct trainer *t = opened(dir, threads, false);
     double flops = 6 * multiplying(t, trainer_params(t)) * 2048;
@@ -196,7 +170,7 @@ static void decoder(const char *dir, const struct shape *s, int threads, int ste
     printf("{\"what\":\"step\",\"model\":\"%s\",\"threads\":%d,\"tokens_s\":%.0f,"
            "\"of_sgemm\":%.3f,\"recompute_time\":%.3f}\n",
            s->name, threads, 2048 / full.best, full.share, longer);
-    for (int i = 0; i < 8; i++) text_free(list[i]);
+    for (int i = 0; i < 8; i++) random_example_free(list[i]);
 }
 
 /* Prompts of 900 tokens, 8 continuations of 500: a group in one pass (4900 tokens), and
@@ -205,9 +179,9 @@ static void decoder(const char *dir, const struct shape *s, int threads, int ste
 static void groups(const char *dir, const struct shape *s, int threads, int steps)
 {
     enum { AT_ONCE = 3 };
-    struct example *tree = text(900, 8, 500, s->sizes->vocab), *alone[8];
+    struct example *tree = random_example(900, 8, 500, s->sizes->vocab), *alone[8];
     double shared = 1e30, apart = 1e30;
-    for (int i = 0; i < 8; i++) alone[i] = text(900, 1, 500, s->sizes->vocab);
+    for (int i = 0; i < 8; i++) alone[i] = random_example(900, 1, 500, s->sizes->vocab);
     struct trainer *t = opened(dir, threads, false);
     for (int i = 0; i < steps; i++) {
         double one = step(t, &tree, 1, 1), other = step(t, alone, 8, AT_ONCE);
@@ -218,8 +192,8 @@ static void groups(const char *dir, const struct shape *s, int threads, int step
            "\"apart_s\":%.2f,\"ratio\":%.2f}\n",
            s->name, threads, shared, apart, apart / shared);
     trainer_close(t);
-    text_free(tree);
-    for (int i = 0; i < 8; i++) text_free(alone[i]);
+    random_example_free(tree);
+    for (int i = 0; i < 8; i++) random_example_free(alone[i]);
 }
 
 /* Bytes of a line of /proc/self/status. */
@@ -247,7 +221,7 @@ static void memory(const char *dir, const struct shape *s, int threads, bool rec
                                    .micro_tokens = 2048,
                                    .row_tokens = 256};
     struct example *list[8];
-    for (int i = 0; i < 8; i++) list[i] = text(1, 1, 255, s->sizes->vocab);
+    for (int i = 0; i < 8; i++) list[i] = random_example(1, 1, 255, s->sizes->vocab);
     if (train_plan_make(&plan, dir, &o) < 0)
         die("plan");
     double before = status_of("VmRSS:");
@@ -262,7 +236,7 @@ static void memory(const char *dir, const struct shape *s, int threads, bool rec
            s->name, recompute ? "true" : "false", peak, (double)plan.total,
            (double)plan.total / peak, states / all, (peak - states) / 2048);
     trainer_close(t);
-    for (int i = 0; i < 8; i++) text_free(list[i]);
+    for (int i = 0; i < 8; i++) random_example_free(list[i]);
 }
 
 int main(int argc, char *argv[])
