@@ -171,6 +171,16 @@ kill_rounds() {
     cmp out/policy/model.safetensors want/policy/model.safetensors
 }
 
+@test "what a kill kept a run from doing after a checkpoint is done when it goes on" {
+    ring out
+    local checkpoints=out/policy.d/checkpoints
+    ln -sfn v000002 $checkpoints/latest
+    mkdir $checkpoints/.making-000006
+    ring out
+    [ "$(readlink $checkpoints/latest)" = v000004 ]
+    [ ! -e $checkpoints/.making-000006 ]
+}
+
 @test "--ahead 1: sampled from the version before, the same each time" {
     ring one -k 1
     ring two -k 1

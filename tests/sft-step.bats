@@ -184,6 +184,25 @@ figures() {
     same whole part
 }
 
+@test "what a kill kept a run from doing after a checkpoint is done when it goes on" {
+    sft --save 1 --steps 4 --out out rows.jsonl > /dev/null
+    ln -sfn v000003 out/latest
+    mkdir out/.making-000005
+    sft --save 1 --steps 4 --keep 2 --resume --out out rows.jsonl
+    [ "$(readlink out/latest)" = v000004 ]
+    [ "$(ls -A out | grep -v latest | tr '\n' ' ')" = "v000003 v000004 " ]
+}
+
+@test "--keep 1 behind a damaged checkpoint: what is saved stays" {
+    sft --save 2 --steps 4 --out out rows.jsonl > /dev/null
+    truncate -s 1000 out/v000004/model.safetensors
+    run --separate-stderr -0 sft --save 1 --steps 3 --keep 1 --resume --out out rows.jsonl
+    [[ "$stderr" == *"v000002 is taken"* ]]
+    [ "$(readlink out/latest)" = v000003 ]
+    [ -e out/latest/state/state.json ]
+    [ ! -e out/v000002 ]
+}
+
 @test "a checkpoint of other rows or options is refused; so is a folder that has some" {
     sft --steps 2 --out out rows.jsonl > /dev/null
     run --separate-stderr -2 sft --steps 2 --out out rows.jsonl

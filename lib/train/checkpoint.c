@@ -232,8 +232,8 @@ static int version_fill(const struct checkpoints *c, const struct kernels *k,
     return folder_sync(inner) < 0 ? -1 : folder_sync(dir);
 }
 
-/* By rename, in one step. */
-int checkpoint_point(const struct checkpoints *c, int64_t step)
+/* OUT/latest is this version: by rename, in one step. */
+static int latest_point(const struct checkpoints *c, int64_t step)
 {
     char target[32], path[PATH_MAX];
     snprintf(target, sizeof target, "v%06lld", (long long)step);
@@ -253,16 +253,28 @@ static void clean(const struct checkpoints *c)
         closedir(dir);
 }
 
-/* All versions but the newest `keep` go. */
-static void old_remove(const struct checkpoints *c, int keep)
+/* Versions but `newest` and the keep - 1 before it go. Newer ones, which can only be
+ * damaged, are none of the `keep`: each goes when the run comes to its step again. */
+static void old_remove(const struct checkpoints *c, int64_t newest, int keep)
 {
     char path[PATH_MAX];
     int count;
     int64_t *list = version_list(c->out, &count);
-    for (int i = keep; list && i < count; i++)
-        if (version_path(path, c->out, list[i], "") == 0)
+    for (int i = 0; list && i < count; i++)
+        if (list[i] <= newest && keep-- <= 0 &&
+            version_path(path, c->out, list[i], "") == 0)
             folder_remove(path);
     free(list);
+}
+
+int checkpoint_take(const struct checkpoints *c, int64_t step)
+{
+    clean(c);
+    if (latest_point(c, step) < 0)
+        return -1;
+    if (c->keep > 0)
+        old_remove(c, step, c->keep);
+    return 0;
 }
 
 int checkpoint_lock(const struct checkpoints *c)
@@ -275,7 +287,7 @@ void checkpoint_clear(const struct checkpoints *c)
     char path[PATH_MAX];
     if (path_join(path, c->out, "latest") == 0)
         unlink(path);
-    old_remove(c, 0);
+    old_remove(c, INT64_MAX, 0);
 }
 
 /* By the one process, or by rank 0 for all. */
@@ -298,7 +310,7 @@ static int version_save(const struct checkpoints *c, const struct kernels *k,
     if (status == 0)
         status = folder_sync(c->out);
     if (status == 0)
-        status = checkpoint_point(c, step);
+        status = latest_point(c, step);
     if (status < 0) {
         fail_save(&why);
         folder_remove(made);
@@ -307,7 +319,7 @@ static int version_save(const struct checkpoints *c, const struct kernels *k,
                                         : -1; /* path_failed() says so */
     }
     if (c->keep > 0)
-        old_remove(c, c->keep);
+        old_remove(c, step, c->keep);
     return 0;
 }
 

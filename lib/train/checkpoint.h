@@ -52,9 +52,9 @@ void checkpoint_clear(const struct checkpoints *c);
  * the caller, or NULL. 0 or -1. */
 int checkpoint_find(const struct checkpoints *c, int64_t *step, char **note);
 
-/* OUT/latest is version `step` from here on: a run may have been killed before it was, or
- * be that of a damaged one. 0 or -1. */
-int checkpoint_point(const struct checkpoints *c, int64_t step);
+/* A run goes on from version `step`: what a run that was killed left to do is done.
+ * OUT/latest is that version, half-made ones and those that are too old go. 0 or -1. */
+int checkpoint_take(const struct checkpoints *c, int64_t step);
 
 /* Read a version's masters and moments into p (names, shapes and which are trained must
  * be the same; of moments this rank's part) and the caller's state (*state: new, the

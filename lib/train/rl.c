@@ -226,9 +226,10 @@ static int resume(struct run *r)
     int status = same_run(r, state);
     json_decref(state);
     r->step = step;
-    if (r->first)
-        policy_hold(r->policy, step);
-    return status;
+    if (status < 0 || !r->first)
+        return status;
+    policy_hold(r->policy, step);
+    return checkpoint_take(&r->checkpoints, step);
 }
 
 static int publish_first(struct run *r)

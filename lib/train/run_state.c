@@ -181,6 +181,6 @@ int run_state_load(const struct checkpoints *c, struct trainer *t,
         return 0;
     int status = load(c, t, data, o, place);
     if (status == 0 && comm_rank(o->comm) == 0)
-        status = checkpoint_point(c, place->step);
+        status = checkpoint_take(c, place->step);
     return comm_vote(o->comm, status);
 }
