@@ -4,6 +4,7 @@
 #include "check.h"
 #include "comm/comm.h"
 #include "comm/launch.h"
+#include "ranks.h"
 #include "train/rank_options.h"
 
 #include <arpa/inet.h>
@@ -14,48 +15,37 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST = 8 };
-
 static char folder[64];
 
-/* A process per rank: what it returned, and what fail_text() was then. */
+/* What a rank returned, and what fail_text() was then. */
 struct outcome {
     int status;
     char why[300];
 };
-typedef int rank_work(const struct comm_options *o, void *out);
+typedef int rank_work(const struct comm_options *o, void *shared);
 
-/* Start world ranks (one of each entry of `as` for wrong ones), wait for all. shared:
- * memory that they all write to. */
+struct job {
+    rank_work *work;
+    void *shared; /* as it was before ranks began */
+};
+
+static void rank_run(const struct comm_options *o, void *context, void *out)
+{
+    const struct job *job = context;
+    struct outcome *mine = out;
+    mine->status = job->work(o, job->shared);
+    snprintf(mine->why, sizeof mine->why, "%s", mine->status ? fail_text() : "");
+}
+
 static void run_ranks(int world, const char *rendezvous, double timeout, rank_work *work,
                       void *shared, struct outcome *outcomes)
 {
-    pid_t pid[MOST];
-    int pipes[MOST][2];
-    for (int r = 0; r < world; r++) {
-        if (pipe(pipes[r]) < 0 || (pid[r] = fork()) < 0)
-            abort();
-        if (pid[r] > 0) {
-            close(pipes[r][1]);
-            continue;
-        }
-        const struct comm_options o = {
-            .rank = r, .world = world, .rendezvous = rendezvous, .timeout = timeout};
-        struct outcome mine = {.status = work(&o, shared)};
-        snprintf(mine.why, sizeof mine.why, "%s", mine.status ? fail_text() : "");
-        (void)!write(pipes[r][1], &mine, sizeof mine);
-        _exit(0);
-    }
-    for (int r = 0; r < world; r++) {
-        outcomes[r] = (struct outcome){.status = -99};
-        (void)!read(pipes[r][0], &outcomes[r], sizeof outcomes[r]);
-        close(pipes[r][0]);
-        waitpid(pid[r], NULL, 0);
-    }
+    struct job job = {work, shared};
+    for (int r = 0; r < world; r++) outcomes[r] = (struct outcome){.status = -99};
+    ranks_run(world, rendezvous, timeout, rank_run, &job, outcomes, sizeof *outcomes);
 }
 
 static const char *socket_path(void)
@@ -190,7 +180,8 @@ static int compute(const struct comm_options *o, void *out)
     struct comm *c = comm_open(o);
     if (!c)
         return -1;
-    int64_t even[MOST + 1] = {0}, uneven[MOST + 1] = {0}, one[MOST + 1] = {0};
+    int64_t even[RANKS_MOST + 1] = {0}, uneven[RANKS_MOST + 1] = {0},
+                              one[RANKS_MOST + 1] = {0};
     for (int r = 0; r < o->world; r++) {
         even[r + 1] = even[r] + 1000;
         uneven[r + 1] = uneven[r] + (r % 2 ? 0 : 300001 * (r + 1));
@@ -216,7 +207,7 @@ static void expect_all(int world, const struct outcome *got)
 
 static void sums_and_vectors_are_those_of_one_process_in_the_order_of_ranks(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     for (int world = 2; world <= 5; world++) {
         run_ranks(world, socket_path(), 30, compute, NULL, got);
         expect_all(world, got);
@@ -229,7 +220,7 @@ static void sums_and_vectors_are_those_of_one_process_in_the_order_of_ranks(void
  * rank 0 are reached as it is. */
 static void a_machines_name_is_a_rendezvous_too(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     char host[200], text[256];
     struct addrinfo *found;
     if (gethostname(host, sizeof host) < 0 || getaddrinfo(host, "1", NULL, &found) != 0)
@@ -242,7 +233,7 @@ static void a_machines_name_is_a_rendezvous_too(void)
 
 static void sockets_of_a_path_are_gone_once_all_have_met(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     char path[160];
     const char *meet = socket_path();
     run_ranks(3, meet, 30, compute, NULL, got);
@@ -340,7 +331,7 @@ static int wandering(const struct comm_options *o, void *out)
 
 static void a_lost_rank_is_named_by_all_others_at_once(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     for (int tcp = 0; tcp < 2; tcp++) {
         double from = now();
         run_ranks(3, tcp ? loopback_port() : socket_path(), 60, killed, NULL, got);
@@ -357,7 +348,7 @@ static void a_lost_rank_is_named_by_all_others_at_once(void)
 
 static void a_rank_that_leaves_says_why(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     for (int tcp = 0; tcp < 2; tcp++) {
         run_ranks(3, tcp ? loopback_port() : socket_path(), 60, leaving, NULL, got);
         for (int r = 0; r < 3; r += 2)
@@ -370,7 +361,7 @@ static void a_rank_that_leaves_says_why(void)
 
 static void a_silent_rank_is_named_after_the_time_limit(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     run_ranks(2, loopback_port(), 1, silent, NULL, got);
     CHECK(got[0].status == -2 &&
               strcmp(got[0].why, "rank 1 of 2 says nothing for 1 s") == 0,
@@ -380,7 +371,7 @@ static void a_silent_rank_is_named_after_the_time_limit(void)
 
 static void a_rank_at_another_point_of_the_run_is_noticed(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     run_ranks(2, socket_path(), 10, wandering, NULL, got);
     for (int r = 0; r < 2; r++) /* whoever notices first tells the other */
         CHECK(got[r].status == -2 && strstr(got[r].why, "is at another point of the run"),
@@ -420,7 +411,7 @@ static int absent(const struct comm_options *o, void *out)
 
 static void wrong_handshakes_are_refused_with_the_reason(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     run_ranks(2, socket_path(), 5, of_another_world, NULL, got);
     CHECK(got[0].status == -1 &&
               strcmp(got[0].why,
@@ -438,7 +429,7 @@ static void wrong_handshakes_are_refused_with_the_reason(void)
 
 static void who_does_not_come_is_named(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     const char *meet = socket_path();
     run_ranks(3, meet, 1, absent, NULL, got);
     CHECK(got[0].status == -1 && strstr(got[0].why, "of 3 ranks there did not come 1 "),
@@ -471,7 +462,7 @@ static int with_a_stranger(const struct comm_options *o, void *out)
 
 static void strangers_are_passed_over(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     const char *at = loopback_port();
     int port = atoi(strchr(at, ':') + 1);
     run_ranks(2, at, 20, with_a_stranger, &port, got);

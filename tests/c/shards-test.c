@@ -8,6 +8,7 @@
 #include "engine/vlm.h"
 #include "golden.h"
 #include "peers.h"
+#include "ranks.h"
 #include "train/deal.h"
 #include "train/optimizer.h"
 #include "train/shards.h"
@@ -15,11 +16,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <xxhash.h>
 
-enum { MOST = 4, STEPS = 3 };
+enum { STEPS = 3 };
 
 static char folder[] = "/tmp/shards-test-XXXXXX";
 
@@ -142,40 +141,27 @@ static int rank_run(struct outcome *out, const struct comm_options *o,
     return status;
 }
 
+static void rank_work(const struct comm_options *o, void *context, void *out)
+{
+    struct outcome *mine = out;
+    mine->status = rank_run(mine, o, context);
+    if (mine->status < 0)
+        snprintf(mine->why, sizeof mine->why, "%s", fail_text());
+}
+
 static void run_ranks(struct outcome *outcomes, int world, const struct setting *s)
 {
-    pid_t pid[MOST];
-    int pipes[MOST][2];
     char meet[64];
+    struct setting how = *s;
     snprintf(meet, sizeof meet, "%s/meet", folder);
-    for (int r = 0; r < world; r++) {
-        if (pipe(pipes[r]) < 0 || (pid[r] = fork()) < 0)
-            abort();
-        if (pid[r] > 0) {
-            close(pipes[r][1]);
-            continue;
-        }
-        const struct comm_options o = {
-            .rank = r, .world = world, .rendezvous = meet, .timeout = 60};
-        struct outcome mine = {0};
-        mine.status = rank_run(&mine, &o, s);
-        if (mine.status < 0)
-            snprintf(mine.why, sizeof mine.why, "%s", fail_text());
-        (void)!write(pipes[r][1], &mine, sizeof mine);
-        _exit(0);
-    }
-    for (int r = 0; r < world; r++) {
-        outcomes[r] = (struct outcome){.status = -99};
-        (void)!read(pipes[r][0], &outcomes[r], sizeof outcomes[r]);
-        close(pipes[r][0]);
-        waitpid(pid[r], NULL, 0);
-    }
+    for (int r = 0; r < world; r++) outcomes[r] = (struct outcome){.status = -99};
+    ranks_run(world, meet, 60, rank_work, &how, outcomes, sizeof *outcomes);
 }
 
 /* Worlds of 2 and 3 end in the bits of one, each rank with its share of the moments. */
 static void same_bits(const struct setting *s, const char *transport)
 {
-    struct outcome one, many[MOST];
+    struct outcome one, many[RANKS_MOST];
     run_ranks(&one, 1, s);
     NEED(one.status == 0, "alone: %s", one.why);
     for (int world = 2; world <= 3; world++) {
@@ -224,7 +210,7 @@ static void a_rank_that_ends_between_steps_is_named(void)
 {
     static const char *const devices[] = {"cpu", "cuda"};
     for (int i = 0; i < 2; i++) {
-        struct outcome got[MOST];
+        struct outcome got[RANKS_MOST];
         run_ranks(got, 3, &(struct setting){devices[i], false, 2, 0});
         for (int r = 0; r < 2; r++)
             CHECK(got[r].status == 1 && got[r].why[0], "%s, rank %d: %d, %s", devices[i],
