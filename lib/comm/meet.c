@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -228,19 +229,62 @@ static int socket_of(const struct place *p)
     return fd < 0 ? fail(FAIL_REFUSED, "no socket: %s", strerror(errno)) : fd;
 }
 
+/* One try. A descriptor, or -1 with errno. */
+static int connect_once(const struct meeting *m, const struct place *p)
+{
+    int error = 0, fd = socket_of(p);
+    socklen_t n = sizeof error;
+    if (fd < 0)
+        return -1;
+    if (connect(fd, (const struct sockaddr *)&p->at, p->bytes) == 0)
+        return fd;
+    error = errno;
+    if (error == EINPROGRESS) {
+        int got;
+        while ((got = ready(m, fd, POLLOUT)) == 0 && comm_now() < m->end) {
+        }
+        if (got == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
+            error == 0)
+            return fd;
+    }
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A socket that a killed run has left at a path goes; what else is there stays. 0 or -1.
+ */
+static int path_clear(const struct meeting *m, const struct place *p)
+{
+    const char *path = ((const struct sockaddr_un *)&p->at)->sun_path;
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return 0; /* nothing, or bind() says why not */
+    if (!S_ISSOCK(st.st_mode))
+        return fail(FAIL_REFUSED, "%s: is there, and no socket", path);
+    int fd = connect_once(m, p);
+    if (fd >= 0 || errno == EAGAIN) {
+        if (fd >= 0)
+            close(fd);
+        return fail(FAIL_REFUSED, "%s: somebody listens there already", path);
+    }
+    unlink(path);
+    return 0;
+}
+
 /* Listen at p, whose port 0 becomes the one taken. 0 or -1. */
 static int listen_at(struct meeting *m, struct place *p)
 {
     int on = 1, off = 0;
+    if (p->at.ss_family == AF_UNIX && path_clear(m, p) < 0)
+        return -1;
     if (m->listener >= 0)
         close(m->listener); /* of a place before, which did not work */
     if ((m->listener = socket_of(p)) < 0)
         return -1;
     if (p->at.ss_family == AF_INET6)
         setsockopt(m->listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (p->at.ss_family == AF_UNIX)
-        unlink(((struct sockaddr_un *)&p->at)->sun_path); /* of a run that was killed */
-    else
+    if (p->at.ss_family != AF_UNIX)
         setsockopt(m->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(m->listener, (struct sockaddr *)&p->at, p->bytes) < 0 ||
         listen(m->listener, COMM_RANKS_MOST) < 0)
@@ -266,30 +310,7 @@ static int accept_one(const struct meeting *m, const char *whom)
     }
 }
 
-/* One try. A descriptor, or -1 with errno. */
-static int connect_once(const struct meeting *m, const struct place *p)
-{
-    int error = 0, fd = socket_of(p);
-    socklen_t n = sizeof error;
-    if (fd < 0)
-        return -1;
-    if (connect(fd, (const struct sockaddr *)&p->at, p->bytes) == 0)
-        return fd;
-    error = errno;
-    if (error == EINPROGRESS) {
-        int got;
-        while ((got = ready(m, fd, POLLOUT)) == 0 && comm_now() < m->end) {
-        }
-        if (got == 1 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
-            error == 0)
-            return fd;
-    }
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* ... of several places in turn, until one succeeds: who is called may not be there yet.
+/* Call several places in turn, until one succeeds: who is called may not be there yet.
  */
 static int connect_to(const struct meeting *m, const struct place *list, int count,
                       int rank)

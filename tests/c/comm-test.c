@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +244,43 @@ static void sockets_of_a_path_are_gone_once_all_have_met(void)
         snprintf(path, sizeof path, "%s.%d", meet, r);
         CHECK(access(path, F_OK) < 0, "%s", path);
     }
+}
+
+/* Rank 0 opens, and rank 1 does not come. */
+static int alone(const struct comm_options *o, void *shared)
+{
+    (void)shared;
+    struct comm *c = o->rank == 0 ? comm_open(o) : NULL;
+    comm_close(c);
+    return c || o->rank ? 0 : -1;
+}
+
+static void listen_there(const char *path, int *fd)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(*fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(*fd, 5) < 0)
+        abort();
+}
+
+static void only_a_socket_that_nobody_has_any_more_makes_way(void)
+{
+    struct outcome got[RANKS_MOST];
+    const char *meet = socket_path();
+    int fd;
+    listen_there(meet, &fd);
+    run_ranks(2, meet, 1, alone, NULL, got);
+    CHECK(got[0].status == -1 && strstr(got[0].why, "somebody listens there already"),
+          "%s", got[0].why);
+    close(fd); /* as if it had been killed */
+    run_ranks(2, meet, 30, compute, NULL, got);
+    expect_all(2, got);
+    fclose(fopen(meet, "w"));
+    run_ranks(2, meet, 1, alone, NULL, got);
+    CHECK(got[0].status == -1 && strstr(got[0].why, "is there, and no socket"), "%s",
+          got[0].why);
+    CHECK(access(meet, F_OK) == 0, "the file is gone");
 }
 
 /* -- What goes wrong
@@ -565,6 +603,7 @@ int main(void)
     CASE(sums_and_vectors_are_those_of_one_process_in_the_order_of_ranks);
     CASE(a_machines_name_is_a_rendezvous_too);
     CASE(sockets_of_a_path_are_gone_once_all_have_met);
+    CASE(only_a_socket_that_nobody_has_any_more_makes_way);
     CASE(a_lost_rank_is_named_by_all_others_at_once);
     CASE(a_rank_that_leaves_says_why);
     CASE(a_silent_rank_is_named_after_the_time_limit);
