@@ -353,6 +353,21 @@ refused() {
     head -n 1 out2 | jq -e '.step == 0'
 }
 
+@test "what is beside the policy, or at the end of a link, is not the run's to remove" {
+    echo own > .env
+    step --out env --save 1 rows.jsonl > /dev/null
+    [ "$(cat .env)" = own ]
+    # a checkpoint moved to where there is more room
+    mv env.d/checkpoints/v000001 elsewhere
+    ln -s "$PWD/elsewhere" env.d/checkpoints/v000001
+    ln -s "$PWD/elsewhere" env.d/checkpoints/.making-v000007
+    find elsewhere | sort > before
+    jq -c '.gen.version = 1' rows.jsonl | step --out env --keep 1 > /dev/null
+    [ ! -L env.d/checkpoints/v000001 ]
+    [ ! -L env.d/checkpoints/.making-v000007 ]
+    find elsewhere | sort | diff before -
+}
+
 @test "the man page's example runs as printed" {
     sed -n '/^\.Bd -literal/,/^\.Ed/p; /^\.Ed/q' "$ROOT/man/rl-step.1" | grep -v '^\.' > example
     [ "$(wc -l < example)" = 4 ]

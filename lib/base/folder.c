@@ -45,17 +45,29 @@ void folder_remove(const char *path)
 {
     struct dirent *entry;
     char inside[PATH_MAX];
+    if (unlink(path) == 0)
+        return;
     DIR *dir = opendir(path);
-    while (dir && (entry = readdir(dir))) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            path_join(inside, path, entry->d_name) < 0)
-            continue;
-        if (unlink(inside) < 0 && (errno == EISDIR || errno == EPERM))
+    while (dir && (entry = readdir(dir)))
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            path_join(inside, path, entry->d_name) == 0)
             folder_remove(inside);
-    }
     if (dir)
         closedir(dir);
     rmdir(path);
+}
+
+void folder_clean(const char *path)
+{
+    struct dirent *entry;
+    char inside[PATH_MAX];
+    DIR *dir = opendir(path);
+    while (dir && (entry = readdir(dir)))
+        if (strncmp(entry->d_name, ".making-", 8) == 0 &&
+            path_join(inside, path, entry->d_name) == 0)
+            folder_remove(inside);
+    if (dir)
+        closedir(dir);
 }
 
 int folder_put(const char *folder, const char *path)
@@ -64,13 +76,11 @@ int folder_put(const char *folder, const char *path)
     if (lstat(path, &st) < 0)
         return rename(folder, path) < 0 ? path_failed(path) : 0;
     if (renameat2(AT_FDCWD, folder, AT_FDCWD, path, RENAME_EXCHANGE) == 0) {
-        if (unlink(folder) < 0) /* what was at path */
-            folder_remove(folder);
+        folder_remove(folder); /* what was at path */
         return 0;
     }
     /* a file system that cannot exchange: for a moment there is neither */
-    if (unlink(path) < 0)
-        folder_remove(path);
+    folder_remove(path);
     return rename(folder, path) < 0 ? path_failed(path) : 0;
 }
 

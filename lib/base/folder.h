@@ -17,9 +17,13 @@ int folder_make(const char *path, unsigned mode);
 /* What was written to a folder is on the disk. 0 or -1. */
 int folder_sync(const char *path);
 
-/* Remove a folder and all in it; symbolic links in it, not what they lead to. Quietly:
- * what cannot be removed stays. */
+/* Remove a folder and all in it, a file or a symbolic link; never what a link leads to.
+ * Quietly: what cannot be removed stays. */
 void folder_remove(const char *path);
+
+/* Remove what a killed run left half-made in a folder: what is called .making-SOMETHING,
+ * a name that nobody else uses. */
+void folder_clean(const char *path);
 
 /* Let a folder take the place of what is at path: a folder, a link or nothing, which is
  * removed; readers find the old one or the new one. 0 or -1. */

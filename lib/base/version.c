@@ -107,7 +107,7 @@ int link_replace(const char *link, const char *target)
     if (slash == link)
         n = snprintf(dir, sizeof dir, "/");
     if (n >= (int)sizeof dir ||
-        snprintf(made, sizeof made, "%s/.%s", dir, name) >= (int)sizeof made)
+        snprintf(made, sizeof made, "%s/.making-%s", dir, name) >= (int)sizeof made)
         return fail(FAIL_MODEL, "%s: path too long", link);
     unlink(made);
     if (symlink(target, made) < 0 || rename(made, link) < 0) {

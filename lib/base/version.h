@@ -23,6 +23,6 @@ int64_t version_linked(const char *link);
 int version_beside(char path[PATH_MAX], const char *link, int64_t version);
 
 /* Let a symbolic link lead to target, in one step: readers find the old one or this. The
- * link's folder is synced. 0 or -1. */
+ * link's folder, where it is called .making-NAME at first, is synced. 0 or -1. */
 int link_replace(const char *link, const char *target);
 #endif

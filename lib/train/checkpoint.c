@@ -11,7 +11,6 @@
 #include "train/model_files.h"
 #include "train/shards.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -240,19 +239,6 @@ static int latest_point(const struct checkpoints *c, int64_t step)
     return path_join(path, c->out, "latest") < 0 ? -1 : link_replace(path, target);
 }
 
-static void clean(const struct checkpoints *c)
-{
-    struct dirent *entry;
-    char path[PATH_MAX];
-    DIR *dir = opendir(c->out);
-    while (dir && (entry = readdir(dir)))
-        if (strncmp(entry->d_name, ".making-", 8) == 0 &&
-            path_join(path, c->out, entry->d_name) == 0)
-            folder_remove(path);
-    if (dir)
-        closedir(dir);
-}
-
 /* Versions but `newest` and the keep - 1 before it go. Newer ones, which can only be
  * damaged, are none of the `keep`: each goes when the run comes to its step again. */
 static void old_remove(const struct checkpoints *c, int64_t newest, int keep)
@@ -269,7 +255,7 @@ static void old_remove(const struct checkpoints *c, int64_t newest, int keep)
 
 int checkpoint_take(const struct checkpoints *c, int64_t step)
 {
-    clean(c);
+    folder_clean(c->out);
     if (latest_point(c, step) < 0)
         return -1;
     if (c->keep > 0)
@@ -297,7 +283,7 @@ static int version_save(const struct checkpoints *c, const struct kernels *k,
 {
     char made[PATH_MAX], path[PATH_MAX];
     struct failure why;
-    clean(c);
+    folder_clean(c->out);
     if (snprintf(made, sizeof made, "%s/.making-%06lld", c->out, (long long)step) >=
             (int)sizeof made ||
         version_path(path, c->out, step, "") < 0)

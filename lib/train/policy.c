@@ -9,7 +9,6 @@
 #include "engine/weights.h"
 #include "train/model_files.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,20 +120,6 @@ static int open_folders(struct policy *y, const struct policy_options *o,
     return (y->work = strdup(y->folder)) ? 0 : fail_memory();
 }
 
-/* What a killed run left half-made. */
-static void clean(const char *folder)
-{
-    struct dirent *entry;
-    char path[PATH_MAX];
-    DIR *dir = opendir(folder);
-    while (dir && (entry = readdir(dir)))
-        if (strncmp(entry->d_name, ".making-", 8) == 0 &&
-            path_join(path, folder, entry->d_name) == 0 && unlink(path) < 0)
-            folder_remove(path);
-    if (dir)
-        closedir(dir);
-}
-
 struct policy *policy_open(const struct policy_options *o, const struct params *p)
 {
     struct policy *y = calloc(1, sizeof *y);
@@ -147,8 +132,8 @@ struct policy *policy_open(const struct policy_options *o, const struct params *
     y->keep = o->keep ? o->keep : POLICY_KEEP;
     if (open_folders(y, o, p) < 0)
         return policy_close(y), NULL;
-    clean(y->folder);
-    clean(y->work);
+    folder_clean(y->folder);
+    folder_clean(y->work);
     return y;
 }
 
@@ -195,7 +180,7 @@ const char *policy_hash(const struct policy *y)
 static void version_remove(const struct policy *y, int64_t version)
 {
     char path[PATH_MAX];
-    if (version_path(path, y->folder, version, "") == 0 && unlink(path) < 0)
+    if (version_path(path, y->folder, version, "") == 0)
         folder_remove(path);
     if (y->apart && version_path(path, y->work, version, "") == 0)
         folder_remove(path);
