@@ -368,6 +368,16 @@ refused() {
     find elsewhere | sort | diff before -
 }
 
+@test "versions that an earlier run has left in memory go, also when the work folder is elsewhere now" {
+    run --separate-stderr -75 rl-step -m pocket --out policy --root "$WORLD" --steps 2 rows.jsonl
+    [ -L policy.d/v000001 ] || skip "no room in memory"
+    work=$(dirname "$(readlink policy.d/v000001)")
+    [ -d "$work" ]
+    jq -c '.gen.version = 1' rows.jsonl | step --steps 2 > /dev/null
+    [ "$(readlink policy)" = policy.d/v000002 ]
+    [ ! -e "$work" ]
+}
+
 @test "the man page's example runs as printed" {
     sed -n '/^\.Bd -literal/,/^\.Ed/p; /^\.Ed/q' "$ROOT/man/rl-step.1" | grep -v '^\.' > example
     [ "$(wc -l < example)" = 4 ]

@@ -18,12 +18,16 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#define MEMORY "/dev/shm"
+
 enum { POLICY_KEEP = 3 };
 
 struct policy {
     char *path, *folder; /* POLICY, POLICY.d */
     char *target;        /* POLICY.d as POLICY's link calls it */
     char *work, *checkpoints;
+    char *
+        former; /* where an earlier run had WORK, of which some may be left; NULL: none */
     char *base;
     bool apart; /* WORK is not POLICY.d */
     int keep, lock;
@@ -55,37 +59,53 @@ static int check_path(const char *path)
     return fail(FAIL_REFUSED, "%s: is there, and no link to a policy's version", path);
 }
 
-/* Is there room in memory for all versions that stay, and one that is written? */
-static bool memory_has_room(const struct policy *y, int64_t elements)
+/* The work folder of this policy below dir, whether it is there or not. NULL: the reason.
+ * free() it. */
+static char *work_name(const struct policy *y, const char *dir)
 {
-    struct statvfs fs;
-    if (statvfs("/dev/shm", &fs) < 0 || access("/dev/shm", W_OK) < 0)
-        return false;
-    /* those that a checkpoint holds stay as well */
-    double needed = 4.0 * (double)elements * (2 * y->keep + 1);
-    return needed < 0.5 * (double)fs.f_bavail * (double)fs.f_frsize;
-}
-
-/* The work folder: one of our own below dir, named by the policy's place. */
-static int open_work(struct policy *y, const char *dir)
-{
-    struct stat st;
     char name[64];
     char *real = realpath(y->folder, NULL);
     if (!real)
-        return path_failed(y->folder);
+        return path_failed(y->folder), NULL;
     XXH128_hash_t h = XXH3_128bits(real, strlen(real));
     free(real);
     snprintf(name, sizeof name, "capmill-%lu-%016llx", (unsigned long)geteuid(),
              (unsigned long long)h.low64);
-    if (!(y->work = text("%s/%s", dir, name)))
-        return fail_memory();
-    /* anybody may write to /dev/shm: a folder put there by another user is not used */
+    char *path = text("%s/%s", dir, name);
+    if (!path)
+        fail_memory();
+    return path;
+}
+
+/* Anybody may write to /dev/shm: a folder put there by another user is not used. */
+static bool is_ours(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid();
+}
+
+/* Is there room in memory for all versions that stay, and one that is written? Those of a
+ * run that was killed make way. */
+static bool memory_has_room(const struct policy *y, const char *work,
+                            const struct params *p)
+{
+    struct statvfs fs;
+    int left = 0;
+    if (statvfs(MEMORY, &fs) < 0 || access(MEMORY, W_OK) < 0)
+        return false;
+    free(is_ours(work) ? version_list(work, &left) : NULL);
+    double version = (p->halves ? 2.0 : 4.0) * (double)p->elements;
+    double room = (double)fs.f_bavail * (double)fs.f_frsize + left * version;
+    /* those that a checkpoint holds stay as well */
+    return version * (2 * y->keep + 1) < 0.5 * room;
+}
+
+/* Make the work folder at y->work, named by the policy's place. */
+static int open_work(struct policy *y)
+{
     if (folder_make(y->work, 0700) < 0)
         return -1;
-    if (lstat(y->work, &st) < 0)
-        return path_failed(y->work);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+    if (!is_ours(y->work))
         return fail(FAIL_REFUSED, "%s: not a folder of this user", y->work);
     char *whole = realpath(y->work, NULL); /* links to it work from everywhere */
     if (!whole)
@@ -94,6 +114,33 @@ static int open_work(struct policy *y, const char *dir)
     y->work = whole;
     y->apart = true;
     return 0;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* WORK, and what an earlier run has in memory where this one has its elsewhere. */
+static int choose_work(struct policy *y, const char *dir, const struct params *p)
+{
+    if (dir && folder_make(dir, 0777) < 0)
+        return -1;
+    char *memory = work_name(y, MEMORY);
+    if (!memory)
+        return -1;
+    if (!dir && memory_has_room(y, memory, p))
+        dir = MEMORY;
+    y->work = dir ? work_name(y, dir) : text("%s%s", y->folder, "");
+    int status = !y->work ? fail_memory() : dir ? open_work(y) : 0;
+    if (status == 0 && is_ours(memory) && !is_same(memory, y->work)) {
+        y->former = memory;
+        return 0;
+    }
+    free(memory);
+    return status;
 }
 
 static int open_folders(struct policy *y, const struct policy_options *o,
@@ -113,11 +160,7 @@ static int open_folders(struct policy *y, const struct policy_options *o,
         return -1;
     if ((y->lock = folder_lock(y->folder)) < 0 || folder_make(y->checkpoints, 0777) < 0)
         return -1;
-    if (o->work)
-        return folder_make(o->work, 0777) < 0 ? -1 : open_work(y, o->work);
-    if (memory_has_room(y, p->elements))
-        return open_work(y, "/dev/shm");
-    return (y->work = strdup(y->folder)) ? 0 : fail_memory();
+    return choose_work(y, o->work, p);
 }
 
 struct policy *policy_open(const struct policy_options *o, const struct params *p)
@@ -149,6 +192,7 @@ void policy_close(struct policy *y)
     free(y->target);
     free(y->checkpoints);
     free(y->work);
+    free(y->former);
     free(y->base);
     free(y);
 }
@@ -176,14 +220,20 @@ const char *policy_hash(const struct policy *y)
 /* -- Versions -------------------------------------------------------------------------
  */
 
-/* A version's name in POLICY.d, and where it lies. */
+/* Where versions and links to them are: POLICY.d, WORK, what WORK was. The number i, or
+ * NULL behind the last. */
+static const char *place(const struct policy *y, int i)
+{
+    const char *const places[] = {y->folder, y->work, y->former, NULL};
+    return places[i];
+}
+
 static void version_remove(const struct policy *y, int64_t version)
 {
     char path[PATH_MAX];
-    if (version_path(path, y->folder, version, "") == 0)
-        folder_remove(path);
-    if (y->apart && version_path(path, y->work, version, "") == 0)
-        folder_remove(path);
+    for (int i = 0; place(y, i); i++)
+        if (version_path(path, place(y, i), version, "") == 0)
+            folder_remove(path);
 }
 
 static bool stays(const struct policy *y, int64_t version, int64_t newest)
@@ -192,15 +242,17 @@ static bool stays(const struct policy *y, int64_t version, int64_t newest)
            (version <= y->held && version > y->held - y->keep);
 }
 
-/* Versions in a folder that nobody needs any more go. */
-static void old_remove(const struct policy *y, const char *folder, int64_t newest)
+/* Versions that nobody needs any more go. */
+static void old_remove(const struct policy *y, int64_t newest)
 {
-    int count;
-    int64_t *list = version_list(folder, &count);
-    for (int i = 0; list && i < count; i++)
-        if (list[i] > newest || !stays(y, list[i], newest))
-            version_remove(y, list[i]);
-    free(list);
+    for (int i = 0; place(y, i); i++) {
+        int count;
+        int64_t *list = version_list(place(y, i), &count);
+        for (int j = 0; list && j < count; j++)
+            if (list[j] > newest || !stays(y, list[j], newest))
+                version_remove(y, list[j]);
+        free(list);
+    }
 }
 
 /* Write a version's files into WORK. */
@@ -305,9 +357,7 @@ int policy_publish(struct policy *y, const struct kernels *k, struct dev *dev,
         return -1;
     if (point_at(y, version) < 0)
         return -1;
-    old_remove(y, y->folder, version);
-    if (y->apart)
-        old_remove(y, y->work, version);
+    old_remove(y, version);
     return 0;
 }
 
@@ -387,8 +437,11 @@ int policy_settle(struct policy *y)
         return -1;
     y->keep = 1;
     y->held = y->whole = -1;
-    if (y->apart) /* the newest is at home: nothing here is needed */
+    /* the newest is at home: nothing elsewhere is needed */
+    if (y->apart)
         folder_remove(y->work);
-    old_remove(y, y->folder, newest);
+    if (y->former)
+        folder_remove(y->former);
+    old_remove(y, newest);
     return 0;
 }

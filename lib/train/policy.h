@@ -11,7 +11,8 @@
  * rename: a reader sees a whole version, always. One that has mapped a version's weights
  * keeps them when the folder is removed. The work folder is in memory (/dev/shm) where
  * there is room, so that no step waits for a disk; what a reboot loses is written again
- * from the last checkpoint. lib/model/follow.h is the reading side.
+ * from the last checkpoint. What a killed run has left in memory goes as the run goes on,
+ * wherever its work folder is then. lib/model/follow.h is the reading side.
  *
  * Use, in a trainer:
  *
