@@ -132,14 +132,14 @@ stop() {
 }
 trap stop INT TERM HUP
 
-# seconds PID: the processor time that a program has used, in hundredths of a second.
+# seconds PID LAST: the processor time that a program has used, in ticks; LAST if it has ended.
 seconds() {
     if read -r line < "/proc/$1/stat"; then
         # shellcheck disable=SC2086  # fields of it, behind the name in parentheses
         set -- ${line##*) }
         echo $((${12} + ${13}))
     else
-        echo 0
+        echo "$2"
     fi 2> /dev/null
 }
 
@@ -149,7 +149,7 @@ progress() {
     c0=0 r0=0 s0=0
     while IFS= read -r row; do
         [ -z "$quiet" ] || continue
-        c=$(seconds "$caption") r=$(seconds "$reward") s=$(seconds "$step")
+        c=$(seconds "$caption" "$c0") r=$(seconds "$reward" "$r0") s=$(seconds "$step" "$s0")
         printf '%s\n' "$row" | jq -r --argjson hz "$ticks_a_second" \
             --argjson c $((c - c0)) --argjson r $((r - r0)) --argjson s $((s - s0)) '
             def fixed($n): . * pow(10; $n) | round / pow(10; $n);

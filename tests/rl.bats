@@ -68,6 +68,7 @@ steps_of() {
     [ "$output" = "" ]
     [ "${stderr_lines[0]}" = "from version 0" ]
     [[ "${stderr_lines[2]}" =~ ^step\ 2:\ reward\ .*,\ length\ .*,\ entropy\ .*\ tokens/s,\ .*\ s\ \(processors:\ caption\ .*,\ reward\ .*,\ rl-step\ .*\)$ ]]
+    run ! grep 'processors:.* -' <<< "$stderr" # of a program that has ended, too
 }
 
 # Has a file so many lines? A ring that ended has them all.
