@@ -230,6 +230,15 @@ kill_rounds() {
     jq -s -e "map(select(.reward)) | length == 12 and (map(.groups_skipped) | add) == 1" out/metrics.jsonl
 }
 
+@test "rl-ablation.sh: captions of some of the pictures, when the captioner was killed, are no measure" {
+    mkdir pipelines killed
+    cp "$ROOT/pipelines/rl-ablation.sh" pipelines # which has no programs beside it
+    printf '%s\n' '#!/bin/sh' 'PATH=${PATH#*:}' 'head -n 2 | caption "$@"' 'kill -KILL $$' > killed/caption
+    chmod +x killed/caption
+    run ! env PATH="$PWD/killed:$PATH" pipelines/rl-ablation.sh -o out -t 4
+    [ ! -e out/base.jsonl ]
+}
+
 @test "two rings in one folder: the second is refused and the first goes on" {
     start_ring out 2> log & line=$!
     eventually grep -qs '"step":1' out/metrics.jsonl
