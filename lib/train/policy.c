@@ -30,8 +30,9 @@ struct policy {
         former; /* where an earlier run had WORK, of which some may be left; NULL: none */
     char *base;
     bool apart; /* WORK is not POLICY.d */
-    int keep, lock;
-    int64_t held; /* a checkpoint's version, or -1 */
+    int keep;
+    int lock, work_lock, former_lock; /* of these folders; -1: none */
+    int64_t held;                     /* a checkpoint's version, or -1 */
     enum policy_hand_over how;
     struct handover *handover; /* NULL: weights are in files alone */
     int64_t whole; /* with POLICY_GPU: the version whose files samplers open; -1: none */
@@ -100,47 +101,49 @@ static bool memory_has_room(const struct policy *y, const char *work,
     return version * (2 * y->keep + 1) < 0.5 * room;
 }
 
-/* Make the work folder at y->work, named by the policy's place. */
-static int open_work(struct policy *y)
+/* The work folder is path. 0 or -1. A run elsewhere may have the same one where machines,
+ * or containers, share /dev/shm and call their folders alike: the first has it. */
+static int open_work(struct policy *y, const char *path)
 {
-    if (folder_make(y->work, 0700) < 0)
+    if (folder_make(path, 0700) < 0)
         return -1;
-    if (!is_ours(y->work))
-        return fail(FAIL_REFUSED, "%s: not a folder of this user", y->work);
-    char *whole = realpath(y->work, NULL); /* links to it work from everywhere */
-    if (!whole)
-        return path_failed(y->work);
-    free(y->work);
-    y->work = whole;
-    y->apart = true;
-    return 0;
+    if (!is_ours(path))
+        return fail(FAIL_REFUSED, "%s: not a folder of this user", path);
+    if ((y->work_lock = folder_lock(path)) < 0)
+        return -1;
+    y->work = realpath(path, NULL); /* links to it work from everywhere */
+    y->apart = y->work != NULL;
+    return y->apart ? 0 : path_failed(path);
 }
 
-static bool is_same(const char *a, const char *b)
-{
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
-}
-
-/* WORK, and what an earlier run has in memory where this one has its elsewhere. */
+/* WORK: below dir; or in memory, where it can be had there; or POLICY.d. 0 or -1. */
 static int choose_work(struct policy *y, const char *dir, const struct params *p)
 {
-    if (dir && folder_make(dir, 0777) < 0)
+    char *path = work_name(y, dir ? dir : MEMORY);
+    int status;
+    if (!path)
         return -1;
-    char *memory = work_name(y, MEMORY);
-    if (!memory)
-        return -1;
-    if (!dir && memory_has_room(y, memory, p))
-        dir = MEMORY;
-    y->work = dir ? work_name(y, dir) : text("%s%s", y->folder, "");
-    int status = !y->work ? fail_memory() : dir ? open_work(y) : 0;
-    if (status == 0 && is_ours(memory) && !is_same(memory, y->work)) {
-        y->former = memory;
-        return 0;
-    }
-    free(memory);
+    if (dir)
+        status = folder_make(dir, 0777) < 0 ? -1 : open_work(y, path);
+    else if (memory_has_room(y, path, p) && open_work(y, path) == 0)
+        status = 0;
+    else
+        status = (y->work = text("%s%s", y->folder, "")) ? 0 : fail_memory();
+    free(path);
     return status;
+}
+
+/* What an earlier run of this policy has in memory, unless that is WORK. 0 or -1. */
+static int find_former(struct policy *y)
+{
+    char *path = work_name(y, MEMORY);
+    if (!path)
+        return -1;
+    if (is_ours(path) && (y->former_lock = folder_lock(path)) >= 0)
+        y->former = path; /* WORK has its lock already */
+    else
+        free(path);
+    return 0;
 }
 
 static int open_folders(struct policy *y, const struct policy_options *o,
@@ -160,7 +163,7 @@ static int open_folders(struct policy *y, const struct policy_options *o,
         return -1;
     if ((y->lock = folder_lock(y->folder)) < 0 || folder_make(y->checkpoints, 0777) < 0)
         return -1;
-    return choose_work(y, o->work, p);
+    return choose_work(y, o->work, p) < 0 ? -1 : find_former(y);
 }
 
 struct policy *policy_open(const struct policy_options *o, const struct params *p)
@@ -168,7 +171,7 @@ struct policy *policy_open(const struct policy_options *o, const struct params *
     struct policy *y = calloc(1, sizeof *y);
     if (!y)
         return fail_memory(), NULL;
-    y->lock = -1;
+    y->lock = y->work_lock = y->former_lock = -1;
     y->held = -1;
     y->whole = -1;
     y->how = o->how;
@@ -185,8 +188,10 @@ void policy_close(struct policy *y)
     if (!y)
         return;
     handover_close(y->handover);
-    if (y->lock >= 0)
-        close(y->lock);
+    const int locks[] = {y->lock, y->work_lock, y->former_lock};
+    for (size_t i = 0; i < sizeof locks / sizeof *locks; i++)
+        if (locks[i] >= 0)
+            close(locks[i]);
     free(y->path);
     free(y->folder);
     free(y->target);

@@ -36,7 +36,8 @@ struct policy_options {
     const char *path; /* POLICY: --out */
     const char *base; /* model folder whose config, tokenizer and template are copied */
     const char *work; /* where WORK is made (--work DIR); NULL: /dev/shm if there is room
-                         for all versions that stay, else POLICY.d itself */
+                         for all versions that stay and no run elsewhere has the same
+                         folder there, else POLICY.d itself */
     int keep; /* newest versions that stay; 0: 3. A sampler that runs K steps ahead needs
                  K + 2 to draw the same in each run */
     enum policy_hand_over how;

@@ -110,6 +110,34 @@ static void one_run_at_a_time_and_nothing_foreign_is_replaced(void)
     rmdir(in_room("policy"));
 }
 
+/* As where two containers share /dev/shm and both call their policy /out/policy. */
+static void a_work_folder_that_another_run_has_is_not_shared(void)
+{
+    char work[PATH_MAX];
+    struct policy *y = open_in(in_room("work"), 2);
+    NEED(y, "%s", fail_text());
+    snprintf(work, sizeof work, "%s", policy_work(y));
+    policy_close(y);
+    int lock = folder_lock(work);
+    CHECK(!open_in(in_room("work"), 2) && strstr(fail_text(), "another run"), "%s",
+          fail_text());
+    close(lock);
+    y = open_in(NULL, 2); /* in memory, if there is room */
+    NEED(y, "%s", fail_text());
+    snprintf(work, sizeof work, "%s", policy_work(y));
+    policy_close(y);
+    if ((lock = folder_lock(work)) < 0 || strncmp(work, "/dev/shm/", 9) != 0)
+        return;
+    y = open_in(NULL, 2);
+    NEED(y, "%s", fail_text());
+    CHECK(strcmp(policy_work(y), in_room("policy.d")) == 0, "%s", policy_work(y));
+    CHECK(publish(y, 7) == 0 && policy_settle(y) == 0, "%s", fail_text());
+    CHECK(access(work, F_OK) == 0, "another's versions are gone");
+    policy_close(y);
+    close(lock);
+    folder_remove(work);
+}
+
 static void a_settled_policy_needs_no_work_folder(void)
 {
     char work[PATH_MAX], folder[PATH_MAX];
@@ -194,6 +222,7 @@ int main(void)
     CASE(versions_of_names);
     CASE(the_link_leads_to_the_newest_version_and_old_ones_go);
     CASE(one_run_at_a_time_and_nothing_foreign_is_replaced);
+    CASE(a_work_folder_that_another_run_has_is_not_shared);
     CASE(a_settled_policy_needs_no_work_folder);
     CASE(versions_are_f32_and_a_reader_moves_on_to_the_next);
     trainer_close(trainer);
