@@ -75,23 +75,6 @@ here=$(dirname "$0")
 mkdir -p "$out" || exit 2
 metrics=$out/metrics.jsonl policy=$out/policy
 
-# A line that was torn when the last run was killed.
-if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
-    sed -i '$d' "$metrics" || exit 75
-fi
-
-# Rows of the newest checkpoint that a kill took on their way: their steps are not made again.
-for state in "$policy.d/checkpoints"/v*/state/state.json; do
-    newest=$state # they are sorted
-done
-if [ -e "$newest" ]; then
-    jq -r '.state.metrics // empty' "$newest" 2> /dev/null | while IFS= read -r row; do
-        [ -n "$row" ] || continue
-        jq -e -n --argjson row "$row" 'any(inputs; .version == $row.version and (.hello | not))' \
-            "$metrics" > /dev/null 2>&1 || printf '%s\n' "$row" >> "$metrics" || exit 75
-    done || exit 75
-fi
-
 # Four programs share the processors: threads that have nothing to do do not spin for long.
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 
@@ -120,8 +103,32 @@ done
         ${STEP:-} < "$pipes/rewards" > "$pipes/metrics" &
     step=$!
 }
-# Metrics rows are kept before they let in a batch.
-tee -a --output-error=exit "$metrics" < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
+
+# Make good what a kill did to the metrics rows of the run before.
+mend() {
+    # a line that was torn
+    if [ -s "$metrics" ] && [ "$(tail -c 1 "$metrics")" != "" ]; then
+        sed -i '$d' "$metrics" || return 75
+    fi
+    # rows of the newest checkpoint that were lost on their way: their steps are not made again
+    for state in "$policy.d/checkpoints"/v*/state/state.json; do
+        newest=$state # they are sorted
+    done
+    [ -e "$newest" ] || return 0
+    jq -r '.state.metrics // empty' "$newest" 2> /dev/null | while IFS= read -r row; do
+        [ -n "$row" ] || continue
+        jq -e -n --argjson row "$row" 'any(inputs; .version == $row.version and (.hello | not))' \
+            "$metrics" > /dev/null 2>&1 || printf '%s\n' "$row" >> "$metrics" || return 75
+    done
+}
+
+# Metrics rows are kept before they let in a batch. With the first, a hello, rl-step says that no
+# other ring is at work in the folder: until then nothing in it is touched.
+keep() {
+    IFS= read -r hello || return 0
+    mend && { printf '%s\n' "$hello" && exec cat; } | tee -a --output-error=exit "$metrics"
+}
+keep < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
 tee=$!
 
 stopped=''

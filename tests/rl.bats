@@ -247,6 +247,17 @@ kill_rounds() {
     wait $line
 }
 
+@test "a second ring leaves the first one's metrics as they are, also rows that are on their way" {
+    ring out
+    head -n 3 out/metrics.jsonl > before
+    cp before out/metrics.jsonl
+    exec 9< out/policy.d
+    flock 9 # as the first ring's rl-step has it
+    run --separate-stderr -2 ring out
+    [[ "$stderr" == *"another run is at work there"* ]]
+    cmp before out/metrics.jsonl
+}
+
 @test "a mistake in an option, a judge that is not there: status 2, named" {
     run --separate-stderr -2 ring out -b 0
     [[ "$stderr" == *"rl-feed: --batch 0"* ]]
