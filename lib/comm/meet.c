@@ -138,8 +138,9 @@ static int host_port(const char *text, char host[256], char port[16])
     } else if (memchr(text, ':', n)) {
         n = 0; /* an address of IPv6 without its brackets */
     }
-    if (!n || n >= 256 || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (!n || n >= 256 || strlen(colon + 1) > 5 ||
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atoi(colon + 1) < 1 ||
+        atoi(colon + 1) > 65535)
         return fail(FAIL_REFUSED, "%s: not HOST:PORT, nor a path with a /", text);
     memcpy(host, text, n);
     host[n] = '\0';

@@ -465,6 +465,22 @@ static void wrong_handshakes_are_refused_with_the_reason(void)
           "%s", got[0].why);
 }
 
+static void what_is_no_place_is_refused_at_once(void)
+{
+    static const char *const places[] = {
+        "localhost",       "localhost:", "localhost:x",   "localhost:0",
+        "localhost:65536", "::1:4000",   "localhost:-80", ":4000"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        for (int rank = 0; rank < 2; rank++) {
+            const struct comm_options o = {
+                .rank = rank, .world = 2, .rendezvous = places[i], .timeout = 1};
+            struct comm *c = comm_open(&o);
+            CHECK(!c && strstr(fail_text(), "not HOST:PORT"), "%s: %s", places[i],
+                  fail_text());
+            comm_close(c);
+        }
+}
+
 static void who_does_not_come_is_named(void)
 {
     struct outcome got[RANKS_MOST];
@@ -609,6 +625,7 @@ int main(void)
     CASE(a_silent_rank_is_named_after_the_time_limit);
     CASE(a_rank_at_another_point_of_the_run_is_noticed);
     CASE(wrong_handshakes_are_refused_with_the_reason);
+    CASE(what_is_no_place_is_refused_at_once);
     CASE(who_does_not_come_is_named);
     CASE(strangers_are_passed_over);
     CASE(alone_everything_is_a_no_op);
