@@ -33,6 +33,25 @@ refused() { # PATTERN: caption -m m ends 2 with it in its message
     mkdir -p empty; run --separate-stderr -2 caption -m ./empty x
 }
 
+# As transformers 5 writes a model: picture settings inside processor_config.json.
+nested() {
+    jq '{image_processor: .}' m/preprocessor_config.json > m/processor_config.json
+    rm m/preprocessor_config.json m/video_preprocessor_config.json
+}
+
+@test "picture settings inside processor_config.json are those of the model" {
+    copy; nested
+    caption -m ./m --temperature 0 --text "$SAMPLES/images/0003.png" > nested
+    caption -m pocket --temperature 0 --text "$SAMPLES/images/0003.png" > own
+    cmp own nested
+    model-init --random --like ./m like
+    [ "$(jq -S . like/preprocessor_config.json)" = "$(jq -S .image_processor m/processor_config.json)" ]
+    model-init --llm pocket-judge --vision ./m graft
+    cmp m/processor_config.json graft/processor_config.json
+    sft-step -m ./m --out trained --steps 1 <<<"{\"image\":\"$SAMPLES/images/0003.png\",\"caption\":\"x\"}" > metrics
+    caption -m trained/latest --max-tokens 1 --text "$SAMPLES/images/0003.png"
+}
+
 @test "a missing tensor and a wrong shape are named" {
     copy; sed -i 's/"num_hidden_layers": 5/"num_hidden_layers": 6/' m/config.json; refused layers.5
     copy; sed -i 's/"intermediate_size": 384/"intermediate_size": 380/' m/config.json; refused mlp

@@ -3,7 +3,9 @@
 #define PATCHES_H
 #include "media/image.h"
 
-/* How a model wants its pictures: from preprocessor_config.json. */
+struct json_t; /* jansson.h */
+
+/* How a model wants its pictures. */
 struct patch_config {
     int patch;                      /* side of a patch, pixels */
     int merge;                      /* patches a side that become one token */
@@ -12,10 +14,17 @@ struct patch_config {
     float mean[3], std[3];          /* of r, g, b in 0..1 */
 };
 
-/* Read DIR/preprocessor_config.json (size.shortest_edge/longest_edge or min_pixels/
- * max_pixels; what is absent has the published defaults of Qwen2-VL's processor).
- * 0, or -1 (class model). */
+#define PATCH_CONFIG_FILE "preprocessor_config.json"
+
+/* Read a model folder's settings: "image_processor" in processor_config.json, as
+ * transformers 5 writes it, else preprocessor_config.json. (size.shortest_edge/
+ * longest_edge or min_pixels/max_pixels; what is absent has the published defaults of
+ * Qwen2-VL's processor.) 0, or -1 (class model). */
 int patch_config_read(struct patch_config *pc, const char *dir);
+
+/* These settings as they stand, and the name of the file that has them: json_decref()
+ * them. NULL (class model) if there are none, or the file is damaged. */
+struct json_t *patch_config_json(const char *dir, const char **file);
 
 /* The size a height x width picture is resized to: both sides multiples of patch * merge,
  * within the limits, aspect ratio kept as far as that allows ("smart_resize",

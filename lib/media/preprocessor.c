@@ -1,4 +1,4 @@
-/* preprocessor.c: preprocessor_config.json; see patches.h. */
+/* preprocessor.c: the picture settings of a model folder; see patches.h. */
 #include "base/fail.h"
 #include "media/patches.h"
 
@@ -118,27 +118,56 @@ static int read_config(struct patch_config *pc, const json_t *root)
     return get_limits(pc, root);
 }
 
-int patch_config_read(struct patch_config *pc, const char *dir)
+/* A file of dir as JSON into *root, which is NULL where there is no such file. 0, or -1
+ * with the file's name. */
+static int read_file(json_t **root, const char *dir, const char *file)
 {
-    static const char file[] = "preprocessor_config.json";
     char *path;
     json_error_t error;
-    *pc = published;
+    int status = 0;
+    *root = NULL;
     if (asprintf(&path, "%s/%s", dir, file) < 0)
         return fail_memory();
     FILE *f = fopen(path, "rb");
-    if (!f) {
-        fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
-        free(path);
-        return -1;
-    }
-    json_t *root = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
-    fclose(f);
-    int status = root ? read_config(pc, root)
-                      : fail(FAIL_MODEL, "line %d: %s", error.line, error.text);
-    if (status < 0)
-        fail_in("%s", path);
-    json_decref(root);
+    if (!f && errno != ENOENT)
+        status = fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
+    else if (f && !(*root = json_loadf(f, JSON_REJECT_DUPLICATES, &error)))
+        status = fail(FAIL_MODEL, "%s: line %d: %s", path, error.line, error.text);
+    if (f)
+        fclose(f);
     free(path);
+    return status;
+}
+
+/* As the reference does: what processor_config.json holds of it goes first. */
+json_t *patch_config_json(const char *dir, const char **file)
+{
+    static const char nested[] = "processor_config.json", own[] = PATCH_CONFIG_FILE;
+    json_t *root;
+    *file = nested;
+    if (read_file(&root, dir, nested) < 0)
+        return NULL;
+    json_t *part = json_incref(json_object_get(root, "image_processor"));
+    json_decref(root);
+    if (part)
+        return part;
+    *file = own;
+    if (read_file(&root, dir, own) == 0 && !root)
+        fail(FAIL_MODEL, "%s: neither %s nor %s with \"image_processor\"", dir, own,
+             nested);
+    return root;
+}
+
+int patch_config_read(struct patch_config *pc, const char *dir)
+{
+    const char *file;
+    json_t *root = patch_config_json(dir, &file);
+    *pc = published;
+    if (!root)
+        return -1;
+    int status = read_config(pc, root);
+    if (status < 0)
+        fail_in("%s/%s", dir, file);
+    json_decref(root);
     return status;
 }

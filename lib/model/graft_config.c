@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "engine/config.h"
 #include "engine/document.h"
+#include "media/patches.h"
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -223,11 +224,14 @@ static int tokenizer_config_write(const struct folder *f, const char *llm,
 static int others_copy(const struct folder *f, const char *llm, const char *vision)
 {
     static const char *const templates[] = {"chat_template.jinja", "chat_template.json"};
+    struct patch_config settings;
+    if (patch_config_read(&settings, vision) < 0)
+        return -1;
     for (size_t i = 0; i < 2; i++)
         if (folder_copy(f, vision, templates[i], false) < 0)
             return -1;
     for (const char *const *name = folder_picture; *name; name++)
-        if (folder_copy(f, vision, *name, name == folder_picture) < 0)
+        if (folder_copy(f, vision, *name, false) < 0)
             return -1;
     return folder_copy(f, llm, "generation_config.json", false);
 }

@@ -2,6 +2,7 @@
 #include "model/init.h"
 #include "base/fail.h"
 #include "engine/random_weights.h"
+#include "media/patches.h"
 #include "model/folder.h"
 #include "model/model.h"
 #include "model/share.h"
@@ -95,7 +96,8 @@ static json_t *text_part(json_t *config)
     return text ? text : config;
 }
 
-/* The shape of a model that is there: its config.json and preprocessor_config.json. */
+/* The shape of a model that is there: its config.json, and its picture settings if it
+ * reads pictures. */
 static json_t *shape_of(const char *dir)
 {
     char path[PATH_MAX];
@@ -112,9 +114,15 @@ static json_t *shape_of(const char *dir)
     json_object_set_new(shape, "config", config);
     if (!json_object_get(text_part(config), "initializer_range"))
         json_object_set_new(text_part(config), "initializer_range", json_real(0.02));
-    if (folder_path(path, dir, "preprocessor_config.json") == 0 &&
-        access(path, F_OK) == 0)
-        json_object_set_new(shape, "preprocessor", json_load_file(path, 0, &error));
+    if (!json_object_get(config, "vision_config"))
+        return shape;
+    const char *file;
+    json_t *preprocessor = patch_config_json(dir, &file);
+    if (!preprocessor) {
+        json_decref(shape);
+        return NULL;
+    }
+    json_object_set_new(shape, "preprocessor", preprocessor);
     return shape;
 }
 
@@ -168,8 +176,7 @@ static int fill(const struct folder *f, json_t *shape, const char *from,
                         json_string(options->fp32 ? "float32" : "bfloat16"));
     if (copy_tokenizer(f, from) < 0 || folder_write_json(f, "config.json", config) < 0 ||
         folder_write_json(f, "generation_config.json", generation) < 0 ||
-        (preprocessor &&
-         folder_write_json(f, "preprocessor_config.json", preprocessor) < 0))
+        (preprocessor && folder_write_json(f, PATCH_CONFIG_FILE, preprocessor) < 0))
         goto out;
     status = random_weights_write(
         f->made, &(struct random_weights){

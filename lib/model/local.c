@@ -94,8 +94,8 @@ static int check_parts(const struct local *l, const char *dir)
     if (v->depth && (l->patches.patch != v->patch || l->patches.merge != v->merge ||
                      l->patches.frames != v->frames))
         return fail(FAIL_MODEL,
-                    "%s: preprocessor_config.json (patch %d, merge %d, frames %d) "
-                    "does not fit config.json (%d, %d, %d)",
+                    "%s: the picture settings (patch %d, merge %d, frames %d) do not "
+                    "fit config.json (%d, %d, %d)",
                     dir, l->patches.patch, l->patches.merge, l->patches.frames, v->patch,
                     v->merge, v->frames);
     return 0;

@@ -9,19 +9,25 @@
 #include <math.h>
 #include <sys/stat.h>
 
-static void folder(char *path, const char *name, const char *json)
+/* A folder with this file, whose path goes to path. */
+static void folder_of(char *path, const char *name, const char *file, const char *json)
 {
     snprintf(path, 256, "build/tests/config-%s", name);
     mkdir("build", 0777);
     mkdir("build/tests", 0777);
     mkdir(path, 0777);
-    char file[300];
-    snprintf(file, sizeof file, "%s/preprocessor_config.json", path);
-    FILE *f = fopen(file, "w");
+    char full[300];
+    snprintf(full, sizeof full, "%s/%s", path, file);
+    FILE *f = fopen(full, "w");
     if (f) {
         fputs(json, f);
         fclose(f);
     }
+}
+
+static void folder(char *path, const char *name, const char *json)
+{
+    folder_of(path, name, "preprocessor_config.json", json);
 }
 
 /* One of configs.json as a struct. */
@@ -361,6 +367,32 @@ static void every_spelling_of_the_limits_is_read(void)
           "the published defaults");
 }
 
+static void settings_inside_processor_config_are_read(void)
+{
+    static const char own[] = "{\"patch_size\": 16, \"min_pixels\": 5000}";
+    static const char file[] = "processor_config.json";
+    char path[256];
+    struct patch_config pc;
+    folder_of(path, "nested", file,
+              "{\"processor_class\": \"Qwen3VLProcessor\", \"image_processor\": "
+              "{\"patch_size\": 14, \"size\": {\"shortest_edge\": 4000, "
+              "\"longest_edge\": 90000}}, \"video_processor\": {\"patch_size\": 20}}");
+    CHECK(patch_config_read(&pc, path) == 0, "%s", fail_text());
+    CHECK(pc.patch == 14 && pc.min_pixels == 4000 && pc.max_pixels == 90000, "alone");
+    folder(path, "nested", own);
+    CHECK(patch_config_read(&pc, path) == 0 && pc.patch == 14 && pc.min_pixels == 4000,
+          "they go before a file of their own");
+    folder_of(path, "nested", file, "{\"processor_class\": \"Qwen2_5_VLProcessor\"}");
+    CHECK(patch_config_read(&pc, path) == 0 && pc.patch == 16 && pc.min_pixels == 5000,
+          "a processor_config.json without them");
+    folder_of(path, "nested", file, "{\"image_processor\": {\"patch_size\": 0}}");
+    CHECK(patch_config_read(&pc, path) == -1 && strstr(fail_text(), "/processor_config"),
+          "%s", fail_text());
+    folder_of(path, "nested", file, "{");
+    CHECK(patch_config_read(&pc, path) == -1 && strstr(fail_text(), "/processor_config"),
+          "%s", fail_text());
+}
+
 static void bad_configs_are_refused_by_name(void)
 {
     static const char *const bad[][2] = {
@@ -403,6 +435,7 @@ int main(void)
     CASE(media_become_the_models_pixel_values);
     CASE(model_folders_are_read);
     CASE(every_spelling_of_the_limits_is_read);
+    CASE(settings_inside_processor_config_are_read);
     CASE(bad_configs_are_refused_by_name);
     return check_end();
 }
