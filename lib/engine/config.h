@@ -33,9 +33,13 @@ struct vision_tower {
     int window;                /* pixels a side (Qwen2.5-VL), else 0 */
     int full[CONFIG_LIST_MAX]; /* blocks with full attention (Qwen2.5-VL) */
     int full_count;
-    int deepstack[CONFIG_LIST_MAX]; /* blocks whose output feeds a merger (Qwen3-VL) */
+    /* Blocks whose output feeds a merger of its own, and which one that is: those that
+     * exist, ascending, and no more than the text has layers (Qwen3-VL). */
+    int deepstack[CONFIG_LIST_MAX], deepstack_merger[CONFIG_LIST_MAX];
     int deepstack_count;
-    int position_side; /* learned position table is side x side, else 0 */
+    int positions;     /* rows of the learned position table, else 0 ... */
+    int position_side; /* ... of which side x side are used */
+    double rope_theta;
 };
 
 struct model_config {

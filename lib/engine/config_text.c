@@ -35,19 +35,26 @@ static int sizes_read(struct text_config *tc, const struct keys *k)
     return config_heads_check(tc, k->file, k->section);
 }
 
-/* Sections of M-RoPE: they share out the head_dim / 2 frequencies. */
+/* Sections of M-RoPE, as published where they are absent. In blocks they share out the
+ * head_dim / 2 frequencies; in turn they are limits, whatever they add up to. */
 static int sections_read(struct text_config *tc, const struct keys *k)
 {
-    int half = tc->head_dim / 2;
-    int n = keys_list(k, "mrope_section", 0, half, 3, tc->rope_section);
+    static const int published[][3] = {
+        [ROPE_SECTIONS] = {16, 24, 24}, [ROPE_INTERLEAVED] = {24, 20, 20}};
+    int half = tc->head_dim / 2, *section = tc->rope_section;
+    int n = keys_list(k, "mrope_section", 0, CONFIG_HEAD_DIM_MAX, 3, section);
     if (n < 0)
         return -1;
-    int sum = tc->rope_section[0] + tc->rope_section[1] + tc->rope_section[2];
-    if (n != 3 || sum != half)
+    if (n == 0)
+        memcpy(section, published[tc->rope], sizeof published[0]);
+    if (n != 0 && n != 3)
+        return fail(FAIL_MODEL, "%s: %smrope_section is not three numbers", k->file,
+                    k->section);
+    if (tc->rope == ROPE_SECTIONS && section[0] + section[1] + section[2] != half)
         return fail(FAIL_MODEL,
-                    "%s: %smrope_section is not three numbers that add up to "
-                    "%d (half of head_dim)",
-                    k->file, k->section, half);
+                    "%s: %smrope_section: %d, %d and %d do not add up to %d (half of "
+                    "head_dim)",
+                    k->file, k->section, section[0], section[1], section[2], half);
     return 0;
 }
 

@@ -13,6 +13,7 @@ enum {
     MAX_MERGE = 16,
     MAX_FRAMES = 16,
     MAX_POSITIONS = 1 << 24,
+    MAX_INDEX = 1 << 20, /* of a block */
 };
 
 /* Sizes that both towers have, and how they must fit. */
@@ -44,45 +45,59 @@ static int sizes_read(struct vision_tower *vt, const struct keys *k, int patch,
     return 0;
 }
 
+/* The rotary positions' base; version 5 files have it. */
+static int rope_read(struct vision_tower *vt, const struct keys *k)
+{
+    struct keys rope = {0};
+    if (keys_object(k, "rope_parameters", "vision_config.rope_parameters.", &rope) < 0 ||
+        keys_must_be(&rope, "rope_type", "axial") < 0)
+        return -1;
+    return keys_real(&rope, "rope_theta", 10000, &vt->rope_theta);
+}
+
 int config_vision_qwen2_5_vl(struct vision_tower *vt, const struct keys *k,
                              const struct text_config *tc)
 {
-    if (sizes_read(vt, k, 14, tc) < 0 || keys_must_be(k, "hidden_act", "silu") < 0 ||
+    if (sizes_read(vt, k, 14, tc) < 0 || rope_read(vt, k) < 0 ||
+        keys_must_be(k, "hidden_act", "silu") < 0 ||
         keys_int(k, "window_size", 1, 1 << 20, 112, &vt->window) < 0)
         return -1;
     if (vt->window / vt->merge / vt->patch < 1)
         return fail(FAIL_MODEL, "%s: %swindow_size %d is below one merged patch", k->file,
                     k->section, vt->window);
-    vt->full_count = keys_list(k, "fullatt_block_indexes", 0, vt->depth - 1,
-                               CONFIG_LIST_MAX, vt->full);
+    vt->full_count =
+        keys_list(k, "fullatt_block_indexes", 0, MAX_INDEX, CONFIG_LIST_MAX, vt->full);
     return vt->full_count < 0 ? -1 : 0;
+}
+
+/* The published list may be longer than a small model: what is behind the tower's last
+ * block never happens, what is behind the text's last layer goes nowhere. */
+static int deepstack_read(struct vision_tower *vt, const struct keys *k, int layers)
+{
+    int listed[CONFIG_LIST_MAX];
+    int count =
+        keys_list(k, "deepstack_visual_indexes", 0, MAX_INDEX, CONFIG_LIST_MAX, listed);
+    if (count < 0)
+        return -1;
+    vt->deepstack_count = 0;
+    for (int block = 0; block < vt->depth && vt->deepstack_count < layers; block++)
+        for (int i = 0; i < count; i++)
+            if (listed[i] == block) {
+                vt->deepstack[vt->deepstack_count] = block;
+                vt->deepstack_merger[vt->deepstack_count++] = i;
+                break;
+            }
+    return 0;
 }
 
 int config_vision_qwen3_vl(struct vision_tower *vt, const struct keys *k,
                            const struct text_config *tc)
 {
-    int positions;
-    if (sizes_read(vt, k, 16, tc) < 0 ||
+    if (sizes_read(vt, k, 16, tc) < 0 || rope_read(vt, k) < 0 ||
         keys_must_be(k, "hidden_act", "gelu_pytorch_tanh") < 0 ||
         keys_int(k, "num_position_embeddings", 1, MAX_POSITIONS, KEYS_REQUIRED,
-                 &positions) < 0)
+                 &vt->positions) < 0)
         return -1;
-    vt->position_side = (int)lround(sqrt(positions));
-    if (vt->position_side * vt->position_side != positions)
-        return fail(FAIL_MODEL, "%s: %snum_position_embeddings %d is no square", k->file,
-                    k->section, positions);
-    vt->deepstack_count = keys_list(k, "deepstack_visual_indexes", 0, vt->depth - 1,
-                                    CONFIG_LIST_MAX, vt->deepstack);
-    if (vt->deepstack_count < 0)
-        return -1;
-    for (int i = 1; i < vt->deepstack_count; i++)
-        if (vt->deepstack[i] <= vt->deepstack[i - 1])
-            return fail(FAIL_MODEL, "%s: %sdeepstack_visual_indexes do not ascend",
-                        k->file, k->section);
-    if (vt->deepstack_count > tc->layers)
-        return fail(FAIL_MODEL,
-                    "%s: %sdeepstack_visual_indexes are more than the text's "
-                    "%d layers",
-                    k->file, k->section, tc->layers);
-    return 0;
+    vt->position_side = (int)sqrt(vt->positions);
+    return deepstack_read(vt, k, tc->layers);
 }

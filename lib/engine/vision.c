@@ -156,6 +156,7 @@ void vision_place(const struct vision_run *run, int64_t i, int *row, int *column
 int vision_rope(struct vision_run *run, const int32_t *order)
 {
     int64_t half = run->cos.shape[1], quarter = half / 2;
+    double theta = run->m->config.vision.rope_theta;
     size_t size = (size_t)(run->patches * half);
     float *cosine = malloc(size * sizeof *cosine), *sine = malloc(size * sizeof *sine);
     float *frequency = malloc((size_t)quarter * sizeof *frequency);
@@ -165,7 +166,7 @@ int vision_rope(struct vision_run *run, const int32_t *order)
         goto out;
     }
     for (int64_t i = 0; i < quarter; i++)
-        frequency[i] = 1 / (float)pow(10000, (float)(2 * i) / (float)half);
+        frequency[i] = 1 / (float)pow(theta, (double)((float)(2 * i) / (float)half));
     for (int64_t p = 0; p < run->patches; p++) {
         int place[2];
         vision_place(run, order ? order[p] : p, &place[0], &place[1]);

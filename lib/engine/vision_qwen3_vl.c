@@ -28,7 +28,7 @@ static int bind(struct vlm *m)
     const char *in = m->vision_prefix;
     int64_t hidden = vt->hidden, wide = hidden * vt->merge * vt->merge;
     int64_t input = 3 * (int64_t)vt->frames * vt->patch * vt->patch;
-    int64_t table[] = {(int64_t)vt->position_side * vt->position_side, hidden};
+    int64_t table[] = {vt->positions, hidden};
     char at[64];
     snprintf(at, sizeof at, "%smerger.", in);
     if (vlm_bind_linear(m, &v->patch, hidden, input, true, "%spatch_embed.proj", in) <
@@ -47,7 +47,8 @@ static int bind(struct vlm *m)
             return -1;
     }
     for (int i = 0; i < vt->deepstack_count; i++) {
-        snprintf(at, sizeof at, "%sdeepstack_merger_list.%d.", in, i);
+        snprintf(at, sizeof at, "%sdeepstack_merger_list.%d.", in,
+                 vt->deepstack_merger[i]);
         if (bind_merger(m, &v->deepstack[i], wide, at) < 0)
             return -1;
     }

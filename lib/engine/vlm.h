@@ -46,7 +46,7 @@ struct vision_merger {
 
 struct vision_weights {
     struct linear patch; /* [hidden, 3 * frames * patch^2] */
-    struct arr position; /* [position_side^2, hidden], or absent */
+    struct arr position; /* [positions, hidden], or absent */
     struct vision_block *blocks;
     struct vision_merger merger, *deepstack;
 };

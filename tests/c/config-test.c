@@ -130,6 +130,39 @@ static void rope_parameters(void)
     json_decref(doc);
 }
 
+/* A small model with lists and limits of a large one, as the reference runs it. */
+static void lists_longer_than_the_model(void)
+{
+    struct model_config mc;
+    json_t *doc = published("qwen3_vl");
+    json_t *vision = json_object_get(doc, "vision_config");
+    json_t *text = json_object_get(doc, "text_config");
+    const struct vision_tower *v = &mc.vision;
+    set(vision, "deepstack_visual_indexes", json_pack("[iiii]", 16, 3, 0, 4));
+    set(vision, "num_position_embeddings", json_integer(60));
+    set(vision, "rope_parameters",
+        json_pack("{s:s,s:f}", "rope_type", "axial", "rope_theta", 500.0));
+    set(text, "rope_scaling",
+        json_pack("{s:s,s:[iii]}", "rope_type", "default", "mrope_section", 24, 2, 20));
+    put("config.json", doc);
+    CHECK(config_read(&mc, folder) == 0, "%s", fail_text());
+    CHECK(v->deepstack_count == 2 && v->deepstack[0] == 0 &&
+              v->deepstack_merger[0] == 2 && v->deepstack[1] == 3 &&
+              v->deepstack_merger[1] == 1,
+          "blocks in their order, mergers in the list's");
+    CHECK(v->positions == 60 && v->position_side == 7, "side %d", v->position_side);
+    CHECK(v->rope_theta == 500, "theta %g", v->rope_theta);
+    CHECK(mc.text.rope_section[0] == 24 && mc.text.rope_section[1] == 2, "sections");
+    set(text, "num_hidden_layers", json_integer(1));
+    set(text, "rope_scaling", NULL);
+    set(vision, "rope_parameters", NULL);
+    put("config.json", doc);
+    CHECK(config_read(&mc, folder) == 0, "%s", fail_text());
+    CHECK(v->deepstack_count == 1 && v->deepstack[0] == 0, "no layer for the second");
+    CHECK(v->rope_theta == 10000 && mc.text.rope_section[2] == 20, "as published");
+    json_decref(doc);
+}
+
 static void stop_ids(void)
 {
     struct model_config mc;
@@ -228,17 +261,20 @@ static void sizes_are_checked(void)
     change("qwen3_vl", "vision_config.in_channels", json_integer(4), "in_channels is 4");
     change("qwen3_vl", "vision_config.out_hidden_size", json_integer(32),
            "out_hidden_size 32");
-    change("qwen3_vl", "vision_config.num_position_embeddings", json_integer(60),
-           "no square");
-    change("qwen3_vl", "vision_config.deepstack_visual_indexes", json_pack("[ii]", 2, 0),
-           "do not ascend");
-    change("qwen3_vl", "vision_config.deepstack_visual_indexes", json_pack("[i]", 4),
-           "deepstack_visual_indexes has 4");
+    change("qwen3_vl", "vision_config.num_position_embeddings", json_integer(0),
+           "num_position_embeddings is 0");
+    change("qwen3_vl", "vision_config.deepstack_visual_indexes", json_pack("[i]", -1),
+           "deepstack_visual_indexes has -1");
+    change("qwen3_vl", "vision_config.rope_parameters",
+           json_pack("{s:i}", "rope_theta", 0),
+           "vision_config.rope_parameters.rope_theta");
+    change("qwen3_vl", "vision_config.rope_parameters",
+           json_pack("{s:s}", "rope_type", "default"), "rope_type \"default\"");
     change("qwen3_vl", "image_token_id", NULL, "image_token_id is missing");
     change("qwen3_vl", "image_token_id", json_integer(2048), "image_token_id is 2048");
     change("qwen2_5_vl", "vision_config.window_size", json_integer(20), "window_size 20");
-    change("qwen2_5_vl", "vision_config.fullatt_block_indexes", json_pack("[i]", 9),
-           "fullatt_block_indexes has 9");
+    change("qwen2_5_vl", "vision_config.fullatt_block_indexes", json_pack("[i]", -9),
+           "fullatt_block_indexes has -9");
     change("qwen2_5_vl", "rope_scaling.mrope_section", json_pack("[iii]", 2, 3, 4),
            "mrope_section");
     change("qwen2_5_vl", "rope_scaling", NULL, "mrope_section");
@@ -297,6 +333,7 @@ int main(void)
     CASE(qwen3_vl);
     CASE(text_models);
     CASE(rope_parameters);
+    CASE(lists_longer_than_the_model);
     CASE(stop_ids);
     CASE(defaults);
     CASE(unknown_families_name_the_known);
