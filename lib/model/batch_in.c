@@ -127,7 +127,7 @@ static int failed(const char *what, struct span said)
 {
     struct buf text = {0};
     if (said.s)
-        chat_error_put(&text, said);
+        chat_error_put(&text, said, NULL);
     if (!buf_string(&text))
         fail_memory();
     else

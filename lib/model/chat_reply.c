@@ -1,48 +1,44 @@
 /* chat_reply.c: see chat_reply.h. */
 #include "model/chat_reply.h"
 #include "base/fail.h"
+#include "net/said.h"
 #include "row/json.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { SAID_MAX = 300 }; /* bytes of a server's own words in a message */
-
 /* -- Errors -------------------------------------------------------------------------- */
 
-void chat_error_put(struct buf *out, struct span error)
+void chat_error_put(struct buf *out, struct span error, const char *key)
 {
     static const char *const keys[] = {"message", "detail", "error", "code", "type"};
-    size_t start = out->len;
+    char text[SAID_MAX];
+    struct buf said = {0};
     if (json_type(error) == JSON_STRING) {
-        json_text(error, out);
+        json_text(error, &said);
     } else {
-        for (size_t i = 0; i < sizeof keys / sizeof *keys && out->len == start; i++) {
+        for (size_t i = 0; i < sizeof keys / sizeof *keys && said.len == 0; i++) {
             struct span value = json_get(error, keys[i]);
             if (json_type(value) == JSON_STRING)
-                json_text(value, out);
+                json_text(value, &said);
             else if (json_type(value) == JSON_NUMBER)
-                buf_add(out, value.s, value.n);
+                buf_add(&said, value.s, value.n);
         }
-        if (out->len == start)
-            buf_add(out, error.s, error.n);
+        if (said.len == 0)
+            buf_add(&said, error.s, error.n);
     }
-    if (out->len - start > SAID_MAX) {
-        out->len = start + SAID_MAX;
-        while (out->len > start && ((unsigned char)out->data[out->len] & 0xC0) == 0x80)
-            out->len--; /* not in the middle of a character */
-        buf_text(out, "...");
-    }
-    for (size_t i = start; i < out->len; i++) /* a message is one line */
-        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 0x7F)
-            out->data[i] = ' ';
+    said_clean(text, (struct span){said.data, said.len}, key);
+    buf_text(out, text);
+    out->bad = out->bad || said.bad;
+    buf_free(&said);
 }
 
 /* fail() with what the server said behind it. Returns status. */
-static int fail_said(int status, enum fail_class kind, const char *what, struct span said)
+static int fail_said(int status, enum fail_class kind, const char *what, struct span said,
+                     const char *key)
 {
     struct buf text = {0};
-    chat_error_put(&text, said);
+    chat_error_put(&text, said, key);
     if (buf_string(&text))
         fail(kind, "%s: %s", what, text.data);
     else
@@ -57,7 +53,7 @@ static bool is_null(struct span value)
 }
 
 /* The list of choices of a body: 0 or CHAT_AGAIN. */
-static int find_choices(struct span body, struct span *choices)
+static int find_choices(struct span body, struct span *choices, const char *key)
 {
     if (json_check(body) < 0) {
         fail_in("the reply is no JSON");
@@ -67,7 +63,7 @@ static int find_choices(struct span body, struct span *choices)
     }
     struct span error = json_get(body, "error");
     if (!is_null(error))
-        return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error);
+        return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error, key);
     *choices = json_get(body, "choices");
     if (json_type(*choices) != JSON_ARRAY)
         return fail(FAIL_PARSE, "the reply has no list of choices");
@@ -75,11 +71,11 @@ static int find_choices(struct span body, struct span *choices)
 }
 
 /* Did the server or the model refuse to answer? 0, or CHAT_FINAL. */
-static int check_refusal(struct span choice)
+static int check_refusal(struct span choice, const char *key)
 {
     struct span refusal = json_find(choice, "message.refusal");
     if (json_type(refusal) == JSON_STRING && refusal.n > 2)
-        return fail_said(CHAT_FINAL, FAIL_REFUSED, "the model refuses", refusal);
+        return fail_said(CHAT_FINAL, FAIL_REFUSED, "the model refuses", refusal, key);
     struct buf reason = {0};
     struct span value = json_get(choice, "finish_reason");
     int status = 0;
@@ -157,9 +153,9 @@ static struct completion *find_slot(struct chat_samples *s, const int *slots, in
 }
 
 /* One choice into its sample. 1; 0: it holds none, with the reason; or CHAT_FINAL. */
-static int take_choice(struct completion *c, struct span choice)
+static int take_choice(struct completion *c, struct span choice, const char *key)
 {
-    if (check_refusal(choice) < 0)
+    if (check_refusal(choice, key) < 0)
         return CHAT_FINAL;
     struct span content = json_find(choice, "message.content");
     const char *finish = read_finish(choice);
@@ -178,12 +174,12 @@ static int take_choice(struct completion *c, struct span choice)
     return 1;
 }
 
-int chat_reply_take(struct chat_samples *s, struct span body)
+int chat_reply_take(struct chat_samples *s, struct span body, const char *key)
 {
     struct span choices, choice;
     size_t at = 0;
     int asked = 0, came = 0, place = 0, rc;
-    if (find_choices(body, &choices) < 0)
+    if (find_choices(body, &choices, key) < 0)
         return CHAT_AGAIN;
     int *slots = malloc(((size_t)s->n + 1) * sizeof *slots);
     if (!slots)
@@ -196,7 +192,7 @@ int chat_reply_take(struct chat_samples *s, struct span body)
         struct completion *c = find_slot(s, slots, asked, read_index(choice, place));
         if (!c)
             continue;
-        if ((rc = take_choice(c, choice)) < 0) {
+        if ((rc = take_choice(c, choice, key)) < 0) {
             came = rc;
             break;
         }
@@ -277,16 +273,16 @@ static int no_logprobs(void)
 }
 
 int chat_reply_score(struct span body, const struct span *texts, int count,
-                     double *logprob)
+                     double *logprob, const char *key)
 {
     struct span choices, choice, token, entry;
     size_t at = 0;
     int found = 0, listed = 0;
-    if (find_choices(body, &choices) < 0)
+    if (find_choices(body, &choices, key) < 0)
         return CHAT_AGAIN;
     if (!json_each(choices, &at, &choice))
         return fail(FAIL_PARSE, "the reply has no choices");
-    if (check_refusal(choice) < 0)
+    if (check_refusal(choice, key) < 0)
         return CHAT_FINAL;
     struct span list = json_find(choice, "logprobs.content");
     if (json_type(list) != JSON_ARRAY)

@@ -1,7 +1,8 @@
 /* chat_reply.h: what an OpenAI-compatible server's reply says.
  *
  * Bodies come from outside and may be anything. A choice counts only if it holds a text;
- * nothing is ever put in the place of one that is missing.
+ * nothing is ever put in the place of one that is missing. Messages repeat what a server
+ * says, but never `key`, the API key (NULL: none).
  */
 #ifndef CHAT_REPLY_H
 #define CHAT_REPLY_H
@@ -27,15 +28,16 @@ struct chat_samples {
  * A sample's finish is "length" or "stop" (also for reasons of a server's own). Its
  * tokens are those of `usage` where one sample was asked for (less those of hidden
  * reasoning), else counted in its logprobs, else -1. */
-int chat_reply_take(struct chat_samples *s, struct span body);
+int chat_reply_take(struct chat_samples *s, struct span body, const char *key);
 
 /* Natural log-probabilities of texts as the first token, from top_logprobs: the sum over
  * the tokens listed that equal a text, spaces before both left out; -INFINITY for a text
  * that is not listed. 0; CHAT_AGAIN; CHAT_FINAL: refused (the server gives no
  * log-probabilities), parse (it lists none of the texts). */
 int chat_reply_score(struct span body, const struct span *texts, int count,
-                     double *logprob);
+                     double *logprob, const char *key);
 
-/* Append what an error value says, in short: a text, or {"message"}, {"code"}. */
-void chat_error_put(struct buf *out, struct span error);
+/* Append what an error value says, in short (said.h): a text, or {"message"}, {"code"}.
+ */
+void chat_error_put(struct buf *out, struct span error, const char *key);
 #endif

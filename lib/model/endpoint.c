@@ -164,11 +164,12 @@ static int take(struct errand *a, struct span body)
 {
     struct score_item *item = a->item;
     if (item) {
-        int status = chat_reply_score(body, item->texts, item->text_count, item->logprob);
+        int status = chat_reply_score(body, item->texts, item->text_count, item->logprob,
+                                      a->e->key);
         a->done = status == 0;
         return status;
     }
-    int came = chat_reply_take(&a->samples, body);
+    int came = chat_reply_take(&a->samples, body, a->e->key);
     a->round += came > 0;
     a->done = a->samples.missing == 0;
     return came > 0 ? 0 : came;

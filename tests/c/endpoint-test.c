@@ -339,7 +339,7 @@ static void seeds_differ_by_part_round_and_key(void)
 
 static int take(struct chat_samples *s, const char *body)
 {
-    return chat_reply_take(s, span_of(body));
+    return chat_reply_take(s, span_of(body), "sk-secret");
 }
 
 static void drop(struct chat_samples *s)
@@ -476,7 +476,7 @@ static int score(const char *body, const char *const *texts, int count, double *
 {
     struct span spans[8];
     for (int i = 0; i < count; i++) spans[i] = span_of(texts[i]);
-    return chat_reply_score(span_of(body), spans, count, logprob);
+    return chat_reply_score(span_of(body), spans, count, logprob, "sk-secret");
 }
 
 static void equal_tokens_are_summed_and_others_are_impossible(void)
@@ -539,14 +539,37 @@ static void a_score_that_is_none_is_a_failure(void)
     }
 }
 
+static void what_a_server_says_is_repeated_without_the_key(void)
+{
+    static const char *const bodies[] = {
+        "{\"error\":\"who is sk-secret?\"}",
+        "{\"error\":{\"message\":\"Bearer sk-secret\"},\"choices\":[]}",
+        "{\"choices\":[{\"message\":{\"refusal\":\"not for sk-secret\"}}]}",
+    };
+    static const char *const texts[] = {"A", "B"};
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+        struct completion c[1];
+        struct chat_samples s = {c, 1, 1, 0};
+        double p[2];
+        memset(c, 0, sizeof c);
+        CHECK(take(&s, bodies[i]) < 0, "%s", bodies[i]);
+        CHECK(strstr(fail_text(), "[key]") && !strstr(fail_text(), "secret"), "%s",
+              fail_text());
+        CHECK(score(bodies[i], texts, 2, p) < 0, "%s", bodies[i]);
+        CHECK(strstr(fail_text(), "[key]") && !strstr(fail_text(), "secret"), "%s",
+              fail_text());
+        drop(&s);
+    }
+}
+
 static void a_long_error_is_cut_at_a_character(void)
 {
     struct buf text = {0}, out = {0};
     buf_text(&text, "{\"message\":\"x\\n");
     for (int i = 0; i < 500; i++) buf_text(&text, "\xC3\xA9");
     buf_text(&text, "\"}");
-    chat_error_put(&out, (struct span){text.data, text.len});
-    CHECK(out.len < 310 && out.data[1] == ' ', "%zu bytes", out.len);
+    chat_error_put(&out, (struct span){text.data, text.len}, NULL);
+    CHECK(out.len < 320 && out.data[1] == ' ', "%zu bytes", out.len);
     CHECK(memcmp(out.data + out.len - 5, "\xC3\xA9...", 5) == 0, "cut");
     buf_free(&text);
     buf_free(&out);
@@ -696,6 +719,7 @@ int main(void)
     CASE(equal_tokens_are_summed_and_others_are_impossible);
     CASE(a_score_that_is_none_is_a_failure);
     CASE(a_long_error_is_cut_at_a_character);
+    CASE(what_a_server_says_is_repeated_without_the_key);
     CASE(base64_goes_there_and_back);
     CASE(letters_have_the_servers_probabilities);
     CASE(a_server_without_logprobs_is_no_judge_by_probability);

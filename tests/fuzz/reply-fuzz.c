@@ -26,7 +26,7 @@ static void as_samples(struct span body, int n)
     struct completion c[8] = {0};
     struct chat_samples s = {c, n, n, 0};
     for (int round = 0; round < 3; round++) {
-        int before = s.missing, have = 0, came = chat_reply_take(&s, body);
+        int before = s.missing, have = 0, came = chat_reply_take(&s, body, "key");
         for (int i = 0; i < n; i++) {
             have += c[i].finish != NULL;
             check(!c[i].finish || c[i].tokens >= -1, "tokens");
@@ -47,7 +47,7 @@ static void as_scores(struct span body)
 {
     const struct span texts[] = {{"A", 1}, {" B", 2}, {"", 0}};
     double p[3];
-    int status = chat_reply_score(body, texts, 3, p);
+    int status = chat_reply_score(body, texts, 3, p, "key");
     if (status != 0) {
         check(status == CHAT_AGAIN || fail_kind() == FAIL_REFUSED ||
                   fail_kind() == FAIL_PARSE,
