@@ -229,28 +229,58 @@ static double log_add(double a, double b)
     return isinf(b) ? a : a + log1p(exp(b - a));
 }
 
-/* Add the probability of one listed token to the texts that it equals. How many. */
+/* A listed token's log-probability. 0, or -1: it is none. */
+static int read_logprob(struct span entry, double *logprob)
+{
+    struct span value = json_get(entry, "logprob");
+    if (json_type(value) != JSON_NUMBER || json_double(value, logprob) < 0)
+        return -1;
+    return *logprob <= 1e-3 ? 0 : -1; /* rounding may put a sure token a little above 0 */
+}
+
+/* Add the probability of one listed token to the texts that it equals. How many; -1: such
+ * a token has none, and to leave it out would be to call it impossible; or memory. */
 static int add_token(struct span entry, const struct span *texts, int count, double *sums)
 {
     struct buf token = {0};
-    struct span value = json_get(entry, "logprob");
     double logprob;
     int found = 0;
-    if (json_type(json_get(entry, "token")) == JSON_STRING &&
-        json_text(json_get(entry, "token"), &token) == 0 &&
-        json_type(value) == JSON_NUMBER && json_double(value, &logprob) == 0 &&
-        logprob <= 1e-3) { /* rounding may put a sure token a little above 0 */
-        struct span have = without_spaces((struct span){token.data, token.len});
-        for (int i = 0; i < count; i++) {
-            struct span want = without_spaces(texts[i]);
-            if (have.n != want.n || (have.n && memcmp(have.s, want.s, have.n) != 0))
-                continue;
+    if (json_type(json_get(entry, "token")) != JSON_STRING)
+        return 0;
+    if (json_text(json_get(entry, "token"), &token) < 0 || buf_ok(&token) < 0) {
+        buf_free(&token);
+        return -1;
+    }
+    struct span have = without_spaces((struct span){token.data, token.len});
+    for (int i = 0; i < count && found >= 0; i++) {
+        struct span want = without_spaces(texts[i]);
+        if (have.n != want.n || (have.n && memcmp(have.s, want.s, have.n) != 0))
+            continue;
+        if (read_logprob(entry, &logprob) < 0) {
+            fail(FAIL_PARSE, "an answer's log-probability is no number");
+            found = -1;
+        } else {
             sums[i] = log_add(sums[i], logprob);
             found++;
         }
     }
     buf_free(&token);
     return found;
+}
+
+/* The same for all listed tokens; *listed: how many there are. */
+static int add_tokens(struct span top, const struct span *texts, int count, double *sums,
+                      int *listed)
+{
+    struct span entry;
+    int all = 0, found;
+    *listed = 0;
+    for (size_t at = 0; json_each(top, &at, &entry); ++*listed) {
+        if ((found = add_token(entry, texts, count, sums)) < 0)
+            return -1;
+        all += found;
+    }
+    return all;
 }
 
 /* Is the token that was sampled among the listed ones? By its raw JSON text. */
@@ -275,9 +305,9 @@ static int no_logprobs(void)
 int chat_reply_score(struct span body, const struct span *texts, int count,
                      double *logprob, const char *key)
 {
-    struct span choices, choice, token, entry;
+    struct span choices, choice, token;
     size_t at = 0;
-    int found = 0, listed = 0;
+    int listed;
     if (find_choices(body, &choices, key) < 0)
         return CHAT_AGAIN;
     if (!json_each(choices, &at, &choice))
@@ -294,13 +324,14 @@ int chat_reply_score(struct span body, const struct span *texts, int count,
     }
     struct span top = json_get(token, "top_logprobs");
     for (int i = 0; i < count; i++) logprob[i] = -INFINITY;
-    for (at = 0; json_each(top, &at, &entry); listed++)
-        found += add_token(entry, texts, count, logprob);
+    int found = add_tokens(top, texts, count, logprob, &listed), sampled = 0;
+    if (found < 0)
+        return CHAT_FINAL;
     if (listed == 0) /* the sampled token alone would make it certain */
         return no_logprobs();
-    if (!is_listed(token, top))
-        found += add_token(token, texts, count, logprob);
-    if (found == 0) {
+    if (!is_listed(token, top) && (sampled = add_token(token, texts, count, logprob)) < 0)
+        return CHAT_FINAL;
+    if (found + sampled == 0) {
         fail(FAIL_PARSE, "none of the %d answers is among the %d likeliest tokens", count,
              listed);
         return CHAT_FINAL;

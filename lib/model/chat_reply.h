@@ -33,7 +33,8 @@ int chat_reply_take(struct chat_samples *s, struct span body, const char *key);
 /* Natural log-probabilities of texts as the first token, from top_logprobs: the sum over
  * the tokens listed that equal a text, spaces before both left out; -INFINITY for a text
  * that is not listed. 0; CHAT_AGAIN; CHAT_FINAL: refused (the server gives no
- * log-probabilities), parse (it lists none of the texts). */
+ * log-probabilities), parse (it lists none of the texts, or one of them without a number
+ * that is a log-probability). */
 int chat_reply_score(struct span body, const struct span *texts, int count,
                      double *logprob, const char *key);
 

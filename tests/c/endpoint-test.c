@@ -490,7 +490,7 @@ static void equal_tokens_are_summed_and_others_are_impossible(void)
               "{\"token\":\" A\",\"logprob\":-1.3862943611198906},"
               "{\"token\":\"  B\",\"logprob\":-2.0794415416798357},"
               "{\"token\":\"AA\",\"logprob\":-3},{\"token\":7},null,"
-              "{\"token\":\"B\",\"logprob\":null}]}]}}]}",
+              "{\"token\":\"D\",\"logprob\":null}]}]}}]}",
               texts, 3, p) == 0,
         "%s", fail_text());
     CHECK(fabs(p[0] - log(0.75)) < 1e-12, "%g", p[0]);
@@ -527,6 +527,16 @@ static void a_score_that_is_none_is_a_failure(void)
          CHAT_FINAL, FAIL_PARSE},
         {"{\"choices\":[{\"logprobs\":{\"content\":[{\"token\":\"x\",\"top_logprobs\":["
          "{\"token\":\"A\",\"logprob\":5}]}]}}]}",
+         CHAT_FINAL, FAIL_PARSE},
+        /* to count B alone would make the other, which has no number, impossible */
+        {"{\"choices\":[{\"logprobs\":{\"content\":[{\"token\":\"A\",\"top_logprobs\":["
+         "{\"token\":\"A\",\"logprob\":null},{\"token\":\"B\",\"logprob\":-1}]}]}}]}",
+         CHAT_FINAL, FAIL_PARSE},
+        {"{\"choices\":[{\"logprobs\":{\"content\":[{\"token\":\"x\",\"top_logprobs\":["
+         "{\"token\":\" A\",\"logprob\":\"-1\"},{\"token\":\"B\",\"logprob\":-1}]}]}}]}",
+         CHAT_FINAL, FAIL_PARSE},
+        {"{\"choices\":[{\"logprobs\":{\"content\":[{\"token\":\"A\",\"logprob\":null,"
+         "\"top_logprobs\":[{\"token\":\"B\",\"logprob\":-1}]}]}}]}",
          CHAT_FINAL, FAIL_PARSE},
         {"{\"choices\":[]}", CHAT_AGAIN, FAIL_PARSE},
         {"{\"error\":{\"code\":500}}", CHAT_AGAIN, FAIL_HTTP},
