@@ -204,10 +204,26 @@ EOF
 
 @test "messages beside a prompt or media: an error row, not a guess" {
     m='"messages":[{"role":"user","content":"Hi"}]'
-    printf '%s\n' "{$m,\"prompt\":\"x\"}" "{$m,\"image\":\"a.png\"}" "{$m,\"images\":[]}" "{$m}" > rows
+    printf '%s\n' "{$m,\"prompt\":\"x\"}" "{$m,\"image\":\"a.png\"}" "{$m,\"images\":[\"a.png\"]}" "{$m}" > rows
     run --separate-stderr -1 short_caption rows
     [ "$(field .error.class <<<"$output" | tr '\n' ' ')" = '"type" "type" "type" null ' ]
     [[ "${stderr_lines[1]}" == *'both "messages" and "image"'* ]]
+}
+
+@test "what names no media is none: empty columns and null members, as data sets have them" {
+    short_caption "$SAMPLES/images/0000.png" | jq -r .caption > want
+    p='"images/0000.png"'
+    cat > rows <<EOF
+{"image":$p,"images":[],"videos":[]}
+{"image":"","images":[$p],"video":""}
+{"images":[],"image_path":$p,"video":null}
+{"messages":[{"role":"user","content":[{"type":"image","image":$p,"image_url":null,"text":null,"video":null},{"type":"text","text":"Please describe this image in detail.","image":null,"image_url":null,"video":null}]}],"images":[],"videos":[]}
+EOF
+    short_caption --root "$SAMPLES" rows | jq -r .caption > out
+    [ "$(sort -u out)" = "$(cat want)" ]
+    [ "$(wc -l < out)" = 4 ]
+    run --separate-stderr -1 short_caption <<<'{"image":"","images":[]}'
+    [ "$stderr" = 'caption: stdin:1: "image" names no picture' ]
 }
 
 @test "--prompt-file reads pipes, too" {

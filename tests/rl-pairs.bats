@@ -123,6 +123,13 @@ paired() { jq -r 'select(.chosen) | "\(.chosen.text)>\(.rejected.text)"' | tr '\
     [ "$(jq -c '.messages = [{role:"user",content:"Q"}]' messages | rl-pairs --form trl | jq -c '[has("images"),.prompt,.chosen]')" = '[false,[{"role":"user","content":"Q"}],[{"role":"assistant","content":"a"}]]' ]
 }
 
+@test "null members of a message's parts and an empty list name nothing" {
+    local text='{"type":"text","text":"hi","image":null,"image_url":null,"video":null}'
+    pair="{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"image\":\"a.png\",\"text\":null},$text]}],\"videos\":[]"
+    pair+=',"captions":[{"text":"a","reward":{"total":1}},{"text":"b","reward":{"total":0}}]}'
+    rl-pairs --form trl <<<"$pair" | jq -e '.images == ["a.png"] and .prompt[0].content[1].text == "hi"'
+}
+
 @test "--form llamafactory: conversations with tags, chosen and rejected turns, rewards beside" {
     row 1 a:1 b:0 > rows
     run -0 rl-pairs --form llamafactory rows

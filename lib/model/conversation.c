@@ -91,18 +91,16 @@ static struct turn_part *new_parts(struct row *row, size_t count)
 static int read_part(struct conversation *c, struct turn_part *part, struct row *row,
                      struct span element, const struct conversation_options *options)
 {
-    struct span url = json_find(element, "image_url.url"), image, text;
+    struct span image = media_of_part(element), text;
     if (json_type(element) != JSON_OBJECT)
         return fail(FAIL_TYPE, "a part is no object");
-    if (!url.s)
-        url = json_get(element, "image_url"); /* a bare string is seen in the wild */
-    image = url.s ? url : json_get(element, "image");
     if (image.s) {
         if (value_text(row, image, &text) < 0)
             return fail_in("image");
         return add_picture(c, part, row, text, options);
     }
-    if (json_get(element, "video").s || json_get(element, "video_url").s)
+    if (media_is_there(json_get(element, "video")) ||
+        media_is_there(json_get(element, "video_url")))
         return fail(FAIL_REFUSED, "this version does not read videos");
     struct span value = json_get(element, "text");
     if (!value.s)
@@ -155,18 +153,25 @@ static int read_role(struct span message, enum turn_role *role, struct row *row)
     return fail(FAIL_TYPE, "role \"%.40s\" is not system, user or assistant", text.s);
 }
 
+static bool has_media(const struct row *row, const char *name)
+{
+    return media_is_there(row_value(row, name));
+}
+
 /* Which of the two would count is anybody's guess; a picture left out is not noticed. */
 static int refuse_beside_messages(struct row *row)
 {
-    static const char *const names[] = {"prompt",     "image", "images",
-                                        "image_path", "video", "videos"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (row_has(row, names[i]))
-            return fail(FAIL_TYPE,
-                        "both \"messages\" and \"%s\": messages hold their media "
-                        "themselves (examples/llava-to-messages.jq puts them in)",
-                        names[i]);
-    return 0;
+    static const char *const names[] = {"image", "images", "image_path", "video",
+                                        "videos"};
+    const char *beside = row_has(row, "prompt") ? "prompt" : NULL;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !beside; i++)
+        if (has_media(row, names[i]))
+            beside = names[i];
+    return beside ? fail(FAIL_TYPE,
+                         "both \"messages\" and \"%s\": messages hold their media "
+                         "themselves (examples/llava-to-messages.jq puts them in)",
+                         beside)
+                  : 0;
 }
 
 static int read_messages(struct conversation *c, struct row *row,
@@ -239,17 +244,20 @@ static int read_prompt(struct row *row, const struct conversation_options *optio
 static int read_media(struct row *row, struct span *value, const char **name)
 {
     static const char *const names[] = {"image", "images", "image_path"};
-    if (row_has(row, "video") || row_has(row, "videos"))
+    if (has_media(row, "video") || has_media(row, "videos"))
         return fail(FAIL_REFUSED, "this version does not read videos");
-    if (row_has(row, "image") && row_has(row, "images"))
+    if (has_media(row, "image") && has_media(row, "images"))
         return fail(FAIL_TYPE, "both \"image\" and \"images\"");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (row_has(row, names[i])) {
+        if (has_media(row, names[i])) {
             *value = row_value(row, *name = names[i]);
             return json_type(*value) == JSON_STRING || json_type(*value) == JSON_ARRAY
                        ? 0
                        : fail(FAIL_TYPE, "\"%s\": neither a text nor a list", *name);
         }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (row_has(row, names[i]))
+            return fail(FAIL_MISSING, "\"%s\" names no picture", names[i]);
     return fail(FAIL_MISSING, "no \"image\", \"images\" or \"messages\"");
 }
 

@@ -2,20 +2,37 @@
 #include "model/media.h"
 #include "row/json.h"
 
-/* The picture of a message's part; s NULL: it is text. */
-static struct span picture_of(struct span part)
+static bool is_null(struct span value)
 {
-    struct span url = json_find(part, "image_url.url");
-    if (!url.s)
-        url = json_get(part, "image_url");
-    return url.s ? url : json_get(part, "image");
+    return !value.s || json_type(value) == JSON_NULL;
+}
+
+bool media_is_there(struct span value)
+{
+    struct span element;
+    size_t at = 0;
+    if (json_type(value) == JSON_ARRAY)
+        return json_each(value, &at, &element);
+    return !is_null(value) && !span_is(value, "\"\"");
+}
+
+struct span media_of_part(struct span part)
+{
+    const struct span found[] = {
+        json_find(part, "image_url.url"),
+        json_get(part, "image_url"), /* a bare string is seen in the wild */
+        json_get(part, "image")};
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        if (!is_null(found[i]))
+            return found[i];
+    return (struct span){0};
 }
 
 static bool next_part(struct media_walk *walk, struct span *ref)
 {
     struct span part;
     while (walk->parts.s && json_each(walk->parts, &walk->part_at, &part))
-        if ((*ref = picture_of(part)).s)
+        if ((*ref = media_of_part(part)).s)
             return true;
     walk->parts = (struct span){0};
     walk->part_at = 0;
@@ -42,7 +59,7 @@ bool media_next(struct span value, struct media_walk *walk, struct span *ref)
         } else if (json_type(element) != JSON_OBJECT) {
             *ref = element;
             return true;
-        } else if ((*ref = picture_of(element)).s) {
+        } else if ((*ref = media_of_part(element)).s) {
             return true;
         } else if (!json_get(element, "text").s) {
             *ref = element; /* neither: for the caller to refuse */

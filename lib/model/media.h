@@ -14,6 +14,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Does a media field's value name anything? Not so: none, null, "" and []: data sets with
+ * a column for each kind of media leave the others' empty. */
+bool media_is_there(struct span value);
+
+/* The picture of a message's part: its reference as JSON, not always a text; s NULL: the
+ * part has none. A member that is null counts as none. */
+struct span media_of_part(struct span part);
+
 /* Where the walk stands. Zeroed at first. */
 struct media_walk {
     size_t at, part_at;

@@ -316,7 +316,7 @@ struct span store_media(struct span row)
                                        "videos"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         struct span value = json_get(row, keys[i]);
-        if (there(value))
+        if (media_is_there(value))
             return media_lone(value);
     }
     return (struct span){0};

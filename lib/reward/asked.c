@@ -37,17 +37,14 @@ static int video_path(struct span value, struct span *path)
 
 static int read_part(struct asked *a, struct asked_part *part, struct span element)
 {
-    struct span image, video, path;
+    struct span image = media_of_part(element), video, path;
     if (json_type(element) != JSON_OBJECT)
         return fail(FAIL_TYPE, "a part is no object");
-    if (!(image = json_find(element, "image_url.url")).s &&
-        !(image = json_get(element, "image_url")).s)
-        image = json_get(element, "image");
     if (image.s)
         return set_part(a, part, ASKED_IMAGE, image);
-    if (!(video = json_find(element, "video_url.url")).s)
+    if (!is_there(video = json_find(element, "video_url.url")))
         video = json_get(element, "video");
-    if (video.s)
+    if (is_there(video))
         return video_path(video, &path) < 0 ? -1 : set_part(a, part, ASKED_VIDEO, path);
     struct span text = json_get(element, "text");
     return text.s ? set_part(a, part, ASKED_TEXT, text)
@@ -121,7 +118,7 @@ static int media_field(struct row *row, enum asked_kind *kind, struct span *valu
                   {"video", ASKED_VIDEO},
                   {"videos", ASKED_VIDEO}};
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (row_has(row, fields[i].name)) {
+        if (media_is_there(row_value(row, fields[i].name))) {
             *value = row_value(row, fields[i].name);
             *kind = fields[i].kind;
             return 0;

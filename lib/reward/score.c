@@ -1,6 +1,7 @@
 /* score.c: judge a row's captions and add their rewards up. See score.h. */
 #include "reward/score.h"
 #include "base/fail.h"
+#include "model/media.h"
 #include "model/work.h"
 #include "reward/words.h"
 
@@ -17,7 +18,8 @@ static bool is_video_part(struct span part)
 static bool has_video(const struct row *row)
 {
     struct span turn, part;
-    if (row_has(row, "video") || row_has(row, "videos"))
+    if (media_is_there(row_value(row, "video")) ||
+        media_is_there(row_value(row, "videos")))
         return true;
     for (size_t at = 0; json_each(row_value(row, "messages"), &at, &turn);)
         for (size_t in = 0; json_each(json_get(turn, "content"), &in, &part);)

@@ -1,6 +1,7 @@
 /* pair_turns.c: see pair_turns.h. */
 #include "train/pair_turns.h"
 #include "base/fail.h"
+#include "model/media.h"
 #include "train/messages.h"
 #include "train/turns.h"
 
@@ -78,7 +79,7 @@ static bool has_media(const struct row *row)
     static const char *const names[] = {"image", "images", "image_path", "video",
                                         "videos"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (row_has(row, names[i]))
+        if (media_is_there(row_value(row, names[i])))
             return true;
     return false;
 }

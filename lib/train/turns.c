@@ -2,6 +2,7 @@
  * of {"from","value"} with <image> where a picture stands. */
 #include "train/turns.h"
 #include "base/fail.h"
+#include "model/media.h"
 #include "train/messages.h"
 
 #include <stdlib.h>
@@ -118,7 +119,9 @@ int turns_conversations(struct conversation *c, struct row *row,
     *c = (struct conversation){0};
     if (row_array(row, "conversations", &list) < 0)
         return -1;
-    if (row_has(row, "image") || row_has(row, "images") || row_has(row, "image_path"))
+    if (media_is_there(row_value(row, "image")) ||
+        media_is_there(row_value(row, "images")) ||
+        media_is_there(row_value(row, "image_path")))
         count = conversation_pictures(c, row, o, &pictures);
     if (count < 0)
         return -1;
