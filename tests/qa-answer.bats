@@ -105,6 +105,21 @@ JSON
     run -3 answer --max-errors 1 twice
 }
 
+@test "one way after the other: a question that failed the first time keeps its error" {
+    local long
+    long=$(head -c 9000 /dev/zero | tr '\0' 'x')
+    row a white red | jq -c --arg long "$long" '.qa += [{question: $long, options: ["a","b"], answer: "B"}]' > rows
+    run --separate-stderr -1 answer --with image rows
+    # as if the other model took longer questions
+    jq -c '.qa[1].question = "What color is the background?"' <<<"$output" > image
+    answer --with text image > both
+    jq -e '(.qa[0] | has("visual") and has("text") and (has("error") | not))
+        and (.qa[1] | has("text") and .error.class == "too_long" and (has("visual") | not))' both
+    qa-filter --visual-above -1 --text-below 2 both | jq -e '.qa | length == 1'
+    # put again with success, it is rid of it
+    answer --with image both | jq -e '.qa[1] | has("visual") and has("text") and (has("error") | not)'
+}
+
 @test "bad rows: no questions, no answer, a picture that is none; others go on" {
     { echo '{"id":1,"image":"images/test-0003.png"}'
       row 2 white red | jq -c 'del(.qa[0].answer)'

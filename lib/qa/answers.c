@@ -144,8 +144,8 @@ static void put_error(struct buf *b, const struct outcome *o)
     buf_char(b, '}');
 }
 
-/* A question's object, with what became of it. A way that was not asked stays as it is.
- */
+/* A question's object, with what became of it. A way that was not asked stays as it is,
+ * and so does an error while such a way has no result: it may be why. */
 static void put_question(struct buf *out, const struct work *w, int i)
 {
     static const char *const names[WAYS] = {"visual", "text"};
@@ -155,10 +155,14 @@ static void put_question(struct buf *out, const struct work *w, int i)
     struct buf values[WAYS + 1] = {{0}};
     struct json_member_edit edits[WAYS + 1];
     int count = 0;
+    bool error_stays = false;
     for (int way = 0; way < WAYS; way++) {
         struct buf *b = &values[way];
-        if (!asked[way])
+        if (!asked[way]) {
+            error_stays =
+                !o->failed && json_type(json_get(q->json, names[way])) != JSON_OBJECT;
             continue;
+        }
         if (!o->failed)
             put_way(b, w, q, o->answers[way], o->n[way]);
         edits[count++] = (struct json_member_edit){names[way], {b->data, b->len}};
@@ -166,8 +170,9 @@ static void put_question(struct buf *out, const struct work *w, int i)
     }
     if (o->failed)
         put_error(&values[WAYS], o);
-    edits[count++] =
-        (struct json_member_edit){"error", {values[WAYS].data, values[WAYS].len}};
+    if (!error_stays)
+        edits[count++] =
+            (struct json_member_edit){"error", {values[WAYS].data, values[WAYS].len}};
     out->bad |= values[WAYS].bad;
     json_put_edited(out, q->json, edits, count);
     for (int k = 0; k <= WAYS; k++) buf_free(&values[k]);
