@@ -70,21 +70,30 @@ static int find_choices(struct span body, struct span *choices, const char *key)
     return 0;
 }
 
-/* Did the server or the model refuse to answer? 0, or CHAT_FINAL. */
-static int check_refusal(struct span choice, const char *key)
+/* Is the choice a whole answer? 0; CHAT_FINAL (refused): the server or the model refuses;
+ * CHAT_AGAIN (http): the server broke off, and what there is of a text is half of one. */
+static int check_choice(struct span choice, const char *key)
 {
     struct span refusal = json_find(choice, "message.refusal");
     if (json_type(refusal) == JSON_STRING && refusal.n > 2)
         return fail_said(CHAT_FINAL, FAIL_REFUSED, "the model refuses", refusal, key);
-    struct buf reason = {0};
-    struct span value = json_get(choice, "finish_reason");
+    struct span error = json_get(choice, "error"); /* OpenRouter's */
+    if (!is_null(error))
+        return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error, key);
+    struct buf buf = {0};
+    struct span value = json_get(choice, "finish_reason"), reason = {"", 0};
     int status = 0;
-    if (json_type(value) == JSON_STRING && json_text(value, &reason) == 0 &&
-        span_is((struct span){reason.data, reason.len}, "content_filter")) {
+    if (json_type(value) == JSON_STRING && json_text(value, &buf) == 0 && buf.len > 0)
+        reason = (struct span){buf.data, buf.len};
+    if (span_is(reason, "content_filter")) {
         fail(FAIL_REFUSED, "the server's content filter stopped the reply");
         status = CHAT_FINAL;
+    } else if (span_is(reason, "abort") || span_is(reason, "error")) {
+        fail(FAIL_HTTP, "the server broke the reply off (finish_reason %.*s)",
+             (int)reason.n, reason.s);
+        status = CHAT_AGAIN;
     }
-    buf_free(&reason);
+    buf_free(&buf);
     return status;
 }
 
@@ -155,8 +164,9 @@ static struct completion *find_slot(struct chat_samples *s, const int *slots, in
 /* One choice into its sample. 1; 0: it holds none, with the reason; or CHAT_FINAL. */
 static int take_choice(struct completion *c, struct span choice, const char *key)
 {
-    if (check_refusal(choice, key) < 0)
-        return CHAT_FINAL;
+    int status = check_choice(choice, key);
+    if (status < 0)
+        return status == CHAT_FINAL ? CHAT_FINAL : 0;
     struct span content = json_find(choice, "message.content");
     const char *finish = read_finish(choice);
     if (!finish)
@@ -307,13 +317,13 @@ int chat_reply_score(struct span body, const struct span *texts, int count,
 {
     struct span choices, choice, token;
     size_t at = 0;
-    int listed;
+    int listed, status;
     if (find_choices(body, &choices, key) < 0)
         return CHAT_AGAIN;
     if (!json_each(choices, &at, &choice))
         return fail(FAIL_PARSE, "the reply has no choices");
-    if (check_refusal(choice, key) < 0)
-        return CHAT_FINAL;
+    if ((status = check_choice(choice, key)) < 0)
+        return status;
     struct span list = json_find(choice, "logprobs.content");
     if (json_type(list) != JSON_ARRAY)
         return no_logprobs();

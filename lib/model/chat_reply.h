@@ -25,7 +25,8 @@ struct chat_samples {
  * twice: the first). Returns how many came, at least 1; CHAT_AGAIN where none did;
  * CHAT_FINAL (refused) where the server's filter or the model itself refused one.
  *
- * A sample's finish is "length" or "stop" (also for reasons of a server's own). Its
+ * A choice that the server broke off is none. A sample's finish is "length" or "stop"
+ * (also for reasons of a server's own). Its
  * tokens are those of `usage` where one sample was asked for (less those of hidden
  * reasoning), else counted in its logprobs, else -1. */
 int chat_reply_take(struct chat_samples *s, struct span body, const char *key);

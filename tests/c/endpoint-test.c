@@ -428,6 +428,11 @@ static void what_is_no_answer_is_tried_again(void)
          FAIL_PARSE},
         {"{\"error\":{\"message\":\"overloaded\"}}", FAIL_HTTP},
         {"{\"error\":\"overloaded\"}", FAIL_HTTP},
+        {"{\"choices\":[{\"message\":{\"content\":\"\"},\"finish_reason\":\"error\","
+         "\"error\":{\"code\":502,\"message\":\"overloaded\"}}]}",
+         FAIL_HTTP},
+        {"{\"choices\":[{\"message\":{\"content\":\"ha\"},\"error\":\"overloaded\"}]}",
+         FAIL_HTTP},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct completion c[1] = {0};
@@ -437,6 +442,33 @@ static void what_is_no_answer_is_tried_again(void)
         CHECK(s.missing == 1 && !c[0].finish, "%s: invented", cases[i].body);
         if (cases[i].kind == FAIL_HTTP)
             CHECK(strstr(fail_text(), "overloaded"), "%s", fail_text());
+        drop(&s);
+    }
+}
+
+static void what_the_server_broke_off_is_no_answer(void)
+{
+    static const char *const reasons[] = {"abort", "error"};
+    for (int i = 0; i < 2; i++) {
+        struct completion c[2] = {0};
+        struct chat_samples s = {c, 2, 2, 0};
+        struct span texts[] = {{"A", 1}};
+        char body[300];
+        double p[1];
+        snprintf(
+            body, sizeof body,
+            "{\"choices\":[{\"index\":0,\"message\":{\"content\":\"whole\"}},"
+            "{\"index\":1,\"message\":{\"content\":\"ha\"},\"finish_reason\":\"%s\"}]}",
+            reasons[i]);
+        CHECK(take(&s, body) == 1 && s.missing == 1 && !c[1].finish, "%s", body);
+        snprintf(
+            body, sizeof body,
+            "{\"choices\":[{\"finish_reason\":\"%s\",\"logprobs\":{\"content\":[{"
+            "\"token\":\"A\",\"top_logprobs\":[{\"token\":\"A\",\"logprob\":-1}]}]}}]}",
+            reasons[i]);
+        CHECK(chat_reply_score(span_of(body), texts, 1, p, NULL) == CHAT_AGAIN &&
+                  fail_kind() == FAIL_HTTP,
+              "%s: %s", body, fail_text());
         drop(&s);
     }
 }
@@ -558,10 +590,9 @@ static void what_a_server_says_is_repeated_without_the_key(void)
     };
     static const char *const texts[] = {"A", "B"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
-        struct completion c[1];
+        struct completion c[1] = {0};
         struct chat_samples s = {c, 1, 1, 0};
         double p[2];
-        memset(c, 0, sizeof c);
         CHECK(take(&s, bodies[i]) < 0, "%s", bodies[i]);
         CHECK(strstr(fail_text(), "[key]") && !strstr(fail_text(), "secret"), "%s",
               fail_text());
@@ -724,6 +755,7 @@ int main(void)
     CASE(choices_come_in_any_order_and_the_rest_later);
     CASE(tokens_are_counted_in_logprobs_where_several_samples_share_usage);
     CASE(what_is_no_answer_is_tried_again);
+    CASE(what_the_server_broke_off_is_no_answer);
     CASE(a_refusal_is_the_rows_end);
     CASE(escapes_become_the_text);
     CASE(equal_tokens_are_summed_and_others_are_impossible);
