@@ -161,6 +161,22 @@ static struct completion *find_slot(struct chat_samples *s, const int *slots, in
     return c->finish ? NULL : c;
 }
 
+/* Did the tokens run out in hidden reasoning, before the text began? Some servers say so
+ * by null, some by an empty text. */
+static bool ends_in_reasoning(struct span choice, const char *finish)
+{
+    static const char *const names[] = {"message.reasoning_content", "message.reasoning"};
+    if (strcmp(finish, "length") != 0 ||
+        !span_is(json_find(choice, "message.content"), "\"\""))
+        return false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct span value = json_find(choice, names[i]);
+        if (json_type(value) == JSON_STRING && value.n > 2)
+            return true;
+    }
+    return false;
+}
+
 /* One choice into its sample. 1; 0: it holds none, with the reason; or CHAT_FINAL. */
 static int take_choice(struct completion *c, struct span choice, const char *key)
 {
@@ -174,6 +190,10 @@ static int take_choice(struct completion *c, struct span choice, const char *key
     if (json_type(content) != JSON_STRING) {
         fail(FAIL_PARSE, "a choice without a text: content is %s",
              is_null(content) ? "null or missing" : "no string");
+        return 0;
+    }
+    if (ends_in_reasoning(choice, finish)) {
+        fail(FAIL_PARSE, "a choice without a text: it ends in reasoning");
         return 0;
     }
     buf_clear(&c->text);

@@ -420,6 +420,12 @@ static void what_is_no_answer_is_tried_again(void)
         {"{\"choices\":[{\"message\":{}}]}", FAIL_PARSE},
         {"{\"choices\":[{\"message\":{\"content\":null}}]}", FAIL_PARSE},
         {"{\"choices\":[{\"message\":{\"content\":7}}]}", FAIL_PARSE},
+        {"{\"choices\":[{\"message\":{\"content\":\"\",\"reasoning_content\":\"Let me\"},"
+         "\"finish_reason\":\"length\"}]}",
+         FAIL_PARSE},
+        {"{\"choices\":[{\"message\":{\"reasoning\":\"Let me\",\"content\":\"\"},"
+         "\"finish_reason\":\"length\"}]}",
+         FAIL_PARSE},
         {"{\"choices\":[{\"message\":{\"content\":[\"x\"]}}]}", FAIL_PARSE},
         {"{\"choices\":[{\"text\":\"x\"}]}", FAIL_PARSE},
         {"{\"choices\":[{\"index\":\"0\",\"message\":{\"content\":\"x\"}}]}", FAIL_PARSE},
