@@ -13,5 +13,5 @@ mkdir -p "$out"
 seq 0 $((shards - 1)) |
     parallel --quote --jobs "$jobs" --halt soon,fail=1 \
         sh -c '"$@" || [ $? = 1 ]' sh \
-        "$curate" -m "$model" -s "{}/$shards" -o "$out/shard-{}" "$@"
-cat "$out"/shard-*/qa.jsonl > "$out/qa.jsonl"
+        "$curate" -m "$model" -s "{}/$shards" -o "$out/shard-{}-of-$shards" "$@"
+cat "$out"/shard-*-of-"$shards"/qa.jsonl > "$out/qa.jsonl"

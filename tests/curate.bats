@@ -69,10 +69,13 @@ same_rows() { diff <(sort "$1") <(sort "$2"); }
     [ "$(asked)" = "$requests" ]
     "$ROOT/examples/curate-parallel.sh" "$model" 3 2 parallel "$pictures"
     same_rows parallel/qa.jsonl one/qa.jsonl
+    # another number of shards does not gather what the first one made, too
+    "$ROOT/examples/curate-parallel.sh" "$model" 2 2 parallel "$pictures"
+    same_rows parallel/qa.jsonl one/qa.jsonl
     for task in 0 1 2; do
         MODEL=$model PICTURES=$pictures OUT=slurm SLURM_ARRAY_TASK_ID=$task SLURM_ARRAY_TASK_COUNT=3 \
             "$ROOT/examples/curate.sbatch"
     done
-    cat slurm/shard-*/qa.jsonl > slurm.jsonl
+    cat slurm/shard-*-of-3/qa.jsonl > slurm.jsonl
     same_rows slurm.jsonl one/qa.jsonl
 }
