@@ -262,6 +262,13 @@ EOF
     [ "$stderr" = "reward: 1 rows, 2 captions: 8 judgements" ]
 }
 
+@test "--text: nothing in a row steers the terminal" {
+    local evil='a\u001b[31m\u009b31m\nb é'
+    run -0 reward -m none --text <<<"{\"id\":\"$evil\",\"captions\":[{\"text\":\"$evil\",\"tokens\":1}]}"
+    [ "${lines[0]}" = 'a [31m 31m b é' ]
+    [ "${lines[1]}" = '  0.200  a [31m 31m b é' ]
+}
+
 @test "no judge, bad values: status 2 and what to do" {
     run --separate-stderr -2 reward </dev/null
     [[ "$stderr" == *"-m none"* ]]

@@ -8,13 +8,27 @@
 #include "reward/table.h"
 #include "base/fail.h"
 
-/* Text on one line, its control bytes as spaces: a terminal is not theirs to steer. */
+/* Text on one line, its control characters as spaces (U+0080 to U+009F, too): a terminal
+ * is not theirs to steer. */
 static void put_line(struct buf *b, struct span text)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.s[i];
-        buf_char(b, c < 0x20 || c == 0x7F ? ' ' : (char)c);
+        bool second = c == 0xC2 && i + 1 < text.n && (unsigned char)text.s[i + 1] < 0xA0;
+        buf_char(b, c < 0x20 || c == 0x7F || second ? ' ' : (char)c);
+        i += second;
     }
+}
+
+static void put_id(struct buf *b, const struct row *row)
+{
+    struct buf text = {0};
+    struct span id = row->id;
+    if (row->has_id && json_type(id) == JSON_STRING && json_text(id, &text) == 0)
+        id = (struct span){text.data, text.len};
+    put_line(b, id);
+    b->bad = b->bad || text.bad;
+    buf_free(&text);
 }
 
 /* A caption's questions, those with a right answer more often than not (or none) first.
@@ -67,9 +81,7 @@ static void put_caption(struct buf *b, const struct reward_scores *s, int i)
 int reward_table_set(const struct reward_scores *s, struct row *row)
 {
     struct buf b = {0};
-    struct span id = row->id;
-    if (!row->has_id || json_type(id) != JSON_STRING || json_text(id, &b) < 0)
-        put_line(&b, id);
+    put_id(&b, row);
     for (int i = 0; i < s->captions.count; i++) put_caption(&b, s, i);
     int status = buf_ok(&b) < 0 ? -1 : row_replace(row, (struct span){b.data, b.len});
     buf_free(&b);
