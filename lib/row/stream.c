@@ -31,6 +31,17 @@ struct stream {
     unsigned char raw[STREAM_PACKED];
 };
 
+/* A FIFO that nobody writes to yet would hold open() up, where no signal reaches it: so
+ * it is opened at once, and where waits can be ended poll() waits for its writer. */
+static int open_input(const char *path, bool waits)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (waits ? O_NONBLOCK : 0));
+    int flags = fd >= 0 && waits ? fcntl(fd, F_GETFL) : -1;
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return fd;
+}
+
 struct stream *stream_open(const char *path, const struct stream_wait *wait)
 {
     struct stream *s = malloc(sizeof *s);
@@ -43,7 +54,7 @@ struct stream *stream_open(const char *path, const struct stream_wait *wait)
     memset(s, 0, offsetof(struct stream, raw));
     s->name = is_stdin ? "stdin" : path;
     s->wait = wait;
-    s->fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    s->fd = is_stdin ? STDIN_FILENO : open_input(path, wait != NULL);
     if (s->fd < 0 || fstat(s->fd, &st) < 0) {
         fail(FAIL_MEDIA, "%s: %s", s->name, strerror(errno));
         stream_close(s);
