@@ -165,9 +165,15 @@ left() { jq -r '.qa[]? | "\(.question[6:-1])"' | tr '\n' ' '; }
     [ "$(ls)" = "$(printf 'out\nrows\nstats')" ]
     run --separate-stderr -2 qa-filter --stats rows rows
     run --separate-stderr -2 qa-filter -o stats.out --stats stats.out rows
+    run --separate-stderr -2 qa-filter -o stats.out --stats ./stats.out rows
+    run --separate-stderr -2 qa-filter -o stats.out --errors bad --stats "$PWD/bad" rows
+    [ ! -e stats.out ]
     run --separate-stderr -2 qa-filter --stats no/such/folder rows
     run --separate-stderr -2 qa-filter --stats . rows
     [ "$(jq -c .id rows)" = 1 ]
+    shm=$(mktemp -d -p /dev/shm 2> /dev/null) || return 0 # files there are files
+    run --separate-stderr qa-filter -o /dev/null --stats "$shm/stats" rows
+    jq -e .complete "$shm/stats" && rm -r "$shm"
 }
 
 @test "--drop-similar keeps the first of questions that are nearly the same" {

@@ -19,6 +19,48 @@ int path_join(char path[PATH_MAX], const char *dir, const char *name)
                : fail(FAIL_MODEL, "%s: path too long", dir);
 }
 
+/* The folder that path lies in. Where its last name begins, or NULL: it cannot be asked.
+ */
+static const char *look_above(const char *path, struct stat *folder)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int n = slash == path ? 1 : slash ? (int)(slash - path) : 1;
+    if (snprintf(dir, sizeof dir, "%.*s", n, slash ? path : ".") >= PATH_MAX ||
+        stat(dir, folder) < 0)
+        return NULL;
+    return slash ? slash + 1 : path;
+}
+
+static bool same_place(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool path_same(const char *a, const char *b)
+{
+    struct stat x, y;
+    bool there = stat(a, &x) == 0;
+    if (strcmp(a, b) == 0)
+        return true;
+    if (there != (stat(b, &y) == 0))
+        return false;
+    if (there)
+        return S_ISREG(x.st_mode) && same_place(&x, &y);
+    const char *name_a = look_above(a, &x), *name_b = look_above(b, &y);
+    return name_a && name_b && same_place(&x, &y) && strcmp(name_a, name_b) == 0;
+}
+
+bool path_is_stream(const char *path)
+{
+    static const char *const beginnings[] = {"/dev/std", "/dev/fd/", "/proc/"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++)
+        if (strncmp(path, beginnings[i], strlen(beginnings[i])) == 0)
+            return true;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 int path_failed(const char *path)
 {
     return fail(errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? FAIL_REFUSED

@@ -2,10 +2,18 @@
 #ifndef FOLDER_H
 #define FOLDER_H
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* DIR/NAME. 0, or -1 (class model): too long. */
 int path_join(char path[PATH_MAX], const char *dir, const char *name);
+
+/* Do both name one regular file, be it there yet or not? */
+bool path_same(const char *a, const char *b);
+
+/* Is it a stream to be written into as it is: a FIFO, a terminal, /dev/null? /dev/stdout
+ * and its like are, also where they lead to a regular file: that is somebody else's. */
+bool path_is_stream(const char *path);
 
 /* "path: strerror(errno)", of class refused where a disk is full, else model. Returns -1.
  */

@@ -2,6 +2,7 @@
 #include "base/replace.h"
 #include "base/buf.h"
 #include "base/fail.h"
+#include "base/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,15 +17,6 @@ static int refuse(const char *path)
     return fail(FAIL_REFUSED, "%s: %s", path, strerror(errno));
 }
 
-/* Is path there, and something that must not be replaced? (/dev/stderr is a link, maybe
- * to a regular file.) */
-static bool is_special(const char *path)
-{
-    struct stat st;
-    return strncmp(path, "/dev/", 5) == 0 ||
-           (stat(path, &st) == 0 && !S_ISREG(st.st_mode));
-}
-
 int file_replaceable(const char *path)
 {
     struct stat st;
@@ -32,7 +24,7 @@ int file_replaceable(const char *path)
         errno = EISDIR;
         return refuse(path);
     }
-    if (is_special(path))
+    if (path_is_stream(path))
         return access(path, W_OK) < 0 ? refuse(path) : 0;
     char *folder = strdup(path);
     char *slash = folder ? strrchr(folder, '/') : NULL;
@@ -93,7 +85,7 @@ static int replace(const char *path, const void *bytes, size_t n)
 
 int file_replace(const char *path, const void *bytes, size_t n)
 {
-    if (is_special(path)) {
+    if (path_is_stream(path)) {
         int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
         return fd < 0 || fill(fd, bytes, n, false) < 0 ? refuse(path) : 0;
     }

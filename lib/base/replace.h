@@ -7,7 +7,7 @@
 int file_replaceable(const char *path);
 
 /* Write bytes [n] to a new file beside path, bring it to the disk, rename it to path.
- * What is there and is no regular file (a terminal, a pipe, /dev/null) is written into.
- * 0, or -1 (class refused) with the reason, path as it was. */
+ * A stream (path_is_stream()) is written into. 0, or -1 (class refused) with the reason,
+ * path as it was. */
 int file_replace(const char *path, const void *bytes, size_t n);
 #endif

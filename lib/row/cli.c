@@ -1,4 +1,5 @@
 /* cli.c: begin and end of a program: its options, its set-up, its exit status. */
+#include "base/folder.h"
 #include "base/jansson_memory.h"
 #include "row/cli_own.h"
 
@@ -206,7 +207,8 @@ static void set_waiting(void *context, bool yes)
 enum { CLOSED_IN = 1, CLOSED_OUT = 2 };
 
 /* A file must never land on a descriptor of 0 to 2 that came closed: rows or messages
- * would be written into it. Which of 0 and 1 were closed. */
+ * would be written into it. What is put there is opened the wrong way round, so that
+ * reading and writing fail as they did. Which of 0 and 1 were closed. */
 static int guard_descriptors(void)
 {
     int closed = 0;
@@ -214,7 +216,7 @@ static int guard_descriptors(void)
         if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
             continue;
         closed |= fd == 0 ? CLOSED_IN : fd == 1 ? CLOSED_OUT : 0;
-        if (open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+        if (open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
             _exit(CLI_USAGE);
     }
     return closed;
@@ -314,32 +316,29 @@ static int parse_row_options(struct cli *cli)
     return cli_usable(cli);
 }
 
+/* Are rows read from standard input? */
+static bool reads_stdin(const struct cli *cli)
+{
+    bool reads = cli->args == 0;
+    for (int i = 0; i < cli->args; i++) reads = reads || strcmp(cli->arg[i], "-") == 0;
+    return reads;
+}
+
 /* Would writing path destroy one of the inputs? */
 static int check_overlap(const struct cli *cli, const char *path)
 {
-    struct stat out, in;
-    if (!path || stat(path, &out) < 0 || !S_ISREG(out.st_mode))
-        return 0;
-    for (int i = 0; i < cli->args; i++)
-        if (stat(cli->arg[i], &in) == 0 && in.st_dev == out.st_dev &&
-            in.st_ino == out.st_ino)
-            return fail(FAIL_REFUSED, "%s: is an input of this run too", path);
-    return fstat(STDIN_FILENO, &in) == 0 && cli->args == 0 && in.st_dev == out.st_dev &&
-                   in.st_ino == out.st_ino
-               ? fail(FAIL_REFUSED, "%s: is an input of this run too", path)
-               : 0;
+    bool same = path && reads_stdin(cli) && path_same(path, "/dev/stdin");
+    for (int i = 0; path && i < cli->args; i++)
+        same = same || path_same(path, cli->arg[i]);
+    return same ? fail(FAIL_REFUSED, "%s: is an input of this run too", path) : 0;
 }
 
 int cli_check_file(const struct cli *cli, const char *path)
 {
     const struct sink_plan *plan = &cli->own->plan;
     const char *const outputs[] = {plan->path, plan->errors};
-    struct stat out, file;
-    bool there = stat(path, &file) == 0 && S_ISREG(file.st_mode);
     for (int i = 0; i < 2; i++)
-        if (outputs[i] && (strcmp(outputs[i], path) == 0 ||
-                           (there && stat(outputs[i], &out) == 0 &&
-                            out.st_dev == file.st_dev && out.st_ino == file.st_ino)))
+        if (outputs[i] && path_same(outputs[i], path))
             return fail(FAIL_REFUSED, "%s: is an output of this run already", path);
     return check_overlap(cli, path);
 }
@@ -349,15 +348,13 @@ static int set_up_rows(struct cli *cli, int closed)
 {
     struct cli_private *own = cli->own;
     bool media = cli->page->input == CLI_ROWS_OR_MEDIA;
-    bool uses_stdin = cli->args == 0;
-    for (int i = 0; i < cli->args; i++)
-        uses_stdin = uses_stdin || strcmp(cli->arg[i], "-") == 0;
-    if (uses_stdin && (closed & CLOSED_IN))
+    if (reads_stdin(cli) && (closed & CLOSED_IN))
         return fail(FAIL_REFUSED, "standard input is closed");
     if (!own->plan.path && (closed & CLOSED_OUT))
         return fail(FAIL_REFUSED, "standard output is closed");
     if (feed_open(&own->feed, cli->arg, cli->args, media, &own->wait) < 0 ||
-        sink_check(&own->plan) < 0 || check_overlap(cli, own->plan.path) < 0 ||
+        sink_check(&own->plan) < 0 ||
+        check_overlap(cli, own->plan.path ? own->plan.path : "/dev/stdout") < 0 ||
         check_overlap(cli, own->plan.errors) < 0)
         return -1;
     own->feed.absolute = options_find(&own->options, "root") >= 0 && cli_has(cli, "root");

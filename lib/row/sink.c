@@ -127,7 +127,7 @@ static void cut(struct sink *s)
 {
     if (s->file && s->out.fd >= 0 && ftruncate(s->out.fd, s->safe) < 0)
         return; /* the next run cuts it */
-    if (s->file && s->errors.fd >= 0 && ftruncate(s->errors.fd, s->errors_safe) < 0)
+    if (s->file && s->errors_file && ftruncate(s->errors.fd, s->errors_safe) < 0)
         return;
 }
 

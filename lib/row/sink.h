@@ -19,7 +19,8 @@ struct sink_plan {
 
 struct sink {
     struct sink_plan plan;
-    bool file; /* path is a regular file: it has a journal */
+    bool file;        /* path is a regular file: it has a journal */
+    bool errors_file; /* there is one of --errors, and it is a regular file */
     struct output out, errors;
     char *journal_path, *old_path, *old_journal_path; /* owned */
     int journal, old;                                 /* descriptors, -1 if not open */

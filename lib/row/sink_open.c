@@ -1,4 +1,5 @@
 /* sink_open.c: begin an output file, or go on with one. See sink.h. */
+#include "base/folder.h"
 #include "row/sink.h"
 
 #include <errno.h>
@@ -26,13 +27,6 @@ static char *path_with(const char *path, const char *end)
     return b.data;
 }
 
-/* Is path a regular file, or nothing yet? */
-static bool is_file(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) < 0 ? errno == ENOENT : S_ISREG(st.st_mode);
-}
-
 static int check_file(const char *path, const struct sink_plan *plan)
 {
     struct stat st;
@@ -42,10 +36,11 @@ static int check_file(const char *path, const struct sink_plan *plan)
         errno = EISDIR;
         return refuse(path);
     }
-    if (S_ISREG(st.st_mode) && !plan->resume && !plan->force)
+    bool stream = path_is_stream(path);
+    if (!stream && !plan->resume && !plan->force)
         return fail(FAIL_REFUSED,
                     "%s: exists (--resume goes on with it, --force overwrites it)", path);
-    if (!S_ISREG(st.st_mode) && plan->resume)
+    if (stream && plan->resume)
         return fail(FAIL_REFUSED, "%s: not a regular file, so it cannot be resumed",
                     path);
     return 0;
@@ -70,15 +65,11 @@ static int check_journal(const struct sink_plan *plan)
 
 int sink_check(const struct sink_plan *plan)
 {
-    struct stat a, b;
     if (plan->path && (check_file(plan->path, plan) < 0 || check_journal(plan) < 0))
         return -1;
     if (plan->errors && check_file(plan->errors, plan) < 0)
         return -1;
-    if (plan->path && plan->errors &&
-        (strcmp(plan->path, plan->errors) == 0 ||
-         (stat(plan->path, &a) == 0 && stat(plan->errors, &b) == 0 &&
-          S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino)))
+    if (plan->path && plan->errors && path_same(plan->path, plan->errors))
         return fail(FAIL_REFUSED, "%s: named by -o and by --errors", plan->path);
     return 0;
 }
@@ -96,6 +87,13 @@ static void sync_folder(const char *path)
         close(fd);
     }
     free(folder);
+}
+
+/* Open a stream; what it leads to is not written over. */
+static int open_stream(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+    return fd < 0 ? refuse(path) : fd;
 }
 
 /* Open a regular file for writing and keep other runs away from it. *size: as it is. */
@@ -129,13 +127,10 @@ static int cut_at(int fd, int64_t end, const char *path)
 static int open_errors(struct sink *s)
 {
     const char *path = s->plan.errors;
-    s->errors.name = path;
-    if (!is_file(path)) {
-        s->errors.fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        return s->errors.fd < 0 ? refuse(path) : 0;
-    }
     int64_t size;
-    s->errors.fd = open_file(path, 0, &size);
+    s->errors.name = path;
+    s->errors_file = !path_is_stream(path);
+    s->errors.fd = s->errors_file ? open_file(path, 0, &size) : open_stream(path);
     return s->errors.fd < 0 ? -1 : 0;
 }
 
@@ -204,6 +199,13 @@ static int open_journal(struct sink *s, const struct journal_head *head)
     return rc;
 }
 
+static int refuse_without_journal(const char *path)
+{
+    return fail(FAIL_REFUSED,
+                "%s: cannot be resumed, its journal is missing (--force overwrites it)",
+                path);
+}
+
 /* Read what an earlier run left. 0 or -1. */
 static int load(struct sink *s, const struct journal_head *head, int64_t *size)
 {
@@ -220,14 +222,15 @@ static int load(struct sink *s, const struct journal_head *head, int64_t *size)
     }
     struct stat st;
     int64_t errors_size = INT64_MAX;
-    if (s->errors.fd >= 0 && fstat(s->errors.fd, &st) == 0 && S_ISREG(st.st_mode))
+    if (s->errors_file && fstat(s->errors.fd, &st) == 0)
         errors_size = st.st_size;
     rc = journal_load(&s->before, s->journal_path, head, *size, errors_size);
     if (rc == 0 && *size > 0)
-        return fail(
-            FAIL_REFUSED,
-            "%s: cannot be resumed, its journal is missing (--force overwrites it)",
-            s->plan.path);
+        return refuse_without_journal(s->plan.path);
+    /* (An empty journal, as a crash may leave it, is one.) */
+    if (rc == 0 && !redo && s->errors_file && errors_size > 0 &&
+        access(s->journal_path, F_OK) < 0)
+        return refuse_without_journal(s->plan.errors);
     return rc < 0 ? -1 : 0;
 }
 
@@ -244,20 +247,19 @@ static int open_journaled(struct sink *s, const struct journal_head *head)
     s->out.fd = open_file(path, fresh ? O_EXCL : 0, &size);
     if (s->out.fd < 0 || (s->plan.errors && open_errors(s) < 0))
         return -1;
-    if (s->plan.resume) {
-        if (load(s, head, &size) < 0)
-            return -1;
-    } else {
-        unlink(s->old_journal_path);
-        unlink(s->journal_path);
-    }
+    if (s->plan.resume && load(s, head, &size) < 0)
+        return -1;
     s->out.end = s->safe = s->before.end;
     s->errors.end = s->errors_safe = s->before.errors_end;
     if (cut_at(s->out.fd, s->out.end, path) < 0)
         return -1;
-    if (s->plan.errors && is_file(s->plan.errors) &&
-        cut_at(s->errors.fd, s->errors.end, s->plan.errors) < 0)
+    if (s->errors_file && cut_at(s->errors.fd, s->errors.end, s->plan.errors) < 0)
         return -1;
+    if (!s->plan.resume) { /* --force: journals last, rows without one are no run's */
+        unlink(s->old_path);
+        unlink(s->old_journal_path);
+        unlink(s->journal_path);
+    }
     return open_journal(s, head);
 }
 
@@ -271,13 +273,12 @@ int sink_open(struct sink *s, const struct sink_plan *plan,
     pthread_mutex_init(&s->commit, NULL);
     if (sink_check(plan) < 0)
         return -1;
-    s->file = plan->path && is_file(plan->path);
+    s->file = plan->path && !path_is_stream(plan->path);
     if (s->file)
         return open_journaled(s, head);
     if (plan->path) {
-        s->out.fd = open(plan->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-        if (s->out.fd < 0)
-            return refuse(plan->path);
+        if ((s->out.fd = open_stream(plan->path)) < 0)
+            return -1;
     } else {
         s->out.fd = STDOUT_FILENO;
         s->out.name = "standard output";
@@ -286,5 +287,5 @@ int sink_open(struct sink *s, const struct sink_plan *plan,
         return 0;
     if (open_errors(s) < 0)
         return -1;
-    return is_file(plan->errors) ? cut_at(s->errors.fd, 0, plan->errors) : 0;
+    return s->errors_file ? cut_at(s->errors.fd, 0, plan->errors) : 0;
 }

@@ -459,10 +459,41 @@ static void output_never_overwrites_unasked(void)
     CHECK(run("-o rows --force rows", NULL, "out", "err") == 2, "%s", "the input itself");
     CHECK(run("-o x --errors x rows", NULL, "out", "err") == 2, "%s",
           "one file for both");
+    CHECK(run("-o x --errors ./x rows", NULL, "out", "err") == 2 && access("x", F_OK) < 0,
+          "%s", "one file for both under two names");
     CHECK(run("-o . rows", NULL, "out", "err") == 2, "%s", "a folder");
     CHECK(run("-o /dev/null rows", NULL, "out", "err") == 0, "%s", "a device");
     CHECK(run("-o no/such/o rows", NULL, "out", "err") == 2, "%s", "no such folder");
     CHECK(access("/dev/null.journal", F_OK) < 0, "%s", "no journal beside a device");
+}
+
+static void a_foreign_errors_file_is_no_run_s_to_go_on_with(void)
+{
+    run_shell("rm -f o o.journal; echo precious > e");
+    CHECK(run_text("-o o --resume --errors e", "{}\n") == 2 &&
+              has(run_err, "row-driver: e: cannot be resumed, its journal is missing"),
+          "%s", run_err);
+    run_shell("[ \"$(cat e)\" = precious ]");
+    CHECK(run_text("-o o --force --errors e", "{}\n") == 1, "%s", run_err);
+    run_shell("grep -q missing e && [ ! -s o ]");
+    CHECK(run_text("-o o --resume --errors e", "{}\n{}\n") == 1, "%s", run_err);
+    run_shell("[ $(wc -l < e) = 2 ]");
+}
+
+static void standard_streams_are_none_of_our_files(void)
+{
+    run_shell("rm -f o o.journal");
+    CHECK(run_text("-o /dev/stdout", "{\"n\":1}\n{}\n") == 1, "%s", run_err);
+    CHECK(count_lines(run_out) == 2, "%s", run_out);
+    CHECK(run_text("-o o --errors /dev/stdout", "{\"n\":1}\n{}\n") == 1, "%s", run_err);
+    CHECK(count_lines(run_out) == 1 && has(run_out, "\"error\""), "%s", run_out);
+    CHECK(run_text("--errors /dev/stderr", "{}\n") == 1, "%s", run_err);
+    CHECK(count_lines(run_err) == 2 && has(run_err, "{\"error\""), "%s", run_err);
+    CHECK(run_text("-o /dev/stdout --resume", "") == 2, "%s", "nothing to resume");
+    run_shell("echo '{\"n\":1}' > rows");
+    CHECK(run("rows", NULL, "rows", "err") == 2, "%s", "rows appended to the input");
+    CHECK(run("", "rows", "rows", "err") == 2, "%s", "... to standard input");
+    CHECK(run("-o /dev/stdout - none", "rows", "rows", "err") == 2, "%s", "... named -");
 }
 
 /* -- Streams ------------------------------------------------------------------------- */
@@ -480,6 +511,7 @@ static void closed_streams_harm_no_file(void)
     CHECK(run("rows", NULL, "-", "err") == 2, "%s", "stdout closed and needed");
     CHECK(run("", "-", "out", "err") == 2, "%s", "stdin closed and needed");
     CHECK(run("rows", NULL, "out", "-") == 1, "%s", "stderr closed");
+    CHECK(run("--help", NULL, "-", "err") == 2, "%s", "--help to nobody");
 }
 
 static void a_full_disk_ends_it_resumably(void)
@@ -601,6 +633,25 @@ static void sigterm_ends_a_waiting_run(void)
     close(from);
 }
 
+static void sigterm_ends_a_run_whose_fifo_nobody_writes_to(void)
+{
+    run_shell("rm -f pipe o o.journal; mkfifo pipe");
+    pid_t pid = run_start("-o o pipe", NULL, "out", "err");
+    while (access("o.journal", F_OK) < 0) usleep(10000); /* it is at work */
+    usleep(100000);
+    kill(pid, SIGTERM);
+    CHECK(run_wait(pid) == 75, "%s", "status");
+    pid = run_start("pipe", NULL, "out", "err");
+    usleep(100000); /* it waits for one that comes late */
+    int to = open("pipe", O_WRONLY);
+    CHECK(write(to, "{\"n\":1}\n", 8) == 8, "%s", "write");
+    close(to);
+    CHECK(run_wait(pid) == 0, "%s", "a late writer");
+    char *out = get_file("out", NULL);
+    CHECK(count_lines(out) == 1, "%s", out);
+    free(out);
+}
+
 static void sigterm_leaves_a_resumable_state(void)
 {
     struct buf text = {0};
@@ -703,11 +754,14 @@ int main(void)
     CASE(any_number_of_workers_gives_the_same_bytes);
     CASE(pictures_and_folders_become_rows);
     CASE(output_never_overwrites_unasked);
+    CASE(a_foreign_errors_file_is_no_run_s_to_go_on_with);
+    CASE(standard_streams_are_none_of_our_files);
     CASE(closed_streams_harm_no_file);
     CASE(a_full_disk_ends_it_resumably);
     CASE(a_reader_that_leaves_is_no_event);
     CASE(a_waiting_pipe_gets_every_row_at_once);
     CASE(sigterm_ends_a_waiting_run);
+    CASE(sigterm_ends_a_run_whose_fifo_nobody_writes_to);
     CASE(sigterm_leaves_a_resumable_state);
     CASE(help_version_and_completion_are_printed);
     CASE(a_stamp_says_what_made_a_row);
