@@ -117,6 +117,49 @@ strike() {
     strike open 24 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
 }
 
+# killed MORE...: a run with these options beside -o, killed before each call that changes a
+# file and gone on with, ends in want. begin: what leads up to the run.
+killed() {
+    rm -f file*
+    begin
+    fault disk:0:kill "${job[@]}" "$@"
+    local n=0 total
+    total=$(cat count)
+    [ "$total" -gt 0 ]
+    while [ $((n += 1)) -le "$total" ]; do
+        rm -f file*
+        begin
+        { fault "disk:$n:kill" "${job[@]}" "$@"; } 2> /dev/null # "Killed"
+        [ "$status" = 137 ] || [ "$status" -le 1 ] # fewer calls: rows came together
+        status=0
+        "${job[@]}" --resume 2> err || status=$?
+        if [ "$status" -gt 1 ] || ! cmp file want || { [ -e want.bad ] && ! cmp file.bad want.bad; } ||
+            [ -e file.redo ] || [ -e file.redo.journal ]; then
+            echo "$*: killed before call $n of $total: status $status: $(cat err)"
+            return 1
+        fi
+    done
+}
+
+@test "kill -9 before any call that changes a file, and --resume: nothing lost, nothing left over" {
+    sed -i '2s/.*/{"id":2}/; 4s/.*/broken/' texts
+    for apart in "" "--errors file.bad"; do
+        rm -f file* want*
+        # shellcheck disable=SC2086 # two words
+        job=(model-tokenize -m pocket -o file $apart texts)
+        run -1 "${job[@]}"
+        mv file want
+        [ -z "$apart" ] || mv file.bad want.bad
+        begin() { :; }
+        killed
+        begin() { "${job[@]}" --limit 3 2> err || true; }
+        killed --resume
+        begin() { "${job[@]}" 2> err || true; }
+        killed --resume --retry-errors
+        killed --force
+    done
+}
+
 @test "no thread, no mapping: an orderly end" {
     strike thread 11 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
     strike map 12 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures

@@ -148,8 +148,8 @@ int sink_close(struct sink *s, bool finished)
     if (s->old >= 0) {
         close(s->old);
         if (finished && !s->error) {
-            unlink(s->old_journal_path); /* first: without it FILE.redo means nothing */
-            unlink(s->old_path);
+            unlink(s->old_path); /* first: must_redo() knows a journal alone */
+            unlink(s->old_journal_path);
         }
     }
     journal_state_free(&s->before);

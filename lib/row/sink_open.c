@@ -150,9 +150,11 @@ static int move_old(struct sink *s)
 static int must_redo(struct sink *s, const struct journal_head *head, int64_t size)
 {
     if (access(s->old_journal_path, F_OK) == 0) {
-        if (access(s->journal_path, F_OK) < 0 && access(s->old_path, F_OK) < 0)
+        if (access(s->old_path, F_OK) == 0)
+            return 1;
+        if (access(s->journal_path, F_OK) < 0)
             return move_old(s) < 0 ? -1 : 1; /* killed between its two renames */
-        return 1;
+        unlink(s->old_journal_path); /* killed when all was done, in sink_close() */
     }
     if (!s->plan.retry)
         return 0;

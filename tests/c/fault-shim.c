@@ -2,10 +2,11 @@
  *
  * FAULT=CALL:N:HOW   the N-th call (from 1) of CALL fails. CALL is alloc (malloc, calloc,
  *                    realloc, memalign and what calls these), map, thread, or io, which
- * is any of open, read, write, fsync, ftruncate, rename and close; or one of these names.
- * HOW is an errno's number, or "short": the write or read does half of its bytes. A plus
- * behind N fails all calls from the N-th on. FAULT_COUNT=FILE   the number of calls seen
- * is written there when the process ends.
+ * is any of open, read, write, fsync, ftruncate, rename, unlink and close; or one of
+ * these names; or disk: write, fsync, ftruncate, rename and unlink. HOW is an errno's
+ * number; "short": the write or read does half of its bytes; "kill": the process is
+ * killed before the call. A plus behind N fails all calls from the N-th on.
+ * FAULT_COUNT=FILE   the number of calls seen is written there when the process ends.
  *
  * Calls are counted from main() on: what the loader does before is not ours.
  */
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -31,7 +33,7 @@ void *__libc_memalign(size_t align, size_t n);
 
 /* What to fail; set before main(), read-only from then on. */
 static struct {
-    bool on, sticky, half;
+    bool on, sticky, half, kill;
     char call[16];
     long at;
     int error;
@@ -43,14 +45,24 @@ static bool same(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
+/* Does a call of this name change what is on the disk? */
+static bool changes(const char *name)
+{
+    return same(name, "write") || same(name, "fsync") || same(name, "ftruncate") ||
+           same(name, "rename") || same(name, "unlink");
+}
+
 /* A call of this name and kind is made: is it the one to fail? */
 static bool strike(const char *name, const char *kind)
 {
-    if (!plan.on || !(same(plan.call, name) || same(plan.call, kind)))
+    if (!plan.on || !(same(plan.call, name) || same(plan.call, kind) ||
+                      (same(plan.call, "disk") && changes(name))))
         return false;
     long n = atomic_fetch_add(&seen, 1) + 1;
     if (n != plan.at && !(plan.sticky && n > plan.at))
         return false;
+    if (plan.kill)
+        kill(getpid(), SIGKILL);
     if (!plan.half)
         errno = plan.error;
     return true;
@@ -67,6 +79,7 @@ __attribute__((constructor)) static void prepare(void)
     plan.sticky = *end == '+';
     how = strrchr(text, ':') + 1;
     plan.half = same(how, "short");
+    plan.kill = same(how, "kill");
     plan.error = atoi(how);
     plan.on = true;
 }
@@ -178,6 +191,13 @@ int rename(const char *from, const char *to)
 {
     bool fails = strike("rename", "io") && !plan.half;
     return fails ? -1 : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int unlink(const char *path)
+{
+    return strike("unlink", "io") && !plan.half
+               ? -1
+               : (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 /* A close that fails has closed the descriptor all the same. */
