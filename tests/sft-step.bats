@@ -59,6 +59,17 @@ figures() {
     cmp a.loss c.loss
 }
 
+@test "a JSON array over many lines, arrays and lines in one file, a packed file give one loss" {
+    head -8 rows.jsonl > eight
+    sft --out lines --steps 1 eight | jq .loss > want
+    jq -s . eight > array
+    { jq -s . <(head -3 eight); tail -n +4 eight; } > mixed
+    zstd -q eight -o packed
+    for file in array mixed packed; do
+        sft --out of-$file --steps 1 $file | jq .loss | cmp - want
+    done
+}
+
 @test "bad rows are error rows, told before the first step, and the others are learnt" {
     { head -n 3 rows.jsonl
       echo 'no json'

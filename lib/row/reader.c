@@ -278,7 +278,8 @@ static int cut_off(struct reader *r, const struct search *search, struct line *l
     return rc;
 }
 
-/* The next element; 0 once the array is closed: what follows is read as lines. */
+/* The next element; 0 once the array is closed: another one may follow (files put one
+ * behind the other), or lines. */
 static int next_element(struct reader *r, struct line *line)
 {
     struct search search = {0};
@@ -291,7 +292,7 @@ static int next_element(struct reader *r, struct line *line)
             r->at = r->scanned = (size_t)(s - r->buf.data);
             if (s < end && *s == ']' && r->first) {
                 r->at = r->scanned = r->at + 1;
-                r->mode = MODE_LINES;
+                r->mode = MODE_UNKNOWN;
                 return 0;
             }
         }
@@ -307,7 +308,7 @@ static int next_element(struct reader *r, struct line *line)
     size_t end = r->scanned, n = end - r->at;
     while (n > 0 && scan_space(r->buf.data[r->at + n - 1])) n--;
     if (r->buf.data[end] == ']')
-        r->mode = MODE_LINES;
+        r->mode = MODE_UNKNOWN;
     if ((rc = take(r, n, end + 1, line)) == 1)
         join_lines(&line->text);
     return rc;
@@ -315,10 +316,12 @@ static int next_element(struct reader *r, struct line *line)
 
 int reader_next(struct reader *r, struct line *line)
 {
-    int rc = 0;
-    if (r->mode == MODE_UNKNOWN && (rc = begin(r)) != 1)
-        return rc;
-    if (r->mode == MODE_ARRAY && (rc = next_element(r, line)) != 0)
-        return rc;
+    int rc;
+    do {
+        if (r->mode == MODE_UNKNOWN && (rc = begin(r)) != 1)
+            return rc;
+        if (r->mode == MODE_ARRAY && (rc = next_element(r, line)) != 0)
+            return rc;
+    } while (r->mode == MODE_UNKNOWN);
     return r->mode == MODE_LINES ? next_line(r, line) : STREAM_END;
 }

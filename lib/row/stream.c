@@ -157,34 +157,46 @@ static int64_t refill(struct stream *s)
 
 static const unsigned char gzip_magic[] = {0x1F, 0x8B};
 static const unsigned char zstd_magic[] = {0x28, 0xB5, 0x2F, 0xFD};
+static const unsigned char zstd_skipped[] = {0x50, 0x2A, 0x4D, 0x18}; /* pzstd's first */
 
-static bool begins(const struct stream *s, const unsigned char *magic, size_t n)
+/* Are the bytes at hand the first of a magic number? mask: what counts of its first byte.
+ */
+static bool fits(const struct stream *s, const unsigned char *magic, size_t n,
+                 unsigned mask)
 {
-    return s->to - s->from >= n && memcmp(s->raw + s->from, magic, n) == 0;
+    size_t have = s->to < n ? s->to : n;
+    return have == 0 || ((s->raw[0] & mask) == magic[0] &&
+                         memcmp(s->raw + 1, magic + 1, have - 1) == 0);
+}
+
+static enum pack guess_pack(const struct stream *s)
+{
+    if (fits(s, gzip_magic, sizeof gzip_magic, 0xFF))
+        return PACK_GZIP;
+    return fits(s, zstd_magic, sizeof zstd_magic, 0xFF) ||
+                   fits(s, zstd_skipped, sizeof zstd_skipped, 0xF0)
+               ? PACK_ZSTD
+               : PACK_NONE;
 }
 
 /* Look at the first bytes. A pipe may bring them one by one. */
 static int64_t find_pack(struct stream *s)
 {
-    while (s->to < sizeof zstd_magic && !s->ended) {
-        bool maybe = memcmp(s->raw, gzip_magic, s->to < 2 ? s->to : 2) == 0 ||
-                     memcmp(s->raw, zstd_magic, s->to) == 0;
-        if (s->to > 0 && !maybe)
-            break; /* plain: hand on what is there without waiting for more */
+    enum pack pack;
+    /* Plain bytes are handed on as they come, without waiting for more. */
+    while ((pack = guess_pack(s)) != PACK_NONE && s->to < sizeof zstd_magic &&
+           !s->ended) {
         int64_t n = refill(s);
         if (n < 0)
             return n;
     }
-    s->pack = PACK_NONE;
-    if (begins(s, gzip_magic, sizeof gzip_magic)) {
-        if (inflateInit2(&s->gzip, 15 + 16) != Z_OK)
-            return fail_memory();
-        s->pack = PACK_GZIP;
-    } else if (begins(s, zstd_magic, sizeof zstd_magic)) {
-        if (!(s->zstd = ZSTD_createDStream()))
-            return fail_memory();
-        s->pack = PACK_ZSTD;
-    }
+    if (s->to < (pack == PACK_GZIP ? sizeof gzip_magic : sizeof zstd_magic))
+        pack = PACK_NONE; /* it ended before */
+    if (pack == PACK_GZIP && inflateInit2(&s->gzip, 15 + 16) != Z_OK)
+        return fail_memory();
+    if (pack == PACK_ZSTD && !(s->zstd = ZSTD_createDStream()))
+        return fail_memory();
+    s->pack = pack;
     return 0;
 }
 

@@ -103,7 +103,9 @@ static int file_read(struct dataset *d, int file, const struct dataset_reading *
         return fail(FAIL_REFUSED, "interrupted");
     if (status < 0 || got != STREAM_END)
         return -1;
-    return file_keep(d, file, d->count > first && !d->rows[first].text);
+    bool again = false; /* (lines may follow an array) */
+    for (int64_t i = first; i < d->count; i++) again = again || !d->rows[i].text;
+    return file_keep(d, file, again);
 }
 
 int dataset_read(struct dataset *d, char **files, int count,

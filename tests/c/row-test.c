@@ -134,6 +134,8 @@ static void lines_are_found_in_any_form(void)
         "[{\"n\":1},{\"n\":2}]",                 /* an array */
         "\n [\n  {\n    \"n\":1\n  },\r\n  {\"n\":\n2} ] \n",
         "\xEF\xBB\xBF[{\"n\":1}\n,{\"n\":2}]",
+        "[{\"n\":1}]\n[{\"n\":2}]\n", /* arrays, as `cat a.json b.json` brings them */
+        "[{\"n\":1}][] [ ]\n{\"n\":2}",
     };
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
         CHECK(run_text("", forms[i]) == 0, "form %zu: %s", i, run_err);
@@ -172,6 +174,11 @@ static void packed_input_is_known_by_its_bytes(void)
           run_err);
     put_file("rows.jsonl", (char *)packed, n);
     CHECK(run("rows.jsonl", NULL, "out", "err") == 0, "zstd under a .jsonl name");
+    memmove(packed + 12, packed,
+            n); /* behind a frame to be skipped, as pzstd writes it */
+    memcpy(packed, "\x5A\x2A\x4D\x18\4\0\0\0size", 12);
+    CHECK(run_on("", (char *)packed, n + 12) == 0 && count_lines(run_out) == 2, "%s",
+          run_err);
     CHECK(run_on("", "\x1F\x8B", 2) == 2, "two bytes of gzip");
 }
 
