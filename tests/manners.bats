@@ -165,6 +165,8 @@ tokenize() { model-tokenize -m pocket "$@"; }
 @test "--errors - and a value apart from its option are refused with what to write" {
     run --separate-stderr -2 tokenize --errors - <<<''
     [[ "$stderr" == *"--errors -"*"-o FILE"* ]]
+    run --separate-stderr -2 tokenize -o "" <<<''
+    [[ "$stderr" == *"--output: the name is empty"* ]]
     run --separate-stderr -2 caption -m pocket --logprobs 5 "$SAMPLES/images/0000.png"
     [[ "${stderr_lines[0]}" == *"--logprobs=5"* ]]
 }
@@ -190,6 +192,8 @@ tokenize() { model-tokenize -m pocket "$@"; }
     run --separate-stderr bash -c 'model-tokenize -m pocket rows > /dev/full'
     [ "$status" = 75 ]
     [[ "$stderr" == *"No space left"* ]]
+    run --separate-stderr -75 tokenize -o /dev/full rows
+    [[ "$stderr" != *--resume* ]] # goes on with files
     # a file size limit stands in for a small disk
     run --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 100; model-tokenize -m pocket -o out rows'
     [ "$status" = 75 ]

@@ -302,8 +302,10 @@ static int parse_row_options(struct cli *cli)
                                    .retry = cli_has(cli, "retry-errors")};
     if (own->plan.path && strcmp(own->plan.path, "-") == 0)
         own->plan.path = NULL;
-    if (!*own->id_key)
-        return cli_bad_usage(cli, "--id-key: the name is empty");
+    static const char *const names[] = {"id-key", "output", "errors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!*cli_text(cli, names[i], "-"))
+            return cli_bad_usage(cli, "--%s: the name is empty", names[i]);
     if (own->plan.errors && strcmp(own->plan.errors, "-") == 0)
         return cli_bad_usage(cli, "--errors -: name a file (/dev/stdout where the rows "
                                   "themselves go to -o FILE)");
@@ -442,7 +444,8 @@ int cli_quit(struct cli *cli)
 static int report_stop(struct cli *cli, enum stop why)
 {
     struct cli_private *own = cli->own;
-    const char *hint = own->plan.path ? "; --resume goes on from here" : "";
+    bool file = own->plan.path && !path_is_stream(own->plan.path);
+    const char *hint = file ? "; --resume goes on from here" : "";
     switch (why) {
     case STOP_SETUP: return CLI_USAGE;
     case STOP_PIPE: return CLI_INTERRUPTED; /* quietly: the reader had enough */
