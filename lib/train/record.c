@@ -391,11 +391,11 @@ static void rec_kv_write(struct dev *d, struct arr k_pages, struct arr v_pages,
                          struct arr k, struct arr v, struct arr slot)
 {
     struct tape *t = tape_of(d);
-    bool active = tape_active(t, k) || tape_active(t, v);
+    bool keys = tape_active(t, k), values = tape_active(t, v);
     struct arr kept = t->recording ? tape_keep(t, slot) : slot;
     t->k->kv_write(t->dev, k_pages, v_pages, k, v, slot);
-    tape_wrote(t, k_pages, active || tape_active(t, k_pages));
-    tape_wrote(t, v_pages, active || tape_active(t, v_pages));
+    tape_wrote(t, k_pages, keys || tape_active(t, k_pages));
+    tape_wrote(t, v_pages, values || tape_active(t, v_pages));
     struct op *op = t->recording ? tape_op(t, OP_KV_WRITE) : NULL;
     if (!op)
         return;
@@ -404,7 +404,8 @@ static void rec_kv_write(struct dev *d, struct arr k_pages, struct arr v_pages,
     op->g[2] = tape_grad(t, k);
     op->g[3] = tape_grad(t, v);
     op->v[0] = kept;
-    op->active = active;
+    op->active = keys;
+    op->flag = values;
 }
 
 /* By its parts, whose gradients there are; it is these to the bit. */

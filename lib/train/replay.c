@@ -58,10 +58,10 @@ static void back_attention_paged(struct tape *t, const struct op *op)
 static void back_kv_write(struct tape *t, const struct op *op)
 {
     t->k->back->kv_write(t->dev, op->g[2], op->g[3], op->g[0], op->g[1], op->v[0]);
-    if (op->active)
-        return;
-    t->k->back->zero(t->dev, op->g[2]);
-    t->k->back->zero(t->dev, op->g[3]);
+    if (!op->active)
+        t->k->back->zero(t->dev, op->g[2]);
+    if (!op->flag)
+        t->k->back->zero(t->dev, op->g[3]);
 }
 
 /* The layer once more, recorded this time, and its gradient. */
