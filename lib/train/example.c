@@ -1,5 +1,6 @@
 /* example.c: see example.h. A conversation is rendered once as a whole and once up to
- * each assistant's opening: what lies between is what the assistant said. */
+ * each assistant's opening: what the assistant said goes from there to the token that
+ * ends its turn, which content cannot hold. */
 #include "base/fail.h"
 #include "model/conversation.h"
 #include "row/row.h"
@@ -107,8 +108,8 @@ static int pictures_in(const struct turn *turns, int count)
     return n;
 }
 
-/* How many tokens the first `count` turns are, with the assistant's opening behind them
- * or not; the whole conversation, rendered as `whole`, must begin with them. -1. */
+/* How many tokens the first `count` turns are, with the assistant's opening behind them;
+ * the whole conversation, rendered as `whole`, must begin with them. -1. */
 static int prefix_len(const struct trainer_text *t, const struct prompt_format *format,
                       const struct turn *turns, int count, const struct prompt *whole)
 {
@@ -140,18 +141,18 @@ static int targets_mark(const struct trainer_text *t, struct prompt_format *form
             continue;
         if (pictures_in(turns + i, 1))
             return fail(FAIL_TYPE, "turn %d: an assistant's turn holds a picture", i);
+        if (i == 0)
+            return fail(FAIL_TYPE, "nothing stands before the assistant's turn");
         format->chat_options.generation_prompt = true;
-        int from = prefix_len(t, format, turns, i, whole);
-        format->chat_options.generation_prompt = false;
-        int to = from < 0 ? -1 : prefix_len(t, format, turns, i + 1, whole);
-        if (to < 0)
+        int from = prefix_len(t, format, turns, i, whole), to = from;
+        if (from < 0)
             return -1;
-        while (to > from && whole->ids.id[to - 1] != t->end) to--;
-        if (to == from)
+        while (to < (int)whole->ids.n && whole->ids.id[to] != t->end) to++;
+        if (to == (int)whole->ids.n)
             return fail(FAIL_TYPE, "turn %d: the chat format does not end it", i);
-        for (int j = from; j < to; j++) target[j] = true;
-        *targets += to - from;
-        last = to;
+        last = to + 1;
+        for (int j = from; j < last; j++) target[j] = true;
+        *targets += last - from;
     }
     return last ? last : fail(FAIL_MISSING, "no assistant's turn to learn from");
 }

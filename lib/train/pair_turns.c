@@ -4,6 +4,7 @@
 #include "model/media.h"
 #include "train/messages.h"
 #include "train/turns.h"
+#include "train/unread.h"
 
 /* -- Answers ---------------------------------------------------------------------------
  */
@@ -164,7 +165,7 @@ int pair_turns_read(struct pair_turns *p, struct row *row,
 {
     int before, other;
     *p = (struct pair_turns){0};
-    if (read_answer(row, "chosen", &p->chosen, &before) < 0 ||
+    if (unread_refuse(row) < 0 || read_answer(row, "chosen", &p->chosen, &before) < 0 ||
         read_answer(row, "rejected", &p->rejected, &other) < 0 ||
         same_prompt(row, before, other) < 0)
         return -1;

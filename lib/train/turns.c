@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "model/media.h"
 #include "train/messages.h"
+#include "train/unread.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,26 +18,34 @@ static int decoded(struct row *row, struct span object, const char *key,
     return messages_text(row, value, text) < 0 ? fail_in("%s", key) : 0;
 }
 
+/* The text of the first of the row's captions. 0 or -1. */
+static int first_caption(struct row *row, struct span *text)
+{
+    struct span list, first, error;
+    size_t at = 0;
+    if (row_array(row, "captions", &list) < 0)
+        return -1;
+    if (!json_each(list, &at, &first))
+        return fail(FAIL_MISSING, "captions is empty");
+    error = json_get(first, "error");
+    if (error.s && json_type(error) != JSON_NULL)
+        return fail(FAIL_REFUSED, "captions[0]: it came in with an error");
+    return decoded(row, first, "text", text) < 0 ? fail_in("captions[0]") : 0;
+}
+
 /* Pictures, prompt, and the caption as the assistant's turn. */
 static int read_caption(struct conversation *c, struct row *row,
                         const struct conversation_options *o)
 {
     static const char *const names[] = {"caption", "text"};
-    struct span text = {0}, list, first;
-    size_t at = 0;
+    struct span text = {0};
     if (conversation_read(c, row, o) < 0)
         return -1;
     for (int i = 0; i < 2 && !text.s; i++)
         if (row_has(row, names[i]) && row_text(row, names[i], &text) < 0)
             return -1;
-    if (!text.s && row_has(row, "captions")) {
-        if (row_array(row, "captions", &list) < 0)
-            return -1;
-        if (!json_each(list, &at, &first))
-            return fail(FAIL_MISSING, "captions is empty");
-        if (decoded(row, first, "text", &text) < 0)
-            return fail_in("captions[0]");
-    }
+    if (!text.s && row_has(row, "captions") && first_caption(row, &text) < 0)
+        return -1;
     if (!text.s)
         return fail(FAIL_MISSING, "no \"caption\" or \"text\"");
     return messages_add_text(c, row, TURN_ASSISTANT, text);
@@ -73,6 +82,8 @@ static int read_value(struct turn *turn, struct row *row, struct span value,
     struct turn_part *parts = row_alloc(row, (size_t)(2 * tags + 1) * sizeof *parts);
     if (!parts)
         return -1;
+    if (memmem(value.s, value.n, "<video>", 7))
+        return fail(FAIL_TYPE, "more <video> tags than videos (0)");
     turn->parts = parts;
     turn->count = 0;
     while ((hit = memmem(s, (size_t)(end - s), tag, n))) {
@@ -92,8 +103,7 @@ static int read_value(struct turn *turn, struct row *row, struct span value,
 
 /* One element of the list as a turn behind the conversation's, which has room. */
 static int read_turn(struct conversation *c, struct row *row, struct span element,
-                     const struct turn_part *pictures, int count, int *next,
-                     const char *system)
+                     const struct turn_part *pictures, int count, int *next, bool system)
 {
     struct turn *turn = &c->turns[c->count];
     struct span from, value;
@@ -101,12 +111,42 @@ static int read_turn(struct conversation *c, struct row *row, struct span elemen
         decoded(row, element, "value", &value) < 0 || role_of(from, &turn->role) < 0)
         return -1;
     if (system && turn->role == TURN_SYSTEM)
-        return fail(FAIL_REFUSED,
-                    "a system turn of the row's own: --system cannot apply");
+        return fail(FAIL_REFUSED, "a system turn of the row's own: \"system\" or "
+                                  "--system cannot apply");
     if (read_value(turn, row, value, pictures, count, next) < 0)
         return -1;
     c->count++;
     return 0;
+}
+
+/* The row's pictures, if it names media. How many, or -1. */
+static int read_pictures(struct conversation *c, struct row *row,
+                         const struct conversation_options *o,
+                         struct turn_part **pictures)
+{
+    static const char *const names[] = {"image", "images", "image_path", "video",
+                                        "videos"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (media_is_there(row_value(row, names[i])))
+            return conversation_pictures(c, row, o, pictures);
+    return 0;
+}
+
+/* A "system" beside the conversations (LLaMA-Factory), or the command line's, as the
+ * first turn. Is there one? 1 or 0, or -1. */
+static int add_system(struct conversation *c, struct row *row, const char *given)
+{
+    struct span text = {0};
+    if (row_has(row, "system") && row_text(row, "system", &text) < 0)
+        return -1;
+    if (given && text.n > 0)
+        return fail(FAIL_REFUSED, "\"system\": the row has one of its own: --system "
+                                  "cannot apply");
+    if (given)
+        text = span_of(given);
+    if (!given && text.n == 0)
+        return 0;
+    return messages_add_text(c, row, TURN_SYSTEM, text) < 0 ? -1 : 1;
 }
 
 int turns_conversations(struct conversation *c, struct row *row,
@@ -114,27 +154,21 @@ int turns_conversations(struct conversation *c, struct row *row,
 {
     struct span list, element;
     struct turn_part *pictures = NULL;
-    int count = 0, next = 0;
+    int count, next = 0, system;
     size_t at = 0, turns = 1;
     *c = (struct conversation){0};
-    if (row_array(row, "conversations", &list) < 0)
-        return -1;
-    if (media_is_there(row_value(row, "image")) ||
-        media_is_there(row_value(row, "images")) ||
-        media_is_there(row_value(row, "image_path")))
-        count = conversation_pictures(c, row, o, &pictures);
-    if (count < 0)
+    if (row_array(row, "conversations", &list) < 0 ||
+        (count = read_pictures(c, row, o, &pictures)) < 0 ||
+        (system = add_system(c, row, o->system)) < 0)
         return -1;
     while (json_each(list, &at, &element)) turns++;
-    if (o->system && messages_add_text(c, row, TURN_SYSTEM, span_of(o->system)) < 0)
-        return -1;
     struct turn *room = realloc(c->turns, turns * sizeof *room);
     if (!room)
         return fail_memory();
     c->turns = room;
     at = 0;
     for (int i = 0; json_each(list, &at, &element); i++)
-        if (read_turn(c, row, element, pictures, count, &next, o->system) < 0)
+        if (read_turn(c, row, element, pictures, count, &next, system) < 0)
             return fail_in("conversations[%d]", i);
     return next == count
                ? 0
@@ -145,6 +179,9 @@ int turns_read(struct conversation *c, struct row *row, const struct example_opt
 {
     struct conversation_options own = {
         .root = o->root, .system = o->system, .prompt = o->prompt};
+    *c = (struct conversation){0};
+    if (unread_refuse(row) < 0)
+        return -1;
     if (row_has(row, "conversations"))
         return turns_conversations(c, row, &own);
     if (row_has(row, "messages"))
