@@ -227,6 +227,24 @@ figures() {
     [ "$(readlink out/latest)" = v000001 ]
 }
 
+@test "a run goes on only with the options that decide its numbers, and its model" {
+    sft --steps 2 --out out rows.jsonl > /dev/null
+    local option
+    for option in "--lr 2e-3" "--lr-end 1e-4" "--schedule linear" "--warmup 3" "--beta1 0.5" "--beta2 0.5" "--eps 1e-3" \
+        "--weight-decay 0" "--clip 0" "--prompt Hm" "--system S" "--chat chatml" "--ctx 1000" --truncate "--min-pixels 1000" "--max-pixels 4096"; do
+        # shellcheck disable=SC2086
+        run --separate-stderr -2 sft --steps 4 --resume --out out $option rows.jsonl
+        [[ "$stderr" == "sft-step: out: the run began with"*" ${option%% *}"* ]] || { echo "$option: $stderr"; false; }
+    done
+    cp -rL "$CAPMILL_SHARE/pocket/captioner" other # of the same shapes
+    printf xx | dd of=other/model.safetensors bs=1 seek="$(($(stat -c %s other/model.safetensors) - 4000))" conv=notrunc status=none
+    run --separate-stderr -2 sft --steps 4 --resume -m ./other --out out rows.jsonl
+    [ "$stderr" = "sft-step: out: the run began with another model" ]
+    [ "$(readlink out/latest)" = v000002 ]
+    cp -rL "$CAPMILL_SHARE/pocket/captioner" moved
+    sft --steps 3 --resume -m ./moved --micro-tokens 200 --threads 1 --recompute --out out rows.jsonl > /dev/null
+}
+
 @test "a full disk leaves the checkpoint before it whole" {
     sft --schedule constant --steps 2 --out out rows.jsonl > /dev/null
     small_disk() { (ulimit -f 2000; trap '' XFSZ; sft --schedule constant --epochs 2 --resume --out out rows.jsonl > metrics); }

@@ -5,9 +5,15 @@
 #include <math.h>
 #include <string.h>
 
+static const char *const names[] = {"constant", "cosine", "linear"};
+
+const char *lr_name(enum lr_kind kind)
+{
+    return names[kind];
+}
+
 int lr_kind(enum lr_kind *kind, const char *name)
 {
-    static const char *const names[] = {"constant", "cosine", "linear"};
     for (int i = 0; i < 3; i++)
         if (strcmp(name, names[i]) == 0) {
             *kind = (enum lr_kind)i;

@@ -14,6 +14,7 @@ struct lr {
 
 /* "constant", "cosine", "linear". 0 or -1 (class refused). */
 int lr_kind(enum lr_kind *kind, const char *name);
+const char *lr_name(enum lr_kind kind);
 
 /* Of a step, from 1. Behind the warm-up, at a share x of the rest (0 at its first step, 1
  * behind the last): constant; least + (peak - least) (1 + cos(pi x)) / 2 (Loshchilov and

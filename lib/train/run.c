@@ -3,7 +3,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "comm/comm.h"
-#include "engine/weights.h"
+#include "train/run_identity.h"
 #include "train/run_loop.h"
 
 #include <jansson.h>
@@ -102,6 +102,7 @@ struct opened {
     struct trainer *t;
     struct dataset d, eval;
     struct row_stream stream;
+    json_t *identity;
     int lock;
 };
 
@@ -159,16 +160,14 @@ static void options_text(struct buf *b, const struct run_options *o,
 static int ranks_agree(const struct run_options *o, const struct objective *objective,
                        const struct run_data *data)
 {
-    char hash[33];
     struct buf b = {0};
     uint64_t rows[] = {data->d->hash, data->eval ? data->eval->hash : 0};
+    const char *model = run_identity_model(data->identity);
     options_text(&b, o, objective);
-    struct weights *w = weights_open(o->dir);
-    int status = w && buf_ok(&b) == 0 ? weights_hash(w, o->dir, hash) : -1;
-    weights_close(w);
+    int status = buf_ok(&b);
     if (comm_vote(o->comm, status) < 0 ||
         comm_agree(o->comm, "set of options", b.data, b.len) < 0 ||
-        comm_agree(o->comm, "model", hash, sizeof hash) < 0 ||
+        comm_agree(o->comm, "model", model, strlen(model)) < 0 ||
         comm_agree(o->comm, "set of rows", rows, sizeof rows) < 0)
         status = -1;
     buf_free(&b);
@@ -205,8 +204,10 @@ static int all_open(struct opened *all, struct run_data *data,
                                             .stop = stopped,
                                             .wait = calls->wait};
     data->text = all->text;
-    if (rows_open(all, data, o, &reading) < 0 || !(all->t = trainer_open(o->dir, &how)))
+    if (rows_open(all, data, o, &reading) < 0 ||
+        !(all->t = trainer_open(o->dir, &how)) || !(all->identity = run_identity(o)))
         return -1;
+    data->identity = all->identity;
     return first && (all->lock = checkpoint_lock(c)) < 0 ? -1 : 0;
 }
 
@@ -247,5 +248,6 @@ int run_train(const struct run_options *o, const struct objective *objective,
     dataset_free(&all.d);
     dataset_free(&all.eval);
     trainer_text_close(all.text);
+    json_decref(all.identity);
     return status;
 }

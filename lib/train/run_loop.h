@@ -8,8 +8,9 @@
 #include "train/run.h"
 #include "train/trainer.h"
 
-/* Rows to learn from. Borrowed. */
+/* What a run learns from. Borrowed. */
 struct run_data {
+    const struct json_t *identity; /* run_identity.h */
     const struct trainer_text *text;
     struct row_stream *stream;  /* NULL: they are of files, d */
     const struct dataset *d;    /* the stream's own, if there is one */

@@ -2,6 +2,7 @@
 #include "train/run_state.h"
 #include "base/fail.h"
 #include "comm/comm.h"
+#include "train/run_identity.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ int run_state_save(const struct checkpoints *c, struct trainer *t,
                   (json_int_t)o->epochs, "shuffle", o->shuffle, "train", parts);
     if (!state)
         return fail_memory();
+    json_object_set(state, "options", (json_t *)(uintptr_t)data->identity);
     if (of->options)
         json_object_set(state, of->name, (json_t *)(uintptr_t)of->options);
     int status = data_save(state, data, o, place);
@@ -164,6 +166,8 @@ static int load(const struct checkpoints *c, struct trainer *t,
     place->at = number(state, "at");
     place->failed = number(state, "failed");
     int status = same_run(t, data->d->objective, o, state);
+    if (status == 0)
+        status = run_identity_check(data->identity, json_object_get(state, "options"));
     if (status == 0)
         status = same_data(data, o, state, place);
     json_decref(state);
