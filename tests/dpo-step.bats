@@ -160,6 +160,19 @@ EOF
     done
 }
 
+@test "a run that reads its rows while another one is made in its folder is refused" {
+    mkfifo fifo
+    dpo_exec --out out fifo > late.jsonl 2> late & local pid=$!
+    exec 9> fifo # it is there, and waits
+    dpo --out out few.jsonl > /dev/null
+    cp few.jsonl same.jsonl
+    cat same.jsonl >&9
+    exec 9>&-
+    wait "$pid" && return 1 || [ "$?" = 2 ]
+    [[ "$(cat late)" == "dpo-step: out: has checkpoints: go on with --resume"* ]]
+    [ ! -s late.jsonl ]
+}
+
 @test "killed at any step, a run that goes on ends in equal bits; it keeps its reference" {
     dpo --epochs 2 --save 1 --keep 2 --out whole few.jsonl > whole.jsonl
     [ "$(wc -l < whole.jsonl)" -ge 6 ]

@@ -93,6 +93,18 @@ figures() {
     [ ! -e out3 ]
 }
 
+@test "an error row is there once, however often a run goes on; a start that is refused leaves it" {
+    { echo 'no json'; head -n 12 rows.jsonl; echo 'nor this'; } > mixed.jsonl
+    run -1 sft --steps 1 --out out --errors bad.jsonl mixed.jsonl
+    [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]
+    run -2 sft --out out --errors bad.jsonl mixed.jsonl
+    [ "$(wc -l < bad.jsonl)" = 2 ]
+    run -1 sft --steps 2 --resume --out out --errors bad.jsonl mixed.jsonl
+    [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]
+    sft --force --out out --errors bad.jsonl rows.jsonl > /dev/null
+    [ ! -s bad.jsonl ]
+}
+
 @test "no row to learn from, no model, no folder, an unknown part: status 2 with the reason" {
     run --separate-stderr -2 sft --out out /dev/null
     [ "$stderr" = "sft-step: no row to learn from" ]
@@ -376,6 +388,7 @@ numbers() { jq -c 'del(.step_time,.tokens_per_second,.peak_share)' "$@"; }
         kill "$writer" 2>/dev/null || true; wait "$writer" || true
         piped --resume --out part --errors bad > rest.jsonl || [ "$?" = 1 ]
         same whole part
+        [ "$(jq -r .input bad)" = "no json" ] # once
         numbers whole.jsonl | tail -n "$(wc -l < rest.jsonl)" | cmp - <(numbers rest.jsonl)
     done
     run --separate-stderr -2 piped --resume --out part --window 8

@@ -7,8 +7,11 @@
 #include "train/tensorboard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* -- What the run says ------------------------------------------------------------------
  */
@@ -53,6 +56,32 @@ static bool stop(void *context)
     struct train_program *p = context;
     return p->gone || cli_stopping(p->cli) ||
            (p->max_errors >= 0 && p->failed > p->max_errors);
+}
+
+/* A file of error rows is cut behind its first `count` lines: those behind them come
+ * again. What is no plain file stays as it is. */
+static void bad_rows(void *context, int64_t count)
+{
+    const struct train_program *p = context;
+    char piece[1 << 14];
+    struct stat st;
+    int64_t size = 0;
+    ssize_t got = 1;
+    int fd = !p->others && p->errors_path && stat(p->errors_path, &st) == 0 &&
+                     S_ISREG(st.st_mode)
+                 ? open(p->errors_path, O_RDWR | O_CLOEXEC)
+                 : -1;
+    while (fd >= 0 && count > 0 && got > 0) {
+        got = pread(fd, piece, sizeof piece, size);
+        for (ssize_t i = 0; count > 0 && i < got; i++) {
+            count -= piece[i] == '\n';
+            size++;
+        }
+    }
+    if (fd >= 0 && (got < 0 || ftruncate(fd, size) < 0))
+        cli_say(p->cli, NULL, "%s: %s", p->errors_path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
 }
 
 /* A row that cannot be learnt: a message, and an error row. */
@@ -169,7 +198,6 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
 /* The model and the files that the options name. 0 or -1. */
 static int set_up(struct train_program *p)
 {
-    const char *errors = cli_text(p->cli, "errors", NULL);
     if (rank_options_open(&p->ranks, p->cli, &p->run.comm) < 0)
         return -1;
     p->others = comm_rank(p->run.comm) > 0;
@@ -178,10 +206,9 @@ static int set_up(struct train_program *p)
     const char *charts = p->others ? NULL : cli_text(p->cli, "tensorboard", NULL);
     if (charts && !(p->charts = tensorboard_open(charts)))
         return fail_in("--tensorboard");
-    if (p->others)
-        errors = NULL;
-    p->errors = errors ? fopen(errors, p->run.resume ? "ae" : "we") : stdout;
-    return p->errors ? 0 : fail(FAIL_REFUSED, "%s: %s", errors, strerror(errno));
+    p->errors_path = p->others ? NULL : cli_text(p->cli, "errors", NULL);
+    p->errors = p->errors_path ? fopen(p->errors_path, "ae") : stdout;
+    return p->errors ? 0 : fail(FAIL_REFUSED, "%s: %s", p->errors_path, strerror(errno));
 }
 
 /* The status of a run that ended as it should: rows may have failed. */
@@ -197,7 +224,8 @@ static int end(struct train_program *p)
 
 int train_program_run(struct train_program *p, const struct objective *objective)
 {
-    const struct run_calls calls = {p, metrics, bad_row, say, note, &p->wait, stop};
+    const struct run_calls calls = {p,   metrics, bad_rows, bad_row,
+                                    say, note,    &p->wait, stop};
     p->objective = objective;
     if (cli_usable(p->cli) < 0 || cli_heed_signals(p->cli) < 0 || set_up(p) < 0) {
         comm_leave(p->run.comm, fail_text());

@@ -90,6 +90,7 @@ struct train_program {
     struct rank_options ranks;
     const struct objective *objective; /* borrowed */
     FILE *errors;                      /* bad rows go there */
+    const char *errors_path;           /* NULL: to standard output */
     struct tensorboard *charts;        /* NULL: none */
     int64_t failed, max_errors;
     struct stream_wait wait;

@@ -18,10 +18,12 @@ static int out_check(const struct checkpoints *c, const struct run_options *o)
 {
     int64_t step;
     char *note;
+    if (o->resume || o->force)
+        return 0;
     if (checkpoint_find(c, &step, &note) < 0)
         return -1;
     free(note);
-    if (step >= 0 && !o->resume && !o->force)
+    if (step >= 0)
         return fail(FAIL_REFUSED,
                     "%s: has checkpoints: go on with --resume, or start anew with "
                     "--force",
@@ -106,11 +108,25 @@ struct opened {
     int lock;
 };
 
+/* Keep others out of the folder, and look what is in it. One that is not there is made
+ * only once all else is known to be right (early: not yet). 0 or -1. */
+static int folder_claim(struct opened *all, const struct checkpoints *c,
+                        const struct run_options *o, bool early)
+{
+    if (early && access(c->out, F_OK) < 0)
+        return 0;
+    all->lock = checkpoint_lock(c);
+    return all->lock < 0 ? -1 : out_check(c, o);
+}
+
 static int rows_open(struct opened *all, struct run_data *data,
-                     const struct run_options *o, const struct dataset_reading *how)
+                     const struct run_options *o, const struct dataset_reading *how,
+                     const struct run_calls *calls)
 {
     char *eval_file = o->eval;
     int status = streamed(o, how->objective);
+    if (status == 0 || (status == 1 && !o->resume))
+        calls->bad_rows(calls->context, 0);
     if (status == 1) {
         data->stream = &all->stream;
         status = row_stream_open(&all->stream, o->files, o->file_count,
@@ -193,7 +209,7 @@ static int all_open(struct opened *all, struct run_data *data,
                                   .comm = o->comm};
     if ((o->lora ? lora_read(&how.lora, o->lora) : param_parts(&how.parts, o->parts)) < 0)
         return fail_in(o->lora ? "--lora" : "--train");
-    if ((first && out_check(c, o) < 0) ||
+    if ((first && folder_claim(all, c, o, true) < 0) ||
         !(all->text = trainer_text_open(o->dir, &o->example)))
         return -1;
     const struct dataset_reading reading = {.objective = objective,
@@ -204,11 +220,11 @@ static int all_open(struct opened *all, struct run_data *data,
                                             .stop = stopped,
                                             .wait = calls->wait};
     data->text = all->text;
-    if (rows_open(all, data, o, &reading) < 0 ||
+    if (rows_open(all, data, o, &reading, calls) < 0 ||
         !(all->t = trainer_open(o->dir, &how)) || !(all->identity = run_identity(o)))
         return -1;
     data->identity = all->identity;
-    return first && (all->lock = checkpoint_lock(c)) < 0 ? -1 : 0;
+    return first && all->lock < 0 ? folder_claim(all, c, o, false) : 0;
 }
 
 static int train(struct opened *all, const struct run_options *o,

@@ -61,6 +61,10 @@ struct run_metrics {
 struct run_calls {
     void *context;
     void (*metrics)(void *context, const struct run_metrics *m);
+    /* Of the bad rows that an earlier run told, the first `count` stay; those behind them
+     * are told again. Before the first bad row, or (rows of a pipe) before the first of a
+     * run that goes on. */
+    void (*bad_rows)(void *context, int64_t count);
     /* A row that cannot be learnt, before the first step; its reason is in row->why. */
     void (*bad_row)(void *context, struct row *row);
     /* Something worth saying: a row that failed in its step, a checkpoint passed over. */

@@ -270,6 +270,7 @@ static void advance(struct run *r, const struct step_batch *b)
     }
     r->place.window = s->place;
     r->place.failed += s->bad - r->told;
+    r->place.told += s->bad - r->told;
     r->told = s->bad;
 }
 
@@ -387,6 +388,8 @@ static int resume(struct run *r)
         r->place = place;
         r->saved = place.step;
     }
+    if (r->data->stream)
+        r->calls->bad_rows(r->calls->context, r->place.told);
     return 0;
 }
 
@@ -395,6 +398,7 @@ int run_loop(struct trainer *t, const struct run_data *data, const struct checkp
 {
     struct run r = {
         .t = t, .data = data, .c = c, .o = o, .calls = calls, .lr = o->lr, .saved = -1};
+    r.place.told = data->eval ? data->eval->bad : 0;
     r.lr.steps = data->stream ? o->steps : run_steps(data->d, o);
     if (r.lr.steps < 0)
         return -1;

@@ -19,11 +19,12 @@ static int data_save(json_t *state, const struct run_data *data,
 {
     char hash[32];
     hash_text(hash, data->stream ? place->window.hash : data->d->hash);
-    json_t *stream = data->stream
-                         ? json_pack("{s:I, s:I, s:I}", "window", (json_int_t)o->window,
-                                     "drawn", (json_int_t)place->window.drawn, "read",
-                                     (json_int_t)place->window.read)
-                         : NULL;
+    json_t *stream =
+        data->stream
+            ? json_pack("{s:I, s:I, s:I, s:I}", "window", (json_int_t)o->window, "drawn",
+                        (json_int_t)place->window.drawn, "read",
+                        (json_int_t)place->window.read, "told", (json_int_t)place->told)
+            : NULL;
     if (stream)
         json_object_set_new(state, "stream", stream);
     return json_object_set_new(state, "data", json_string(hash)) < 0 ||
@@ -113,6 +114,7 @@ static int same_data(const struct run_data *data, const struct run_options *o,
     if (number(stream, "window") != o->window)
         return fail(FAIL_REFUSED, "the run began with --window %lld",
                     (long long)number(stream, "window"));
+    place->told = number(stream, "told");
     place->window = (struct window_place){number(stream, "drawn"), number(stream, "read"),
                                           strtoull(text(state, "data"), NULL, 16)};
     int got = row_stream_skip(data->stream, &place->window);

@@ -10,6 +10,7 @@
  * made of them; rows that failed in them or on the way to them. */
 struct run_place {
     int64_t epoch, at, step, failed;
+    int64_t told; /* bad rows, those of evaluation included */
     struct window_place window;
 };
 
