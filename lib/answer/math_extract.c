@@ -12,10 +12,29 @@
 
 enum { MATCHES_MAX = 4000 };
 
+/* The end first, then the longest, then the one found first. */
+static int by_end(const void *a, const void *b)
+{
+    const struct math_match *x = a, *y = b;
+    if (x->end != y->end)
+        return x->end < y->end ? 1 : -1;
+    if (x->start != y->start)
+        return x->start < y->start ? -1 : 1;
+    return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* Matches are tried from the text's end: of too many those that end first go. */
+static void drop_first(struct math_search *s)
+{
+    math_burn(s->w, s->count);
+    qsort(s->list, (size_t)s->count, sizeof *s->list, by_end);
+    s->count /= 2;
+}
+
 bool math_add_match(struct math_search *s, struct math_match m)
 {
     if (s->count == MATCHES_MAX)
-        return false;
+        drop_first(s);
     if (s->count == s->room) {
         int room = s->room * 2 + 16;
         struct math_match *list = math_alloc(s->w, (size_t)room * sizeof *list);
@@ -26,20 +45,9 @@ bool math_add_match(struct math_search *s, struct math_match m)
         s->list = list;
         s->room = room;
     }
-    m.number = s->count;
+    m.number = s->added++;
     s->list[s->count++] = m;
     return true;
-}
-
-/* The end first, then the longest, then the one found first. */
-static int by_end(const void *a, const void *b)
-{
-    const struct math_match *x = a, *y = b;
-    if (x->end != y->end)
-        return x->end < y->end ? 1 : -1;
-    if (x->start != y->start)
-        return x->start < y->start ? -1 : 1;
-    return x->number < y->number ? -1 : x->number > y->number;
 }
 
 /* The place of an anchor's word at or behind i, case ignored; text.n: none. */

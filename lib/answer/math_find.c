@@ -2,68 +2,58 @@
 #include "answer/math_clean.h"
 #include "answer/math_extract.h"
 
-/* Where the last closing mark of each kind is: beyond it, opening ones are not looked at
- * twice, which keeps the search linear. */
-static void learn(struct math_search *s)
-{
-    struct span t = s->text;
-    s->known = true;
-    for (size_t i = 0; i < t.n; i++) {
-        if (t.s[i] == '$')
-            s->last_dollars = i;
-        if (t.s[i] == '\\' && i + 1 < t.n && t.s[i + 1] == ']')
-            s->last_bracket = i;
-        if (t.s[i] == '\\' && i + 1 < t.n && t.s[i + 1] == ')')
-            s->last_paren = i;
-        if (t.s[i] == '\\' && t.n - i > 7 && memcmp(t.s + i, "\\boxed{", 7) == 0)
-            s->last_box = i;
-    }
-}
-
 static bool escaped(struct span t, size_t i)
 {
     return i > 0 && t.s[i - 1] == '\\';
 }
 
-/* Is a box with something in it in content? */
-static bool holds_box(struct span content, size_t *end)
+/* The first mark at or behind i, which maybe must not stand behind a backslash; the
+ * text's end: none. */
+static size_t find(struct span t, size_t i, const char *mark, bool unescaped)
 {
-    const char *box = content.n ? memmem(content.s, content.n, "\\boxed{", 7) : NULL;
-    const char *close =
-        box && content.s + content.n > box + 8
-            ? memchr(box + 8, '}', (size_t)(content.s + content.n - box) - 8)
-            : NULL;
-    if (close)
-        *end = (size_t)(close - content.s);
-    return close != NULL;
+    size_t n = strlen(mark);
+    const char *found;
+    for (; i < t.n && (found = memmem(t.s + i, t.n - i, mark, n)); i++) {
+        i = (size_t)(found - t.s);
+        if (!unescaped || !escaped(t, i))
+            return i;
+    }
+    return t.n;
 }
 
-/* The content from i to the first place where closing mark stands; no: none. */
-static bool closed(struct math_search *s, size_t i, const char *mark, bool lines,
+/* The same, kept, so that a search that moves on reads the text once, however many marks
+ * open. */
+static size_t next(struct math_search *s, enum math_mark mark, size_t i)
+{
+    static const char *const marks[] = {"\\]", "\\)", "$$", "$", "\n", "\\boxed{", "}"};
+    enum { BYTES_A_STEP = 64 };
+    struct math_next *kept = &s->next[mark];
+    if (kept->known && i >= kept->from && i <= kept->at)
+        return kept->at;
+    *kept =
+        (struct math_next){true, i, find(s->text, i, marks[mark], mark == MATH_DOLLAR)};
+    math_burn(s->w, (int64_t)(kept->at - i) / BYTES_A_STEP);
+    return kept->at;
+}
+
+/* Is a box with something in it between two places? */
+static bool holds_box(struct math_search *s, size_t from, size_t to)
+{
+    size_t box = next(s, MATH_BOX, from);
+    return box + 8 < to && next(s, MATH_BRACE, box + 8) < to;
+}
+
+/* The content from i to the first closing mark; lines: it may go over lines. */
+static bool closed(struct math_search *s, size_t i, enum math_mark mark, bool lines,
                    bool boxed, struct span *content, size_t *end)
 {
-    struct span t = s->text;
-    size_t n, box_end;
-    bool dollar = mark[0] == '$', display = mark[1] == '$';
-    for (size_t at = i; at < t.n; at++) {
-        if (math_at(t, at, mark, &n) && at > i && !escaped(t, at)) {
-            *content = (struct span){t.s + i, at - i};
-            if (!boxed || holds_box(*content, &box_end)) {
-                *end = at + n;
-                return true;
-            }
-        }
-        if (!lines && t.s[at] == '\n')
-            return false;
-        if (dollar && t.s[at] == '$' &&
-            (display ? math_at(t, at, "$$", &n) : !escaped(t, at)))
-            return false;
-        if (!dollar && math_at(t, at, mark, &n))
-            return false;
-        if (at % 64 == 63 && !math_burn(s->w, 1))
-            return false;
-    }
-    return false;
+    size_t at = i < s->text.n ? next(s, mark, i) : s->text.n;
+    if (at == s->text.n || at == i || escaped(s->text, at) ||
+        (!lines && next(s, MATH_LINE_END, i) < at) || (boxed && !holds_box(s, i, at)))
+        return false;
+    *content = (struct span){s->text.s + i, at - i};
+    *end = at + (mark == MATH_DOLLAR ? 1 : 2);
+    return true;
 }
 
 static size_t simple_number(struct span t, size_t i)
@@ -104,7 +94,7 @@ static bool bracket_at(struct math_search *s, size_t i, bool boxed, struct span 
                        size_t *end)
 {
     struct span t = s->text;
-    size_t at, box_end;
+    size_t at;
     if (!math_space(t.s[i]) || i + 1 >= t.n || t.s[i + 1] != '[')
         return false;
     for (at = i + 2; at < t.n && t.s[at] != '[' && t.s[at] != ']' && t.s[at] != '\n';)
@@ -113,7 +103,7 @@ static bool bracket_at(struct math_search *s, size_t i, bool boxed, struct span 
         return false;
     *content = (struct span){t.s + i + 2, at - i - 2};
     *end = at + 2;
-    return !boxed || holds_box(*content, &box_end);
+    return !boxed || holds_box(s, i + 2, at);
 }
 
 /* One environment at i. */
@@ -124,25 +114,22 @@ static bool environment(struct math_search *s, size_t i, bool boxed, struct span
     size_t n;
     if (i >= t.n)
         return false;
-    if (boxed && s->last_box == 0 && t.n < 8)
-        return false;
     switch (t.s[i]) {
     case '$':
-        if (escaped(t, i) || i >= s->last_dollars)
+        if (escaped(t, i))
             return false;
-        if (math_at(t, i, "$$", &n) && closed(s, i + 2, "$$", true, boxed, content, end))
+        if (math_at(t, i, "$$", &n) &&
+            closed(s, i + 2, MATH_DOLLARS, true, boxed, content, end))
             return true;
         return !(i && t.s[i - 1] >= '0' && t.s[i - 1] <= '9') &&
-               closed(s, i + 1, "$", false, boxed, content, end);
+               closed(s, i + 1, MATH_DOLLAR, false, boxed, content, end);
     case '\\':
         if (escaped(t, i))
             return false;
         if (math_at(t, i, "\\[", &n))
-            return i < s->last_bracket &&
-                   closed(s, i + 2, "\\]", true, boxed, content, end);
+            return closed(s, i + 2, MATH_BRACKET, true, boxed, content, end);
         if (math_at(t, i, "\\(", &n))
-            return i < s->last_paren &&
-                   closed(s, i + 2, "\\)", false, boxed, content, end);
+            return closed(s, i + 2, MATH_PAREN, false, boxed, content, end);
         return !boxed && fraction_at(t, i, content, end);
     case '-': return !boxed && fraction_at(t, i, content, end);
     default: return bracket_at(s, i, boxed, content, end);
@@ -179,8 +166,6 @@ bool math_latex_at(struct math_search *s, size_t i, bool boxed, struct math_matc
 {
     struct span content;
     size_t end, at = i, joint;
-    if (!s->known)
-        learn(s);
     *m = (struct math_match){.start = i, .latex = true};
     while (m->count < MATH_PARTS_MAX && environment(s, at, boxed, &content, &end)) {
         end = math_spaces(s->text, end);

@@ -57,36 +57,67 @@ static size_t tail_end(struct span t, size_t i)
     return i < t.n ? i + 1 : i;
 }
 
+/* A byte (or two, of a sign) that expressions are made of at i: how many; 0: none. */
+static size_t part_at(struct span t, size_t i)
+{
+    if (digit(t, i) || (i < t.n && (t.s[i] == '.' || math_space(t.s[i]))))
+        return 1;
+    return operator_at(t, i);
+}
+
+enum { BYTES_A_STEP = 4 };
+
+/* How far digits, points, white space and operators go from i, and where the first
+ * operator among them is (*first; the end: none). What was found is kept, so that the
+ * many places of one run are not each looked at to its end. */
+static size_t run_end(struct math_search *s, size_t i, size_t *first)
+{
+    struct math_run *run = &s->run;
+    struct span t = s->text;
+    size_t from;
+    if (i < run->from || i > run->end) {
+        *run = (struct math_run){.from = i, .end = i, .sought = i, .found = i};
+        for (size_t n; (n = part_at(t, run->end)) > 0; run->end += n) {
+        }
+        math_burn(s->w, (int64_t)(run->end - i) / BYTES_A_STEP);
+    }
+    if (i < run->sought || i > run->found)
+        run->found = i;
+    run->sought = i;
+    for (from = run->found; run->found < run->end && !operator_at(t, run->found);)
+        run->found++;
+    math_burn(s->w, (int64_t)(run->found - from) / BYTES_A_STEP);
+    *first = run->found;
+    return run->end;
+}
+
 /* The longest expression from at: digits, points, white space and operators, with an
  * operator inside, that ends before what may follow an answer. */
 static bool expression(struct math_search *s, size_t at, struct math_match *m)
 {
     enum { LONGEST = 5000 };
     struct span t = s->text;
-    size_t from = at, n, first = 0, end, start;
+    size_t from = at, first, end;
     at += at < t.n && t.s[at] == '-';
     at += at < t.n && t.s[at] == '(';
     at += at < t.n && t.s[at] == '-';
     if (!digit(t, at))
         return false;
-    for (start = end = at + 1; end < t.n && end - from < LONGEST; end += n) {
-        n = operator_at(t, end);
-        if (n && !first)
-            first = end + n;
-        if (!n && (digit(t, end) || t.s[end] == '.' || math_space(t.s[end])))
-            n = 1;
-        if (!n)
-            break;
-    }
-    if (!math_burn(s->w, 1 + (int64_t)(end - start) / 16))
+    end = run_end(s, at + 1, &first);
+    if (end - from > LONGEST)
+        for (end = from + LONGEST; (t.s[end] & 0xC0) == 0x80;) end++;
+    if (first >= end)
         return false;
-    for (; first && end > first; end--)
+    for (first += operator_at(t, first); end > first; end--) {
         if (tail_at(t, end)) {
             *m = (struct math_match){.expression = true, .count = 1};
             m->parts[0].text = (struct span){t.s + from, end - from};
             m->end = tail_end(t, end);
             return true;
         }
+        if (end % BYTES_A_STEP == 0 && !math_burn(s->w, 1))
+            return false;
+    }
     return false;
 }
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOSTILE_COUNT = 48, HOSTILE_SIZE = 100000 };
+enum { HOSTILE_COUNT = 51, HOSTILE_SIZE = 100000 };
 
 /* count times what, between head and tail. */
 static inline char *hostile_repeat(const char *head, const char *what, size_t count,
@@ -58,6 +58,9 @@ static inline char *hostile_text(int i, size_t *size)
         {"", "final answer is ", "", HOSTILE_SIZE / 16},
         {"", " ", "", HOSTILE_SIZE},
         {"", "1+", "", HOSTILE_SIZE / 2},
+        {"", "1 ", "", HOSTILE_SIZE / 2},
+        {"", "1\n", "+1", HOSTILE_SIZE / 2},
+        {"", "**\\[", "x\\]", HOSTILE_SIZE / 5},
         {"", "1,234,", "", HOSTILE_SIZE / 6},
         {"$", "9", "$", HOSTILE_SIZE},
         {"$x=", "1,", "2$", HOSTILE_SIZE / 2},

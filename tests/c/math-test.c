@@ -333,6 +333,27 @@ static void hostile_texts_end_by_counted_fuel(void)
     }
 }
 
+static void an_answer_behind_many_marks_and_numbers_is_found(void)
+{
+    static const struct {
+        const char *head, *what;
+        size_t count;
+    } texts[] = {{"", "1 ", 20000},         {"", "12\n", 20000},
+                 {"x", " 1+", 20000},       {"", "**\\[", 20000},
+                 {"so \\[", "\\(x", 20000}, {"", "\\$ $", 20000},
+                 {"answer: ", "\\( ", 9000}};
+    struct math_rules rules = math_defaults();
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t size;
+        char *text = hostile_repeat(texts[i].head, texts[i].what, texts[i].count,
+                                    " x\\)\\]\n = 77", &size);
+        enum math_verdict verdict =
+            verify(span_of("$77$"), (struct span){text, size}, &rules, NULL);
+        CHECK(verdict == MATH_EQUAL, "text %zu: verdict %d", i, (int)verdict);
+        free(text);
+    }
+}
+
 /* -- Random expressions --------------------------------------------------- */
 
 static uint64_t random_state = 7;
@@ -470,6 +491,7 @@ int main(void)
     CASE(rules_are_followed);
     CASE(any_bytes_will_do);
     CASE(hostile_texts_end_by_counted_fuel);
+    CASE(an_answer_behind_many_marks_and_numbers_is_found);
     CASE(random_pairs_never_hang);
     math_thread_end();
     return check_end();
