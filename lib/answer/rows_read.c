@@ -78,17 +78,6 @@ static int read_answer(struct answer_row *a, struct row *row)
     return a->task.gold_count < 0 ? -1 : 0;
 }
 
-static void strip_labels(struct span *options, int count)
-{
-    struct label labels[ANSWER_OPTIONS_MAX];
-    for (int i = 0; i < count; i++) {
-        labels[i] = label_read(options[i]);
-        if (labels[i].place != i)
-            return;
-    }
-    for (int i = 0; i < count; i++) options[i] = labels[i].text;
-}
-
 static int read_options(struct answer_row *a, struct row *row)
 {
     const char *field = row_has(row, "options") ? "options" : "choices";
@@ -101,7 +90,7 @@ static int read_options(struct answer_row *a, struct row *row)
     int count = read_list(row, list, field, ANSWER_OPTIONS_MAX, &options);
     if (count < 0)
         return -1;
-    strip_labels(options, count);
+    label_strip(options, count);
     a->task.options = options;
     a->task.option_count = count;
     return 0;

@@ -1,6 +1,7 @@
 /* item.c: see item.h. */
 #include "prism/item.h"
 #include "prism/store.h"
+#include "qa/label.h"
 
 #include <stdlib.h>
 
@@ -72,6 +73,18 @@ static int read_kind(struct item *item, struct row *row,
     return 0;
 }
 
+/* Bare texts: a prompt gives them letters of its own. */
+static int read_options(struct item *item, struct row *row)
+{
+    const char *key = row_has(row, "options") ? "options" : "choices";
+    if (!row_has(row, key))
+        return 0;
+    item->option_count = read_texts(row, key, ITEM_OPTIONS_MAX, &item->options);
+    if (item->option_count > 0)
+        label_strip(item->options, item->option_count);
+    return item->option_count < 0 ? -1 : 0;
+}
+
 /* A level or a year may be a number: its digits. */
 static int read_category(struct item *item, struct row *row, const char *key)
 {
@@ -93,9 +106,7 @@ int item_read(struct item *item, struct row *row, const struct item_defaults *de
             ? read_prompt(item, row) < 0
             : fail(FAIL_MISSING, "no \"question\" and no \"prompt\"") < 0)
         return -1;
-    if (row_has(row, "options") &&
-        (item->option_count =
-             read_texts(row, "options", ITEM_OPTIONS_MAX, &item->options)) < 0)
+    if (read_options(item, row) < 0)
         return -1;
     if (!row_has(row, "answer"))
         return fail(FAIL_MISSING, "no \"answer\"");

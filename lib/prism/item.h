@@ -19,7 +19,7 @@ struct item {
     struct span question;      /* decoded; empty where it stands in turns */
     struct chatml_turn *turns; /* [turn_count] of a finished prompt, else NULL */
     int turn_count;
-    struct span *options; /* [option_count], decoded */
+    struct span *options; /* [option_count], decoded, without letters ("A) ") in front */
     int option_count;
     struct span *golds; /* [gold_count >= 1], decoded */
     int gold_count;

@@ -84,6 +84,14 @@ struct label label_read(struct span option)
     return (struct label){place, label_trim(behind(text, n))};
 }
 
+void label_strip(struct span *options, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (label_read(options[i]).place != i)
+            return;
+    for (int i = 0; i < count; i++) options[i] = label_read(options[i]).text;
+}
+
 bool label_same(struct span a, struct span b)
 {
     a = label_trim(a);

@@ -14,6 +14,9 @@ struct label {
  * ASCII, or the end must come ("A.D." is no label). Capital letters alone. */
 struct label label_read(struct span option);
 
+/* Take the letters off options [count], if they run A, B, C ... over all of them. */
+void label_strip(struct span *options, int count);
+
 /* The bytes of the capital letter A-Z, ASCII or full-width, that text begins with, and
  * its place; 0 if there is none. */
 size_t label_letter(struct span text, int *place);

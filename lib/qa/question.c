@@ -79,18 +79,6 @@ static int read_text(struct reading *r, struct question *q)
     return 0;
 }
 
-/* Take the letters off, if they run A, B, C ... over all options. */
-static void strip_labels(struct question *q)
-{
-    struct label label[QUESTION_OPTIONS_MAX];
-    for (int i = 0; i < q->count; i++) {
-        label[i] = label_read(q->options[i]);
-        if (label[i].place != i)
-            return;
-    }
-    for (int i = 0; i < q->count; i++) q->options[i] = label[i].text;
-}
-
 static int read_options(struct reading *r, struct question *q)
 {
     struct span list = json_get(q->json, "options"), element;
@@ -123,7 +111,7 @@ static int read_options(struct reading *r, struct question *q)
         return in_key(r, key);
     }
     if (strcmp(key, "choices") == 0)
-        strip_labels(q);
+        label_strip(q->options, q->count);
     for (int i = 0; i < q->count; i++) {
         if (is_blank(q->options[i])) {
             fail(FAIL_TYPE, "option %d: empty", i + 1);
