@@ -141,6 +141,38 @@ EOF
     [ "$(jq -r "select(.image | type == \"string\") | .image" out.captions.jsonl)" = "$name" ]
 }
 
+@test "a picture is one, however rows spell its name" {
+    name=$(head -n 1 "$WORLD/test.jsonl" | jq -r .image)
+    for spelled in "$name" "./$name" "${name//\//\\/}"; do
+        echo '{"image":"'"$spelled"'","question":"What color is the background?","answer":"pink","kind":"exact"}'
+    done > rows
+    for order in cat tac; do
+        $order rows | pocket_eval --captioner pocket --temperature 1 --seed 5 --root "$WORLD" --summary sum > out.$order
+        jq -e '.rows == 3 and .pictures == 1' sum
+    done
+    [ "$(jq -c .captions out.cat out.tac | sort -u | wc -l)" = 1 ]
+    # pairs of results, too
+    jq -c '.image |= ltrimstr("./")' out.cat > a
+    jq -c 'if .image[0:2] == "./" then . else .image |= "./" + . end' out.tac > b
+    run -0 prism-eval --compare --summary sum a b
+    jq -e '.rows == 3 and .pictures == 1 and .only_a == 0 and .only_b == 0' sum
+}
+
+@test "options with letters in front, or called choices, are put and read as bare ones" {
+    start_server --bodies bodies --reply 'blue'
+    echo '{"id":1,"caption":"A car."}' > captions
+    for list in '"options":["red","blue"]' '"options":["A) red","B) blue"]' '"choices":["A. red","B. blue"]'; do
+        echo '{"id":1,"question":"Which color?",'"$list"',"answer":"B"}'
+    done > rows
+    prism-eval --judge "$SERVER_URL#m" --captions captions rows > out
+    [ "$(jq -c '[.score, .predictions[0].letter]' out | sort -u)" = '[1,"B"]' ]
+    [ "$(jq -c .messages bodies | sort -u | wc -l)" = 1 ]
+    # no letters of a list: a name begins so
+    echo '{"id":1,"question":"Who?","options":["A. Smith","C. Jones"],"answer":"A"}' |
+        prism-eval --judge "$SERVER_URL#m" --captions captions > out
+    tail -n 1 bodies | grep -qF 'A) A. Smith\nB) C. Jones'
+}
+
 @test "killed and resumed: the same rows and summary, no finished picture or row asked again" {
     kills=10
     [ -z "${LONG:-}" ] || kills=100

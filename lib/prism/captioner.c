@@ -35,6 +35,22 @@ static int put_reply(struct buf *out, const struct reply *reply)
     return buf_ok(out);
 }
 
+/* Random numbers by the picture's name as JSON: the same, however a row spells it. */
+static int make_key(const struct captioner *c, struct span picture, struct request *r)
+{
+    struct buf name = {0}, json = {0};
+    int status = store_name(picture, &name);
+    if (json_type(picture) == JSON_STRING)
+        json_put_text(&json, (struct span){name.data, name.len});
+    else
+        buf_add(&json, picture.s, picture.n);
+    if (status == 0 && (status = buf_ok(&json)) == 0)
+        r->key = random_key_of(c->seed, json.data, json.len);
+    buf_free(&name);
+    buf_free(&json);
+    return status;
+}
+
 const struct store_captions *captioner_ask(const struct captioner *c, struct store *store,
                                            struct row *row, struct span picture,
                                            bool *deferred)
@@ -48,10 +64,11 @@ const struct store_captions *captioner_ask(const struct captioner *c, struct sto
     *deferred = false;
     if (captions)
         return captions;
-    request.key = random_key_of(c->seed, picture.s, picture.n);
     request.deadline_ms = model_deadline(c->model);
     request.attempts = &row->attempts;
-    int status = make_turns(c, &media, row, turns, &request);
+    int status = make_key(c, picture, &request);
+    if (status == 0)
+        status = make_turns(c, &media, row, turns, &request);
     if (status == 0 && (status = model_generate(c->model, &request, &reply)) == 0) {
         status = put_reply(&json, &reply);
         reply_free(&reply);

@@ -47,7 +47,7 @@ static void put_key(struct buf *out, struct span row)
         return;
     }
     buf_char(out, 'q');
-    buf_add(out, media.s, media.n);
+    store_name(media, out);
     buf_char(out, '\n');
     buf_add(out, question.s, question.n);
 }
@@ -103,9 +103,23 @@ static void put_changed(struct buf *out, struct span row, double a, double b)
     buf_text(out, "}\n");
 }
 
-static int take_b(struct comparing *c, struct span key, struct span row)
+/* The number of a row's picture; of the row, by its key, where it has none; -1: memory.
+ */
+static int picture_of(struct comparing *c, struct span key, struct span row)
 {
     struct span media = store_media(row);
+    struct buf name = {0};
+    int number = -1;
+    if (!media.s)
+        return names_add(&c->pictures, key);
+    if (store_name(media, &name) == 0)
+        number = names_add(&c->pictures, (struct span){name.data, name.len});
+    buf_free(&name);
+    return number;
+}
+
+static int take_b(struct comparing *c, struct span key, struct span row)
+{
     double score;
     int at = names_find(&c->rows, key);
     bool scored = read_score(row, &score);
@@ -114,7 +128,7 @@ static int take_b(struct comparing *c, struct span key, struct span row)
         return 0;
     }
     double before = c->a[at].score;
-    int picture = names_add(&c->pictures, media.s ? media : key);
+    int picture = picture_of(c, key, row);
     if (picture < 0 ||
         grow((void **)&c->clusters, &c->room, picture, sizeof *c->clusters) < 0)
         return -1;

@@ -126,19 +126,19 @@ static struct entry *entry_of(struct store *s, struct key key)
     return *slot = e; /* cppcheck-suppress memleak */
 }
 
-/* A picture's key and an id's are two. "./a.png", as
- * find(1) has it, is "a.png". */
-static struct key key_for(char kind, struct span json, struct buf *room)
+int store_name(struct span media, struct buf *out)
 {
-    buf_clear(room);
-    if (json_type(json) != JSON_STRING || json_text(json, room) < 0)
-        buf_add(room, json.s, json.n);
-    struct span text = {room->data, room->len};
-    while (kind == 'm' && text.n > 2 && memcmp(text.s, "./", 2) == 0)
-        text = (struct span){text.s + 2, text.n - 2};
-    struct key key = key_of(true, text.s, text.n);
-    key.hi ^= (uint64_t)kind;
-    return key;
+    struct buf text = {0};
+    size_t from = 0;
+    if (json_type(media) != JSON_STRING || json_text(media, &text) < 0) {
+        buf_add(out, media.s, media.n);
+    } else {
+        while (text.len > from + 2 && memcmp(text.data + from, "./", 2) == 0) from += 2;
+        buf_add(out, text.data + from, text.len - from);
+    }
+    out->bad |= text.bad;
+    buf_free(&text);
+    return buf_ok(out);
 }
 
 /* What a picture is called, wherever it lies: the last part of its path, of a table's
@@ -166,12 +166,18 @@ static bool key_is(struct key a, struct key b)
     return a.lo == b.lo && a.hi == b.hi;
 }
 
+/* A picture's key ('m') and an id's ('i') are two. */
 static int key_made(struct key *key, char kind, struct span json)
 {
-    struct buf room = {0};
-    *key = key_for(kind, json, &room);
-    int status = buf_ok(&room);
-    buf_free(&room);
+    struct buf text = {0};
+    if (kind == 'm')
+        store_name(json, &text);
+    else if (json_type(json) != JSON_STRING || json_text(json, &text) < 0)
+        buf_add(&text, json.s, json.n);
+    *key = key_of(true, text.data, text.len);
+    key->hi ^= (uint64_t)kind;
+    int status = buf_ok(&text);
+    buf_free(&text);
     return status;
 }
 

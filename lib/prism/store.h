@@ -24,6 +24,10 @@ struct store_captions {
  * NULL: it names none. */
 struct span store_media(struct span row);
 
+/* Append what a picture is known by, whoever names it: a path's text, without the "./" in
+ * front that find(1) gives it; other media as they are. 0 or -1 (memory). */
+int store_name(struct span media, struct buf *out);
+
 struct store *store_new(void); /* NULL: memory */
 void store_free(struct store *s);
 

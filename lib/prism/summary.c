@@ -14,16 +14,30 @@
 /* -- Counting rows in
  * -------------------------------------------------------------------- */
 
-/* A text's number among names: its JSON, decoded where it is a string. */
-static int number_of(struct names *names, struct span json)
+/* A text's number among names, and it is freed; -1: memory. */
+static int number_of(struct names *names, struct buf *text)
+{
+    int number =
+        buf_ok(text) < 0 ? -1 : names_add(names, (struct span){text->data, text->len});
+    buf_free(text);
+    return number;
+}
+
+static int picture_of(struct summary *s, struct span row)
+{
+    struct span media = store_media(row), id = json_get(row, "id");
+    struct buf text = {0};
+    store_name(media.s ? media : id.s ? id : row, &text);
+    return number_of(&s->pictures, &text);
+}
+
+/* A text, or a number as it is written. */
+static int category_of(struct summary *s, struct span name)
 {
     struct buf text = {0};
-    if (json_type(json) != JSON_STRING || json_text(json, &text) < 0)
-        buf_add(&text, json.s, json.n);
-    int number =
-        buf_ok(&text) < 0 ? -1 : names_add(names, (struct span){text.data, text.len});
-    buf_free(&text);
-    return number;
+    if (json_type(name) != JSON_STRING || json_text(name, &text) < 0)
+        buf_add(&text, name.s, name.n);
+    return number_of(&s->categories, &text);
 }
 
 static bool there(struct span value)
@@ -43,7 +57,7 @@ static void count_captions(struct summary *s, struct span row)
 
 int summary_add(struct summary *s, struct span row, int64_t number, const char *category)
 {
-    struct span media = store_media(row), name = json_find(row, category);
+    struct span name = json_find(row, category);
     struct summary_row r = {.number = number, .category = -1};
     if (there(json_get(row, "error")) ||
         json_double(json_get(row, "score"), &r.score) < 0 ||
@@ -59,12 +73,8 @@ int summary_add(struct summary *s, struct span row, int64_t number, const char *
         s->rows = rows;
         s->cap = cap;
     }
-    if (!media.s)
-        media = json_get(row, "id");
-    r.picture = number_of(&s->pictures, media.s ? media : row);
-    if (there(name) && (r.category = number_of(&s->categories, name)) < 0)
-        return -1;
-    if (r.picture < 0)
+    r.picture = picture_of(s, row);
+    if (r.picture < 0 || (there(name) && (r.category = category_of(s, name)) < 0))
         return -1;
     count_captions(s, row);
     s->rows[s->count++] = r;
