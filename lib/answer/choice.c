@@ -16,13 +16,46 @@ struct reading {
     enum letter_rule rule;
     const struct span *options;
     int count, right;
+    struct span bare[MATCHED]; /* [count] the options without articles and dollars */
+    size_t longest;            /* bytes of a text that may still be one of them */
 };
+
+/* An option's words as a sentence may hold them: "cat" of "a cat", "x^2" of "$x^2$". */
+static struct span bare_option(struct span option)
+{
+    struct span t = chars_strip(option), bare;
+    if (t.n > 2 && *t.s == '$' && t.s[t.n - 1] == '$')
+        t = (struct span){t.s + 1, t.n - 2};
+    bare = choice_without_article(t);
+    return bare.n ? bare : t;
+}
+
+/* Options that differ by no more than that keep it. */
+static void read_bare(struct reading *r)
+{
+    enum { SPELT_LONGER = 8, AROUND = 64 }; /* decomposed letters, white space */
+    for (int i = 0; i < r->count; i++) {
+        size_t n = SPELT_LONGER * r->options[i].n + AROUND;
+        r->longest = n > r->longest ? n : r->longest;
+        r->bare[i] = bare_option(r->options[i]);
+    }
+    for (int i = 1; i < r->count; i++)
+        for (int k = 0; k < i; k++)
+            if (match_same(r->bare[i], r->bare[k]) &&
+                !match_same(r->options[i], r->options[k])) {
+                r->bare[i] = r->options[i];
+                r->bare[k] = r->options[k];
+            }
+}
 
 static int words(const struct reading *r, struct span text)
 {
-    return r->count > 0 && r->count <= MATCHED && text.n > 0
-               ? match_option(text, r->options, r->count, r->right)
-               : -1;
+    if (r->count == 0 || r->count > MATCHED || text.n == 0 || text.n > r->longest)
+        return -1;
+    int place = match_option(text, r->options, r->count, r->right);
+    struct span bare = choice_without_article(text);
+    return place == -1 ? match_option(bare.n ? bare : text, r->bare, r->count, r->right)
+                       : place;
 }
 
 /* Does the letter at a text's start belong to a word: "A's", "A-frame", "A/C", "D.C."? */
@@ -52,12 +85,16 @@ static struct span unwrap(struct span t)
 {
     static const struct {
         const char *before, *after;
-    } pairs[] = {
-        {"\\boxed{", "}"}, {"\\text{", "}"}, {"\\mathrm{", "}"},   {"\\textbf{", "}"},
-        {"\\(", "\\)"},    {"\\[", "\\]"},   {"$", "$"},           {"\"", "\""},
-        {"'", "'"},        {"`", "`"},       {"**", "**"},         {"__", "__"},
-        {"*", "*"},        {"_", "_"},       {"[", "]"},           {"(", ")"},
-        {"{", "}"},        {"<", ">"},       {"\u201c", "\u201d"}, {"\u2018", "\u2019"}};
+    } pairs[] = {{"\\boxed{", "}"},   {"\\text{", "}"},   {"\\mathrm{", "}"},
+                 {"\\textbf{", "}"},  {"\\mathbf{", "}"}, {"\\textit{", "}"},
+                 {"\\mathit{", "}"},  {"\\textrm{", "}"}, {"\\mathsf{", "}"},
+                 {"\\texttt{", "}"},  {"\\rm ", ""},      {"\\bf ", ""},
+                 {"\\(", "\\)"},      {"\\[", "\\]"},     {"$", "$"},
+                 {"\"", "\""},        {"'", "'"},         {"`", "`"},
+                 {"**", "**"},        {"__", "__"},       {"*", "*"},
+                 {"_", "_"},          {"[", "]"},         {"(", ")"},
+                 {"{", "}"},          {"<", ">"},         {"\u201c", "\u201d"},
+                 {"\u2018", "\u2019"}};
     for (size_t i = 0; t.n > 1 && i < sizeof pairs / sizeof *pairs; i++) {
         if (pairs[i].before[0] != t.s[0])
             continue;
@@ -88,7 +125,7 @@ static int small_letter(const struct reading *r, struct span t)
 /* A full-width letter, or a letter before full-width marks: "Ｂ", "（B）蓝色", "B。". */
 static int wide_letter(const struct reading *r, struct span t)
 {
-    static const char *const marks[] = {"）", "。", "．", "、", "，", "：", NULL};
+    static const char *const marks[] = {"）", "。", "．", "、", "，", "：", "选", NULL};
     int place = -1;
     if (t.n >= 3 && memcmp(t.s, "（", 3) == 0)
         t = chars_strip((struct span){t.s + 3, t.n - 3});
@@ -203,6 +240,45 @@ static int read_phrase(const struct reading *r, struct span t)
     return place != -1 ? place : announced(r, behind);
 }
 
+/* How many bytes end a clause at i: a mark, a line's end, a reason's first word; 0: none
+ * do. Not a colon: "red: no" goes through options. */
+static size_t clause_end(struct span t, size_t i)
+{
+    static const char *const reasons[] = {" because ", " since ", " as ", NULL};
+    if (t.s[i] == '\n')
+        return 1;
+    if (t.s[i] && strchr(",.;!", t.s[i]))
+        return i + 1 == t.n || t.s[i + 1] == ' ' || t.s[i + 1] == '\n';
+    for (int k = 0; t.s[i] == ' ' && reasons[k]; k++) {
+        size_t n = strlen(reasons[k]);
+        if (t.n - i >= n && memcmp(t.s + i, reasons[k], n) == 0)
+            return n;
+    }
+    return 0;
+}
+
+/* A text's first clause, which it loses. */
+static struct span take_clause(struct span *t)
+{
+    enum { CLAUSE_MAX = 400 };
+    struct span clause = *t = chars_strip(*t);
+    size_t i = 0, n = 0;
+    while (i < t->n && i < CLAUSE_MAX && !(n = clause_end(*t, i))) i++;
+    clause.n = i;
+    t->s += i + n;
+    t->n -= i + n;
+    return chars_strip(clause);
+}
+
+/* The option whose words are a text's first clause, where the next is no other's: "No,
+ * there is none.", but not "red, blue". */
+static int read_opening(const struct reading *r, struct span t)
+{
+    int place = read_words(r, take_clause(&t));
+    int other = place >= 0 ? read_words(r, take_clause(&t)) : -1;
+    return other == -1 || other == place ? place : other == -2 ? -2 : -1;
+}
+
 /* "blue (B)", "blue, option B": words, with their own letter behind them. */
 static int read_both(const struct reading *r, struct span t)
 {
@@ -279,6 +355,8 @@ static int read_conclusion(const struct reading *r, struct span t)
             behind.n = (size_t)(line - behind.s);
         place =
             behind.n <= LINE_MAX ? read_alone(r, chars_strip(behind)) : letter(r, rest);
+        if (place == -1)
+            place = read_opening(r, behind);
         if (place == -1 && rest.n > LINE_MAX)
             rest.n = LINE_MAX;
         if (place == -1)
@@ -304,9 +382,11 @@ static bool goes_on(struct span reply)
 int choice_read(struct span reply, enum letter_rule rule, const struct span *options,
                 int count, int right)
 {
-    struct reading r = {rule, options, count, right};
+    struct reading r = {.rule = rule, .options = options, .count = count, .right = right};
     if (rule != LETTER_ALONE) /* the published readings know letters alone */
         return letter(&r, reply);
+    if (count <= MATCHED)
+        read_bare(&r);
     struct span boxed =
         choice_boxed(reply); /* said in so many words: before all others */
     int place = boxed.s ? read_alone(&r, boxed) : -1;
@@ -314,10 +394,14 @@ int choice_read(struct span reply, enum letter_rule rule, const struct span *opt
         place = read_alone(&r, reply = chars_strip(reply));
     if (place >= 0 && !boxed.s && goes_on(reply)) {
         int last = read_conclusion(&r, reply);
+        if (last == -1)
+            last = read_opening(&r, reply);
         place = last >= 0 ? last : place;
     }
     if (place == -1)
         place = read_conclusion(&r, reply);
+    if (place == -1)
+        place = read_opening(&r, reply);
     return place != -1 ? place : read_sentence(&r, reply);
 }
 
