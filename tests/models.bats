@@ -107,6 +107,13 @@ nested() {
     head -c 1000 "$file" >cut.gguf
     run --separate-stderr -2 caption -m cut.gguf <<<'{}'
     [[ "$stderr" == "caption: cut.gguf: "* ]]
+    for size in 0 3; do
+        head -c "$size" "$file" >cut.gguf
+        run --separate-stderr -2 caption -m ./cut.gguf <<<'{}'
+        [ "$stderr" = "caption: ./cut.gguf: neither a folder nor a GGUF file" ]
+        run --separate-stderr -2 model-info cut.gguf
+        [ "$stderr" = "model-info: cut.gguf: neither a folder nor a GGUF file" ]
+    done
 }
 
 @test "model-info --plan: what a run really takes, within a tenth" {

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A special token's id; -1 where absent. */
 static int id_read(const struct keys *k, const char *key, int vocab, int32_t *id)
@@ -109,6 +110,9 @@ int config_read(struct model_config *mc, const char *dir)
         .image_id = -1, .video_id = -1, .vision_start_id = -1, .vision_end_id = -1};
     if (gguf_is(dir))
         return config_gguf_read(mc, dir);
+    struct stat st;
+    if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        return fail(FAIL_MODEL, "%s: neither a folder nor a GGUF file", dir);
     if (document_path(&path, dir, "config.json")) {
         json_t *doc = document_read(path.data);
         struct keys top = {doc, path.data, ""};

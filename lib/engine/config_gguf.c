@@ -200,11 +200,25 @@ static int stops_read(struct model_config *mc, const struct gguf *g)
     return 0;
 }
 
+/* A file of several has a share of the tensors. */
+static int parts_check(const struct gguf *g)
+{
+    int64_t n;
+    return gguf_int(g, "split.count", &n) && n > 1
+               ? fail(FAIL_MODEL,
+                      "%s: one of %lld parts of a model (split.count): join them first, "
+                      "as llama-gguf-split --merge does",
+                      gguf_name(g), (long long)n)
+               : 0;
+}
+
 static int read(struct model_config *mc, const struct gguf *g)
 {
     char architecture[64];
     struct span text;
     double eps;
+    if (parts_check(g) < 0)
+        return -1;
     if (!gguf_text(g, "general.architecture", &text))
         return fail(FAIL_MODEL, "%s: general.architecture is missing", gguf_name(g));
     snprintf(architecture, sizeof architecture, "%.*s", text.n < 63 ? (int)text.n : 63,

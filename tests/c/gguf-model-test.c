@@ -283,6 +283,8 @@ static void keys_that_change_a_result_are_heeded(void)
         {"tokenizer.ggml.merges", ARRAY_U32, 1, "merges is no list of texts"},
         {"tokenizer.ggml.tokens", ARRAY_U32, 1, "token_type is not"},
         {"tokenizer.ggml.pre", U32, 1, "pre is missing"},
+        {"split.count", U32, 2, "one of 2 parts of a model"},
+        {"split.count", U32, 1, NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         check_key(cases[i].key, cases[i].type, cases[i].number, cases[i].why);
