@@ -75,7 +75,8 @@ struct job {
     const char *output;   /* -o FILE; NULL: rows are counted as they are done */
     struct compat compat; /* folder NULL: not asked for */
     struct summary summary;
-    pthread_mutex_t lock; /* of summary */
+    int64_t flawed;       /* rows counted in summary that count as failed, too */
+    pthread_mutex_t lock; /* of summary and flawed */
 };
 
 static const struct store_captions *find_captions(struct job *job, struct row *row,
@@ -112,6 +113,7 @@ static int count_row(struct job *job, const struct row *row)
         pthread_mutex_lock(&job->lock);
         status = summary_add(&job->summary, (struct span){text.data, text.len},
                              row->number, job->defaults.category);
+        job->flawed += row->flawed;
         pthread_mutex_unlock(&job->lock);
     }
     buf_free(&text);
@@ -410,7 +412,7 @@ static int sum_up(struct job *job)
     if (job->output)
         status = summary_read(&job->summary, job->output, job->defaults.category);
     else
-        job->summary.failed = counts.failed + counts.passed;
+        job->summary.failed = counts.failed + counts.passed - job->flawed;
     if (status == 0 && job->output && errors)
         status = summary_read(&job->summary, errors, job->defaults.category);
     if (status == 0)

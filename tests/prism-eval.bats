@@ -351,6 +351,19 @@ Prism_Seed2K_step_eval_400_final.json" ]
     [ "$(field '.score // .error.class' <<<"$output" | tr '\n' ' ')" = '1 "missing" "missing" "type" "type" 1 ' ]
 }
 
+@test "a row that one of its captions fails is scored, and none of the rows without a score" {
+    echo '{"image":"a.png","captions":[{"text":"The background is pink."},{"error":{"class":"http","message":"x"}}]}' > captions
+    question='"question":"What color is the background?","options":["pink","white"],"answer":"A"'
+    printf '%s\n' '{"image":"a.png",'"$question}" '{"image":"b.png",'"$question}" \
+        '{"image":"c.png","error":{"class":"http","message":"x"}}' > rows
+    run --separate-stderr -1 pocket_eval --captions captions --summary piped rows
+    run --separate-stderr -1 pocket_eval --captions captions --summary kept -o out rows
+    run --separate-stderr -1 pocket_eval --captions captions --summary split -o out2 --errors errors rows
+    for sum in piped kept split; do
+        jq -e '.rows == 1 and .failed == 2 and .mean == 1' "$sum"
+    done
+}
+
 @test "--figures: what results that are there come to, such as shards" {
     world_rows 12 > rows
     pocket_eval --captioner pocket -n 2 --root "$WORLD" --keep kept -o whole --summary sum rows 2> table
