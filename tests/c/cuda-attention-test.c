@@ -221,11 +221,19 @@ static void check_gradients(const struct gradients *g)
     check_sums(g->dv, g->dv_was, g->to_v, "dv");
 }
 
-/* The same once more, threads in another order, must have the same bits. */
-static const char *any_order(void)
+/* The same once more, threads in another order, and their copies as early as may be or
+ * as late, must have the same bits. */
+static void other_order(void)
 {
     static const char *const orders[] = {"up", "down", "37", "64"};
-    return orders[random_in(0, 3)];
+    setenv("CUDA_HOST_ORDER", orders[random_in(0, 3)], 1);
+    setenv("CUDA_HOST_COPIES", random_bits() & 1 ? "early" : "late", 1);
+}
+
+static void usual_order(void)
+{
+    unsetenv("CUDA_HOST_ORDER");
+    unsetenv("CUDA_HOST_COPIES");
 }
 
 /* -- Segments --------------------------------------------------------------------------
@@ -268,7 +276,7 @@ static void attention_stays_inside_its_segments(void)
         struct arr lse = filled(MAKE(ARR_F32, 2, rows, heads)), lse_alone = copied(lse);
         struct arr starts = integers(SEGMENTS + 1, s.start), before = halves_copied(y);
         k->attention(any_dev(), y, s.q, s.k, s.v, starts, s.scale, lse);
-        setenv("CUDA_HOST_ORDER", any_order(), 1);
+        other_order();
         k->attention(any_dev(), alone, s.q, s.k, s.v, starts, s.scale, arr_none());
         CHECK(same_halves(alone, y), "threads in another order");
         alone = before;
@@ -287,7 +295,7 @@ static void attention_stays_inside_its_segments(void)
             }
         }
         CHECK(same_halves(alone, y) && same_bits(lse_alone, lse), "segments alone");
-        unsetenv("CUDA_HOST_ORDER");
+        usual_order();
         pool_free();
     }
 }
@@ -313,10 +321,10 @@ static void gradients_in_segments_are_sums_over_rows_and_keys(void)
             g.dv = arr_reshape(arr_columns(*of, 2 * columns, columns), 3, s.q.shape);
             if (t == 0)
                 gradients_begin(&g);
-            setenv("CUDA_HOST_ORDER", any_order(), 1);
+            other_order();
             k->back->attention(any_dev(), g.dq, g.dk, g.dv, g.dy, g.q, g.k, g.v, g.y,
                                g.lse, starts, s.scale);
-            unsetenv("CUDA_HOST_ORDER");
+            usual_order();
         }
         CHECK(same_halves(again, all), "threads in another order");
         for (int i = 0; i < SEGMENTS; i++)
@@ -447,13 +455,13 @@ static void paged_attention_sees_each_rows_own_past(void)
         struct arr lse = filled(MAKE(ARR_F32, 1, p.rows, p.heads)), lse2 = copied(lse);
         attend_rows(&p, y, lse, 0, p.rows);
         check_rows(&p, y, lse);
-        setenv("CUDA_HOST_ORDER", any_order(), 1);
+        other_order();
         for (int64_t r = 0, count; r < p.rows; r += count) {
             count = random_in(1, n % 2 ? 1 : 20);
             count = count < p.rows - r ? count : p.rows - r;
             attend_rows(&p, again, lse2, r, count);
         }
-        unsetenv("CUDA_HOST_ORDER");
+        usual_order();
         CHECK(same_halves(again, y) && same_bits(lse2, lse), "rows in other groups");
         pool_free();
     }
@@ -533,7 +541,7 @@ static void gradients_over_pages_are_sums_over_rows_and_keys(void)
                 gradients_add(&g, r, h, p.len[r], (double)p.scale);
             }
         check_gradients(&g);
-        setenv("CUDA_HOST_ORDER", any_order(), 1);
+        other_order();
         back_rows(&p, &again, 0, p.rows);
         CHECK(same_halves(again.dq, g.dq) && same_halves(again.dk, g.dk) &&
                   same_halves(again.dv, g.dv),
@@ -543,7 +551,7 @@ static void gradients_over_pages_are_sums_over_rows_and_keys(void)
             count = random_in(1, p.rows - r);
             back_rows(&p, &again, r, count);
         }
-        unsetenv("CUDA_HOST_ORDER");
+        usual_order();
         CHECK(same_halves(again.dq, g.dq), "dq of rows in other groups");
         pool_free();
     }

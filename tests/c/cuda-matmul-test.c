@@ -125,6 +125,7 @@ struct product {
     struct arr y, x, w, bias;
     enum matmul_mode mode;
 };
+enum product_way { BY_PRODUCT, BY_GRADIENT_OF_X, BY_GRADIENT_OF_W };
 
 /* Hold got to `sum`, where the terms' sizes add up to `size`. */
 static void check_number(struct arr got, int64_t r, int64_t c, double sum, double size,
@@ -235,6 +236,30 @@ static void rows_have_the_same_bits_alone_and_among_others(void)
     }
 }
 
+/* Threads in any order, and their copies as late or as early as may be: a barrier that is
+ * missing, or comes too late, shows as other bits. */
+static void check_orders(const struct product *p, enum product_way way)
+{
+    static const char *const orders[] = {"up", "down", "37", "101"};
+    struct arr first = twin_of(p->y);
+    for (int i = 0; i < 8; i++) {
+        struct arr y = i ? twin_of(p->y) : first;
+        setenv("CUDA_HOST_ORDER", orders[i % 4], 1);
+        setenv("CUDA_HOST_COPIES", i < 4 ? "late" : "early", 1);
+        if (way == BY_PRODUCT)
+            k->matmul(devs[1], y, p->x, p->w, p->bias, p->mode);
+        else if (way == BY_GRADIENT_OF_X)
+            k->back->matmul_x(devs[1], y, p->x, p->w, GRAD_ADD);
+        else
+            k->back->matmul_w(devs[1], y, arr_none(), p->x, p->w);
+        CHECK(equal(y, first), "%s, copies %s: [%d,%d]x%d, w %s, way %d", orders[i % 4],
+              i < 4 ? "late" : "early", (int)y.shape[0], (int)y.shape[1],
+              (int)p->x.shape[1], arr_type_name(p->w.type), way);
+    }
+    unsetenv("CUDA_HOST_ORDER");
+    unsetenv("CUDA_HOST_COPIES");
+}
+
 /* -- Weights in blocks -----------------------------------------------------------------
  */
 
@@ -311,6 +336,38 @@ static void blocks_have_the_bits_of_their_numbers_in_bf16(void)
     for (int i = 0; i < 3 * FORMATS; i++) /* long strips */
         check_blocks(i % FORMATS, random_in(1, i < 2 * FORMATS ? 8 : 64),
                      random_in(1, 20), 256 * random_in(9, 45), 0);
+}
+
+static void no_order_of_threads_and_copies_changes_a_bit(void)
+{
+    static const int64_t rows[] = {3, 12, 30, 60, 90}; /* each with a kernel of its own */
+    for (int i = 0; i < 5; i++) {
+        struct product p = product_of(rows[i], 40, 1160);
+        p.x = filled(aligned(ARR_BF16, rows[i], 1160, 0));
+        p.w = filled(aligned(ARR_BF16, 40, 1160, 0));
+        check_orders(&p, BY_PRODUCT);
+        pool_free();
+    }
+    static const int formats_read_ahead[] = {Q8_0, Q4_K, Q6_K};
+    for (int i = 0; i < 5; i++) {
+        struct product p = product_of(5, 40, 2816);
+        p.x = filled(aligned(ARR_BF16, 5, 2816, 0));
+        p.w = i < 3 ? blocks(formats_read_ahead[i], 40, 2816, 0)
+                    : filled(aligned(i == 3 ? ARR_F16 : ARR_F32, 40, 2816, 0));
+        check_orders(&p, BY_PRODUCT);
+        pool_free();
+    }
+    /* dx [70, 136] = dy [70, 264] w; dw [264, 136] = dy^T x [70, 136] */
+    struct arr dy = filled(aligned(ARR_BF16, 70, 264, 0));
+    struct product x = {.y = filled(aligned(ARR_F32, 70, 136, 0)),
+                        .x = dy,
+                        .w = filled(aligned(ARR_BF16, 264, 136, 0))};
+    struct product w = {.y = filled(aligned(ARR_F32, 264, 136, 0)),
+                        .x = dy,
+                        .w = filled(aligned(ARR_BF16, 70, 136, 0))};
+    check_orders(&x, BY_GRADIENT_OF_X);
+    check_orders(&w, BY_GRADIENT_OF_W);
+    pool_free();
 }
 
 /* Several weights at once: of sizes and types that one grid takes, and of others. */
@@ -503,6 +560,7 @@ int main(void)
     CASE(products_of_one_x_have_the_bits_of_each_alone);
     CASE(blocks_have_the_bits_of_their_numbers_in_bf16);
     CASE(gradients_are_the_sums_of_products);
+    CASE(no_order_of_threads_and_copies_changes_a_bit);
     CASE(cublaslt_is_told_what_a_product_is);
     if (on_host)
         CASE(without_cublaslt_own_kernels_do);

@@ -46,6 +46,7 @@ struct block {
     const void *with;
     const char *kernel;
     const char *order; /* CUDA_HOST_ORDER */
+    bool early;        /* CUDA_HOST_COPIES */
 };
 static struct block *the_block;
 blocks_place blocks_here;
@@ -235,6 +236,8 @@ void blocks_run_all(const struct blocks_launch *launch, void (*call)(const void 
         abort();
     the_block->kernel = kernel;
     the_block->order = getenv("CUDA_HOST_ORDER");
+    const char *copies = getenv("CUDA_HOST_COPIES");
+    the_block->early = copies && strcmp(copies, "early") == 0;
     the_block->call = call;
     the_block->with = with;
     if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.y > 65535 || grid.z > 65535 ||
@@ -345,25 +348,30 @@ void blocks_mma_bf16(float d[4], const uint32_t a[4], const uint32_t b[2])
     }
 }
 
-static const uint16_t *row_shown(unsigned turn, unsigned lane)
+/* A lane's row is read as the lane comes to the instruction, which is no barrier: what
+ * other lanes write is not there yet unless one is in between. */
+static unsigned row_show(const void *row)
 {
-    const void *row;
-    memcpy(&row, shown(turn, lane), sizeof row);
     if ((uintptr_t)row % 16)
         die("a row of ldmatrix that is not at a multiple of 16");
-    return (const uint16_t *)row;
+    return show(row, 16);
+}
+
+static const uint16_t *row_shown(unsigned turn, unsigned lane)
+{
+    return (const uint16_t *)shown(turn, lane);
 }
 
 void blocks_ldmatrix(uint32_t to[4], const void *row)
 {
-    unsigned lane = blocks_lane(), turn = show(&row, sizeof row);
+    unsigned lane = blocks_lane(), turn = row_show(row);
     for (unsigned i = 0; i < 4; i++)
         memcpy(&to[i], row_shown(turn, i * 8 + lane / 4) + lane % 4 * 2, sizeof to[i]);
 }
 
 void blocks_ldmatrix_trans(uint32_t to[4], const void *row)
 {
-    unsigned lane = blocks_lane(), turn = show(&row, sizeof row);
+    unsigned lane = blocks_lane(), turn = row_show(row);
     for (unsigned i = 0; i < 4; i++) {
         uint32_t low = row_shown(turn, i * 8 + lane % 4 * 2)[lane / 4];
         uint32_t high = row_shown(turn, i * 8 + lane % 4 * 2 + 1)[lane / 4];
@@ -371,18 +379,31 @@ void blocks_ldmatrix_trans(uint32_t to[4], const void *row)
     }
 }
 
+static void copy_make(const struct copy *c)
+{
+    if (c->from)
+        memcpy(c->to, c->from, 16);
+    else
+        memset(c->to, 0, 16);
+}
+
 void blocks_copy16(void *to, const void *from, bool there)
 {
     struct fiber *f = &the_block->fibers[the_block->now];
+    const struct copy c = {to, there ? from : NULL, f->group};
     if ((uintptr_t)to % 16 || (there && (uintptr_t)from % 16))
         die("a copy of 16 bytes that is not at a multiple of 16");
+    if (the_block->early) {
+        copy_make(&c);
+        return;
+    }
     if (f->copy_count == f->copy_cap) {
         f->copy_cap = f->copy_cap ? 2 * f->copy_cap : 16;
         f->copies = (struct copy *)realloc(f->copies, f->copy_cap * sizeof *f->copies);
         if (!f->copies)
             abort();
     }
-    f->copies[f->copy_count++] = {to, there ? from : NULL, f->group};
+    f->copies[f->copy_count++] = c;
 }
 
 void blocks_copies_commit()
@@ -395,13 +416,8 @@ void blocks_copies_wait(int left)
     struct fiber *f = &the_block->fibers[the_block->now];
     unsigned done = 0;
     for (; done < f->copy_count && f->copies[done].group + (unsigned)left < f->group;
-         done++) {
-        const struct copy *c = &f->copies[done];
-        if (c->from)
-            memcpy(c->to, c->from, 16);
-        else
-            memset(c->to, 0, 16);
-    }
+         done++)
+        copy_make(&f->copies[done]);
     f->copy_count -= done;
     memmove(f->copies, f->copies + done, f->copy_count * sizeof *f->copies);
 }

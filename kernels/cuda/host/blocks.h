@@ -7,8 +7,9 @@
  * block reach, a shuffle from a lane that is not there. The order in which fibers run
  * between barriers is CUDA_HOST_ORDER (up, down, or the number of the thread to begin
  * with): a missing barrier shows as another result. An asynchronous copy is made as late
- * as it may be, when its thread waits for it. Memory that cudaMalloc() gives lies
- * between pages that must not be touched.
+ * as it may be, when its thread waits for it; or, with CUDA_HOST_COPIES=early, as it is
+ * begun, which shows where somebody still reads what lay there. Memory that is taken
+ * lies between pages that must not be touched, and holds anything (runtime.cc).
  *
  * The functions of CUDA's runtime that the plug-in calls have twins of the same signature
  * here.
