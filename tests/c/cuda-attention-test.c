@@ -498,6 +498,29 @@ static void prefill_and_decode_have_the_same_bits(void)
     pool_free();
 }
 
+/* A query of NaN sees NaN in every run of pages; rows beside it are as they were. */
+static void what_is_not_a_number_stays_so(void)
+{
+    enum { BAD = 1 };
+    static struct in_pages p;
+    aligned = true;
+    pages_made(&p, 64, 1, 2, LONGEST);
+    rows_made(&p, 1);
+    view_made(&p);
+    struct arr y = HALVES(0, p.rows, p.heads, p.dim), want = halves_copied(y);
+    attend_rows(&p, want, arr_none(), 0, p.rows);
+    memset((uint16_t *)p.q.data + BAD * p.q.stride, 0xff, (size_t)(p.dim * 2));
+    attend_rows(&p, y, arr_none(), 0, p.rows);
+    for (int64_t r = 0; r < p.rows; r++)
+        for (int64_t i = 0; i < p.heads * p.dim; i++) {
+            double got = value(y, r, i);
+            bool bad = r == BAD && i < p.dim;
+            CHECK(bad ? isnan(got) : got == value(want, r, i), "row %lld of %lld: %g",
+                  (long long)r, (long long)p.rows, got);
+        }
+    pool_free();
+}
+
 static void back_rows(const struct in_pages *p, const struct gradients *g, int64_t r,
                       int64_t count)
 {
@@ -565,6 +588,7 @@ int main(void)
     CASE(gradients_in_segments_are_sums_over_rows_and_keys);
     CASE(paged_attention_sees_each_rows_own_past);
     CASE(prefill_and_decode_have_the_same_bits);
+    CASE(what_is_not_a_number_stays_so);
     CASE(gradients_over_pages_are_sums_over_rows_and_keys);
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     return check_end();

@@ -19,6 +19,10 @@ static long long setting(const char *name, long long usual)
 
 enum { PAGE = 4096, ALIGN = 64 };
 
+/* So much of new memory has bits that are no zeros: numbers of a usual size, indices that
+ * are far off. (What is larger is not touched for it.) */
+constexpr size_t FILLED = 1 << 20;
+
 struct cuda_host_pool {
     size_t used;
 };
@@ -107,6 +111,7 @@ cudaError_t cudaMallocFromPoolAsync(void **data, size_t bytes, cudaMemPool_t poo
     struct mapping m = {p, whole, bytes, pool};
     *data = p + 2 * PAGE + pages - room;
     memcpy(p, &m, sizeof m);
+    memset(*data, 0x3f, bytes < FILLED ? bytes : FILLED); /* somebody had it before */
     if (mprotect(p + PAGE, PAGE, PROT_NONE) != 0 ||
         mprotect(p + 2 * PAGE + pages, PAGE, PROT_NONE) != 0)
         return cudaErrorMemoryAllocation;
