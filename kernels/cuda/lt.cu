@@ -111,8 +111,9 @@ static struct lt *lt_of(struct dev *d)
             d->lt->handle = NULL;
             fprintf(stderr, "capmill-cuda: no libcublasLt.so.13 or .12: products are by "
                             "own kernels\n");
-        } else
-            d->lt->workspace = alloc_cuda(d, WORKSPACE);
+        } else /* its own, also where work is being recorded */
+            d->lt->workspace =
+                arena_take(&d->arena, WORKSPACE, d->recording ? d->apart : d->stream);
     }
     return d->lt->handle ? d->lt : NULL;
 }

@@ -549,6 +549,32 @@ static void without_cublaslt_own_kernels_do(void)
     pool_free();
 }
 
+/* Its workspace is the library's for good, though a recording was what first wanted it.
+ */
+static void cublaslt_may_be_opened_by_work_that_is_recorded(void)
+{
+    struct dev *d = opened(true);
+    struct product p = product_of(80, 40, 72);
+    const char *why = "";
+    p.x = filled(aligned(ARR_BF16, 80, 72, 0));
+    p.w = filled(aligned(ARR_BF16, 40, 72, 0));
+    p.y = filled(aligned(ARR_F32, 80, 40, 0));
+    p.bias = arr_none();
+    p.mode = MATMUL_SET;
+    struct arr recorded = twin_of(p.y), y = twin_of(p.y);
+    NEED(k->record(d), "not recorded");
+    k->matmul(d, recorded, p.x, p.w, p.bias, p.mode);
+    struct recording *r = k->recorded(d);
+    NEED(r, "not recorded");
+    k->replay(d, r);
+    k->forget(d, r);
+    k->matmul(d, y, p.x, p.w, p.bias, p.mode);
+    CHECK(k->sync(d, &why) == 0, "%s", why);
+    CHECK(equal(y, recorded), "other bits");
+    k->close(d);
+    pool_free();
+}
+
 int main(void)
 {
     k = cuda_under_test();
@@ -562,8 +588,10 @@ int main(void)
     CASE(gradients_are_the_sums_of_products);
     CASE(no_order_of_threads_and_copies_changes_a_bit);
     CASE(cublaslt_is_told_what_a_product_is);
-    if (on_host)
+    if (on_host) {
         CASE(without_cublaslt_own_kernels_do);
+        CASE(cublaslt_may_be_opened_by_work_that_is_recorded);
+    }
     for (int i = 0; i < DEVICES; i++) k->close(devs[i]);
     return check_end();
 }

@@ -149,6 +149,8 @@ struct product_call {
     struct layout a_layout, b_layout, d_layout;
     const void *a, *b;
     void *d;
+    char *workspace; /* [room], scribbled on */
+    size_t room;
     float scale, keep;
 };
 
@@ -158,6 +160,8 @@ static void product_run(const void *with)
     memcpy(&p, with, sizeof p);
     const struct layout *ld = &p.d_layout;
     const int64_t depth = extent(&p.a_layout, p.desc.op[0], false);
+    if (p.room)
+        p.workspace[0] = p.workspace[p.room - 1] = 1;
     for (int64_t j = 0; j < ld->columns; j++)
         for (int64_t i = 0; i < ld->rows; i++) {
             double sum = 0;
@@ -205,7 +209,9 @@ static int matmul(void *, void *desc, const void *alpha, const void *a, void *a_
          "an epilogue");
     memcpy(&scale, alpha, 4);
     memcpy(&keep, beta, 4);
-    const struct product_call call = {*p, *la, *lb, *ld, a, b, d, scale, keep};
+    const struct product_call call = {
+        *p,    *la, *lb, *ld, a, b, d, (char *)workspace, (size_t)algo->data[2],
+        scale, keep};
     stream_do(stream, product_run, &call, sizeof call);
     return 0;
 }
