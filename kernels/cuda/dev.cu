@@ -17,7 +17,12 @@ void dev_use(struct dev *d)
     dev_checked(d, cudaSetDevice(d->ordinal), "cudaSetDevice");
 }
 
-#ifndef CUDA_ON_HOST
+#ifdef CUDA_ON_HOST
+void dev_shared(struct dev *d, const void *, size_t bytes)
+{
+    assert(bytes <= (size_t)d->shared); /* a GPU would not start the kernel */
+}
+#else
 void dev_shared(struct dev *d, const void *kernel, size_t bytes)
 {
     struct dev_allowed *a = &d->allowed[(uintptr_t)kernel / 16 % DEV_ALLOWED];
@@ -157,7 +162,7 @@ void disown_cuda(struct dev *d, void *data, size_t bytes)
 
 void upload_cuda(struct dev *d, struct arr to, const void *host)
 {
-    assert(arr_contiguous(to));
+    assert(arr_contiguous(to) && !d->recording);
     dev_use(d);
     dev_checked(d,
                 staging_send(&d->staging, to.data, host,
@@ -167,7 +172,7 @@ void upload_cuda(struct dev *d, struct arr to, const void *host)
 
 void download_cuda(struct dev *d, void *host, struct arr from)
 {
-    assert(arr_contiguous(from));
+    assert(arr_contiguous(from) && !d->recording && !d->is_beside);
     dev_use(d);
     dev_checked(d,
                 staging_fetch(&d->staging, host, from.data,
@@ -177,6 +182,7 @@ void download_cuda(struct dev *d, void *host, struct arr from)
 
 int sync_cuda(struct dev *d, const char **why)
 {
+    assert(!d->recording && !d->is_beside);
     dev_use(d);
     dev_checked(d, cudaStreamSynchronize(d->stream), "computing");
     if (d->error == cudaSuccess)

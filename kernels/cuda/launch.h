@@ -12,7 +12,8 @@
 #ifdef CUDA_ON_HOST
 #include "host/blocks.h"
 #define LAUNCH_SHARED(d, grid, block, bytes, kernel, ...)                                \
-    (blocks_run((d)->stream, #kernel, (grid), (block), (bytes),                          \
+    (dev_shared((d), NULL, (bytes)),                                                     \
+     blocks_run((d)->stream, #kernel, (grid), (block), (bytes),                          \
                 [=] { (kernel)(__VA_ARGS__); }),                                         \
      dev_launched((d), #kernel))
 #define LAUNCH(d, grid, block, kernel, ...)                                              \

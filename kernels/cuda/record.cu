@@ -55,8 +55,8 @@ struct recording *recorded_cuda(struct dev *d)
         error = cudaGraphInstantiate(&r->exec, graph, 0);
     if (graph)
         cudaGraphDestroy(graph);
-    if (error == cudaSuccess)
-        error = cudaStreamSynchronize(d->apart); /* pieces are there */
+    const cudaError_t there = cudaStreamSynchronize(d->apart); /* the pieces are */
+    error = error == cudaSuccess ? there : error;
     if (error == cudaSuccess && d->error == cudaSuccess)
         return r;
     if (d->recording_short) { /* of memory for it: the work itself may do with less */
