@@ -45,6 +45,12 @@ void arena_close(struct arena *a)
     *a = {};
 }
 
+void arena_trim(struct arena *a, cudaStream_t stream)
+{
+    cudaStreamSynchronize(stream);
+    cudaMemPoolTrimTo(a->pool, 0);
+}
+
 void *arena_take(struct arena *a, size_t bytes, cudaStream_t stream)
 {
     void *data = NULL;
@@ -55,8 +61,7 @@ void *arena_take(struct arena *a, size_t bytes, cudaStream_t stream)
         if (error == cudaErrorMemoryAllocation) {
             /* in pieces too small, perhaps, or not yet given back: once more, without */
             cudaGetLastError();
-            cudaStreamSynchronize(stream);
-            cudaMemPoolTrimTo(a->pool, 0);
+            arena_trim(a, stream);
             error = cudaMallocFromPoolAsync(&data, piece, a->pool, stream);
         }
     }

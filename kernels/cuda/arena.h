@@ -24,6 +24,10 @@ void arena_close(struct arena *a); /* everything was given back, or is lost */
 void *arena_take(struct arena *a, size_t bytes, cudaStream_t stream);
 cudaError_t arena_give(struct arena *a, void *data, size_t bytes, cudaStream_t stream);
 
+/* What was given back in the stream's order, or before, is the whole GPU's again. Waits.
+ */
+void arena_trim(struct arena *a, cudaStream_t stream);
+
 /* Bytes that arena_take() may still give; *unused: free on the whole GPU now. */
 size_t arena_room(const struct arena *a, size_t *unused);
 #endif

@@ -14,13 +14,22 @@ static bool place_of(struct dev *d, char place[sizeof(dev_handle::device)])
            cudaSuccess;
 }
 
+/* What the pool keeps for itself is in the way, perhaps: once more, without. */
+static bool room_of(struct dev *d, void **data, size_t bytes)
+{
+    if (cudaMalloc(data, bytes) == cudaSuccess)
+        return true;
+    cudaGetLastError();
+    arena_trim(&d->arena, d->stream);
+    return cudaMalloc(data, bytes) == cudaSuccess;
+}
+
 void *share_cuda(struct dev *d, size_t bytes, struct dev_handle *handle)
 {
     void *data = NULL;
     cudaIpcMemHandle_t memory;
     dev_use(d);
-    if (place_of(d, handle->device) &&
-        cudaMalloc(&data, bytes ? bytes : 1) == cudaSuccess) {
+    if (place_of(d, handle->device) && room_of(d, &data, bytes ? bytes : 1)) {
         if (cudaIpcGetMemHandle(&memory, data) == cudaSuccess) {
             memcpy(handle->memory, &memory, sizeof memory);
             return data;

@@ -91,6 +91,28 @@ static void a_gpu_that_others_use_has_less(void)
     unsetenv("CUDA_HOST_MEMORY");
 }
 
+/* What was given back stays with the device, for what it takes next; not where a larger
+ * piece, or memory to be shared, is not to be had otherwise. */
+static void memory_given_back_is_had_again(void)
+{
+    struct dev_handle handle;
+    setenv("CUDA_HOST_MEMORY", "1000000000", 1);
+    struct dev *d = opened(900000000);
+    void *one = k->alloc(d, 300000000), *two = k->alloc(d, 300000000);
+    NEED(one && two, "%p %p", one, two);
+    k->release(d, one, 300000000);
+    k->release(d, two, 300000000);
+    void *larger = k->alloc(d, 700000000);
+    CHECK(larger, "a larger piece");
+    k->release(d, larger, 700000000);
+    void *shared = k->share(d, 600000000, &handle);
+    CHECK(shared, "to be shared");
+    CHECK(!k->share(d, 600000000, &handle), "more than there is");
+    k->unshare(d, shared);
+    k->close(d);
+    unsetenv("CUDA_HOST_MEMORY");
+}
+
 /* The source is written over at once, and the buffers go round many times. */
 static void what_is_sent_may_be_written_over(void)
 {
@@ -320,6 +342,7 @@ int main(void)
     setenv("CUDA_HOST_DEFER", "1", 1);
     CASE(memory_has_a_bound_and_an_account);
     CASE(a_gpu_that_others_use_has_less);
+    CASE(memory_given_back_is_had_again);
     CASE(what_is_sent_may_be_written_over);
     CASE(recorded_work_is_done_with_what_its_memory_holds_then);
     CASE(what_cannot_be_recorded_is_just_done);

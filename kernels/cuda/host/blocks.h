@@ -191,7 +191,9 @@ cudaError_t cudaDriverGetVersion(int *version);
 cudaError_t cudaRuntimeGetVersion(int *version);
 cudaError_t cudaSetDevice(int ordinal);
 
-/* The GPU's memory is CUDA_HOST_MEMORY bytes (2^40). */
+/* The GPU's memory is CUDA_HOST_MEMORY bytes (2^40): take some, if there is as much. */
+bool host_memory_take(size_t bytes);
+void host_memory_give(size_t bytes);
 enum cudaMemAllocationType { cudaMemAllocationTypePinned = 1 };
 enum cudaMemLocationType { cudaMemLocationTypeDevice = 1 };
 enum cudaMemPoolAttr {

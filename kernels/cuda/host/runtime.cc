@@ -23,8 +23,9 @@ enum { PAGE = 4096, ALIGN = 64 };
  * are far off. (What is larger is not touched for it.) */
 constexpr size_t FILLED = 1 << 20;
 
+/* A pool keeps what is given back for itself, until it is trimmed. */
 struct cuda_host_pool {
-    size_t used;
+    size_t used, kept;
 };
 
 /* In front of the data, on its first page: what is to be unmapped. */
@@ -34,21 +35,52 @@ struct mapping {
     struct cuda_host_pool *pool;
 };
 
-/* Of all pools. */
+/* Of the GPU, by all. */
 static size_t in_use;
 static pthread_mutex_t one =
-    PTHREAD_MUTEX_INITIALIZER; /* guards it, and what is pinned */
+    PTHREAD_MUTEX_INITIALIZER; /* guards it, pools, and what is pinned */
 
 static size_t memory()
 {
     return (size_t)setting("CUDA_HOST_MEMORY", (long long)1 << 40);
 }
 
-static void count(struct cuda_host_pool *pool, size_t bytes, bool taken)
+bool host_memory_take(size_t bytes)
 {
     pthread_mutex_lock(&one);
-    in_use += taken ? bytes : -bytes;
-    pool->used += taken ? bytes : -bytes;
+    bool there = bytes <= memory() && in_use <= memory() - bytes;
+    in_use += there ? bytes : 0;
+    pthread_mutex_unlock(&one);
+    return there;
+}
+
+void host_memory_give(size_t bytes)
+{
+    pthread_mutex_lock(&one);
+    in_use -= bytes;
+    pthread_mutex_unlock(&one);
+}
+
+/* Out of what the pool has, if it has as much, else new. */
+static bool pool_take(struct cuda_host_pool *pool, size_t bytes)
+{
+    pthread_mutex_lock(&one);
+    bool kept = bytes <= pool->kept;
+    pool->kept -= kept ? bytes : 0;
+    pthread_mutex_unlock(&one);
+    if (!kept && !host_memory_take(bytes))
+        return false;
+    pthread_mutex_lock(&one);
+    pool->used += bytes;
+    pthread_mutex_unlock(&one);
+    return true;
+}
+
+static void pool_give(struct cuda_host_pool *pool, size_t bytes)
+{
+    pthread_mutex_lock(&one);
+    pool->used -= bytes;
+    pool->kept += bytes;
     pthread_mutex_unlock(&one);
 }
 
@@ -67,6 +99,7 @@ cudaError_t cudaMemPoolCreate(cudaMemPool_t *pool, const cudaMemPoolProps *)
 
 cudaError_t cudaMemPoolDestroy(cudaMemPool_t pool)
 {
+    host_memory_give(pool->used + pool->kept);
     free(pool);
     return cudaSuccess;
 }
@@ -79,15 +112,19 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void *)
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t pool, cudaMemPoolAttr which,
                                     void *value)
 {
-    uint64_t bytes = pool->used;
+    uint64_t bytes = pool->used + pool->kept;
     if (which != cudaMemPoolAttrReservedMemCurrent)
         return cudaErrorInvalidValue;
     memcpy(value, &bytes, sizeof bytes);
     return cudaSuccess;
 }
 
-cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t)
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t)
 {
+    pthread_mutex_lock(&one);
+    in_use -= pool->kept;
+    pool->kept = 0;
+    pthread_mutex_unlock(&one);
     return cudaSuccess;
 }
 
@@ -95,19 +132,20 @@ cudaError_t cudaMallocFromPoolAsync(void **data, size_t bytes, cudaMemPool_t poo
                                     cudaStream_t stream)
 {
     size_t room = (bytes + ALIGN - 1) / ALIGN * ALIGN;
-    size_t pages = (room + PAGE - 1) / PAGE * PAGE, unused, total;
+    size_t pages = (room + PAGE - 1) / PAGE * PAGE;
     /* a page for the mapping's own note, one that is not there, data, one that is not */
     size_t whole = pages + 3 * PAGE;
     cudaError_t error = stream_uncapturable(stream); /* we don't want it in a graph */
     if (error != cudaSuccess)
         return error;
-    cudaMemGetInfo(&unused, &total);
-    if (bytes > unused)
+    if (!pool_take(pool, bytes))
         return cudaErrorMemoryAllocation;
     char *p = (char *)mmap(NULL, whole, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p == MAP_FAILED)
+    if (p == MAP_FAILED) {
+        pool_give(pool, bytes);
         return cudaErrorMemoryAllocation;
+    }
     struct mapping m = {p, whole, bytes, pool};
     *data = p + 2 * PAGE + pages - room;
     memcpy(p, &m, sizeof m);
@@ -115,7 +153,6 @@ cudaError_t cudaMallocFromPoolAsync(void **data, size_t bytes, cudaMemPool_t poo
     if (mprotect(p + PAGE, PAGE, PROT_NONE) != 0 ||
         mprotect(p + 2 * PAGE + pages, PAGE, PROT_NONE) != 0)
         return cudaErrorMemoryAllocation;
-    count(pool, bytes, true);
     return cudaSuccess;
 }
 
@@ -133,7 +170,7 @@ cudaError_t cudaFreeAsync(void *data, cudaStream_t stream)
     if (!data || error != cudaSuccess)
         return error;
     memcpy(&m, (char *)((uintptr_t)data / PAGE * PAGE) - 2 * PAGE, sizeof m);
-    count(m.pool, m.counted, false);
+    pool_give(m.pool, m.counted);
     stream_do(stream, unmap, &m, sizeof m);
     return cudaSuccess;
 }

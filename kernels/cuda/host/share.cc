@@ -51,12 +51,17 @@ static cudaError_t map(void **data, int fd, size_t bytes, bool own)
 
 cudaError_t cudaMalloc(void **data, size_t bytes)
 {
+    if (!host_memory_take(bytes))
+        return cudaErrorMemoryAllocation;
     int fd = memfd_create("cuda on host", MFD_CLOEXEC);
     if (fd >= 0 && ftruncate(fd, (off_t)bytes) < 0) {
         close(fd);
         fd = -1;
     }
-    return map(data, fd, bytes, true);
+    cudaError_t error = map(data, fd, bytes, true);
+    if (error != cudaSuccess)
+        host_memory_give(bytes);
+    return error;
 }
 
 static cudaError_t unmap(void *data)
@@ -65,8 +70,10 @@ static cudaError_t unmap(void *data)
     if (!a)
         return cudaErrorMapBufferObjectFailed;
     munmap(data, a->bytes);
-    if (a->fd >= 0)
+    if (a->fd >= 0) {
         close(a->fd);
+        host_memory_give(a->bytes);
+    }
     *a = {};
     return cudaSuccess;
 }
