@@ -253,6 +253,27 @@ ring() {
     [ "$(text --device cuda)" = "$(text)" ]
 }
 
+# A kit of shell scripts: what test-gpu makes of what its programs do.
+script() { printf '#!/bin/sh\n%s\n' "$2" > "kit/$1" && chmod +x "kit/$1"; }
+
+@test "test-gpu keeps what a part said before it died, and tells what failed, hung or had no time" {
+    mkdir -p kit/tests kit/bin kit/lib
+    script tests/kernels-test 'echo "ok one"; echo reason >&2; kill -9 $$'
+    script tests/cuda-test 'echo "ok two"; echo "not ok three"; exit 1'
+    script tests/quant-test 'sleep 1000'
+    script bin/caption 'echo "{}"; exit 1'
+    tar -C kit -czf gpu-kit.tar.gz .
+    run -1 "$ROOT/tests/gpu.sh" "$PWD" kernels cuda programs
+    [[ "$output" == *'ok kernels: one'*'not ok kernels-test ends with status 137'*reason* ]]
+    [[ "$output" == *'ok cuda: two'*'not ok cuda: three'* ]]
+    [ "$(grep -c '^not ok programs:' <<< "$output")" = 5 ]
+    [[ "$output" == *'2 passed, 7 failed' ]]
+    TEST_GPU_LIMIT=1 run -1 "$ROOT/tests/gpu.sh" "$PWD" quant
+    [[ "$output" == *'not ok quant-test ends with status 124'* ]]
+    TEST_GPU_TIME=-1 run -1 "$ROOT/tests/gpu.sh" "$PWD" kernels
+    [[ "$output" == *'# kernels: no time left'*'0 passed, 0 failed, 1 parts left out' ]]
+}
+
 @test "what make gpu-kit gathers runs: the suite's parts and the bench, here on the host's kernels" {
     [ -n "${LONG:-}" ] || skip "the long form: a minute"
     "$ROOT/tools/gpu-kit" "$CAPMILL_BUILD" "$CAPMILL_BIN" "$PWD"
