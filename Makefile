@@ -71,8 +71,9 @@ $(BUILD)/kernels/cuda/%.cu.o: kernels/cuda/%.cu
 $(BUILD)/kernels/arr.pic.o: kernels/arr.c
 	@mkdir -p $(@D)
 	$(SAY)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -Ikernels -c -o $@ $<
+# With no library of C++: it may be taken to a machine that has none, or an older one.
 $(BUILD)/capmill-cuda.so: $(patsubst %,$(BUILD)/%.o,$(CUDA_SOURCES)) $(BUILD)/kernels/arr.pic.o
-	$(SAY)$(NVCC) -shared -cudart static -o $@ $^
+	$(SAY)$(NVCC) -shared -cudart static -Xcompiler -static-libstdc++,-static-libgcc -o $@ $^
 CXXFLAGS = -std=c++20 -g $(OPT) -Wall -Wextra -Wshadow -Werror -ffp-contract=off -fPIC \
     -fno-exceptions -fno-rtti -DCUDA_ON_HOST -Ikernels -Ikernels/cuda
 $(BUILD)/kernels/cuda/%.host.o: kernels/cuda/%

@@ -4,7 +4,7 @@
 # made on another machine. Prints a table; JSON goes to BUILD/bench-gpu.json, one object a line.
 # BENCH_GPU_SHAPES: captioner and judge (qwen3-vl-4b qwen2.5-3b; random weights, 14 GB in
 # BENCH_GPU_DIR, /dev/shm). BENCH_GPU_SMALL=1: tiny sizes of the models given as folders.
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$1
 kit=$(mktemp -d)
@@ -15,19 +15,31 @@ dir=${BENCH_GPU_DIR:-/dev/shm}
 device=${CAPMILL_TEST_DEVICE:-cuda}
 read -r captioner judge <<<"${BENCH_GPU_SHAPES:-qwen3-vl-4b qwen2.5-3b}"
 export CAPMILL_CUDA=${CAPMILL_CUDA:-$kit/lib/capmill-cuda.so} CAPMILL_SHARE=$PWD/share
-export LD_LIBRARY_PATH=$kit/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 out=$build/bench-gpu.json
+
+# The library's products are a limit that others are measured by: cuBLASLt is looked for in
+# the toolkit and in PyTorch's packages, too, where the loader does not know of it.
+cublaslt() {
+    local packages
+    packages=$(python3 -c 'import importlib.util as u; print(*u.find_spec("nvidia").submodule_search_locations)' 2>/dev/null) || packages=
+    # shellcheck disable=SC2086  # folders are meant to be split
+    find -L /usr/local/cuda/lib64 $packages -name 'libcublasLt.so.1[23]' -printf '%h\n' -quit 2>/dev/null || true
+}
+library=$(cublaslt)
+path=$kit/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}${library:+:$library}
+# The kit's libraries are for its own programs alone, not for this machine's.
+in_kit() { LD_LIBRARY_PATH=$path "$@"; }
 
 model() { # SHAPE or folder: a folder with weights, in $folder
     folder=$1
     [ ! -d "$1" ] || return 0
     folder=$dir/bench-gpu.$1
     made+=("$folder")
-    [ -d "$folder" ] || "$kit/bin/model-init" --random --like "$1" "$folder"
+    [ -d "$folder" ] || in_kit "$kit/bin/model-init" --random --like "$1" "$folder"
 }
 model "$captioner" && captioner=$folder
 model "$judge" && judge=$folder
-"$kit/tests/bench-gpu" "$device" "$captioner" "$judge" ${BENCH_GPU_SMALL:+small} | tee "$out" >/dev/null
+in_kit "$kit/tests/bench-gpu" "$device" "$captioner" "$judge" ${BENCH_GPU_SMALL:+small} | tee "$out" >/dev/null
 if [ -z "${BENCH_GPU_SMALL:-}" ] && python3 -c 'import torch, transformers' 2>/dev/null; then
     python3 tests/bench-gpu-peer.py "$captioner" "$out" | tee -a "$out.peer" >/dev/null
     cat "$out.peer" >>"$out"
