@@ -82,6 +82,13 @@ static int region_add(struct tape *t, struct region r)
     return 0;
 }
 
+static void spare_release(struct tape *t, int i)
+{
+    t->k->release(t->dev, t->spare[i].shadow, t->spare[i].shadow_bytes);
+    t->bytes -= t->spare[i].shadow_bytes;
+    t->spare[i] = t->spare[--t->spare_count];
+}
+
 /* A shadow of at least so many bytes, all zero: a spare one if there is. (A region that
  * was released has handed its gradients on before those of an older one come into play:
  * one shadow does for both.) NULL without memory. */
@@ -98,6 +105,11 @@ static char *shadow_take(struct tape *t, size_t bytes, size_t *size)
         t->spare[best] = t->spare[--t->spare_count];
         return shadow;
     }
+    /* What grows between passes leaves smaller ones behind, which nothing recorded needs.
+     */
+    for (int i = t->spare_count - 1; i >= 0 && t->op_count == 0; i--)
+        if (t->spare[i].shadow_bytes < bytes)
+            spare_release(t, i);
     char *shadow = t->k->alloc(t->dev, bytes);
     if (!shadow)
         return NULL;
@@ -121,7 +133,7 @@ void *tape_alloc(struct tape *t, size_t bytes)
         t->k->release(t->dev, base, bytes);
         return NULL;
     }
-    if (region_add(t, (struct region){base, bytes, shadow, size, false}) < 0) {
+    if (region_add(t, (struct region){base, bytes, shadow, size, false, false}) < 0) {
         t->k->release(t->dev, shadow, size);
         t->bytes -= size;
         t->k->release(t->dev, base, bytes);
@@ -151,8 +163,8 @@ void tape_release(struct tape *t, void *data, size_t bytes)
 int tape_parameter(struct tape *t, struct arr w, struct arr grad)
 {
     struct range r = range_of(w);
-    return region_add(
-        t, (struct region){(char *)w.data, (size_t)(r.high - r.low), grad.data, 0, true});
+    return region_add(t, (struct region){(char *)w.data, (size_t)(r.high - r.low),
+                                         grad.data, 0, true, false});
 }
 
 int tape_lora(struct tape *t, struct arr w, struct arr down, struct arr up, float scale)
@@ -244,11 +256,34 @@ void tape_wrote(struct tape *t, struct arr y, bool active)
 static char *block_take(struct tape *t, struct block *b, size_t bytes)
 {
     b->used += bytes;
+    t->taken += bytes;
+    t->taken_most = t->taken > t->taken_most ? t->taken : t->taken_most;
     if (b->used > b->touched) {
         count_bytes(t, b->used - b->touched);
         b->touched = b->used;
     }
     return b->data + b->used - bytes;
+}
+
+/* A new block, of room for so many bytes: the first for as much as the largest pass took.
+ * false: no memory. */
+static bool block_add(struct tape *t, size_t bytes)
+{
+    if (grow(t, &t->blocks, t->block_count, &t->block_cap, sizeof *t->blocks) < 0)
+        return false;
+    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK};
+    if (t->block_count == 0 && t->taken_most > b.bytes) {
+        b.bytes = t->taken_most;
+        b.data = t->k->alloc(t->dev, b.bytes);
+    }
+    if (!b.data) { /* in pieces, perhaps */
+        b.bytes = bytes > BLOCK ? bytes : BLOCK;
+        b.data = t->k->alloc(t->dev, b.bytes);
+    }
+    t->failed = t->failed || !b.data;
+    if (b.data)
+        t->blocks[t->block_count++] = b;
+    return b.data != NULL;
 }
 
 static char *take(struct tape *t, size_t bytes)
@@ -261,17 +296,7 @@ static char *take(struct tape *t, size_t bytes)
         if (t->block_now + 1 < t->block_count)
             t->blocks[t->block_now + 1].used = 0;
     }
-    if (grow(t, &t->blocks, t->block_count, &t->block_cap, sizeof *t->blocks) < 0)
-        return NULL;
-    struct block b = {.bytes = bytes > BLOCK ? bytes : BLOCK};
-    b.data = t->k->alloc(t->dev, b.bytes);
-    if (!b.data) {
-        t->failed = true;
-        return NULL;
-    }
-    t->block_now = t->block_count;
-    t->blocks[t->block_count++] = b;
-    return block_take(t, &t->blocks[t->block_now], bytes);
+    return block_add(t, bytes) ? block_take(t, &t->blocks[t->block_now], bytes) : NULL;
 }
 
 struct arr tape_take(struct tape *t, enum arr_type type, int rank, const int64_t *shape)
@@ -345,7 +370,7 @@ struct mark tape_mark(const struct tape *t)
 {
     bool any = t->block_now < t->block_count;
     return (struct mark){t->op_count, t->block_now,
-                         any ? t->blocks[t->block_now].used : 0};
+                         any ? t->blocks[t->block_now].used : 0, t->taken};
 }
 
 static void cut_to(struct tape *t, struct mark mark)
@@ -354,6 +379,7 @@ static void cut_to(struct tape *t, struct mark mark)
     t->block_now = mark.block;
     if (mark.block < t->block_count)
         t->blocks[mark.block].used = mark.used;
+    t->taken = mark.taken;
     memset(t->saves, 0, sizeof t->saves);
 }
 
@@ -380,9 +406,28 @@ int tape_backward(struct tape *t)
     return 0;
 }
 
+/* Passes differ in size, and what fitted one would lie idle beside what the next takes,
+ * for ever: of several blocks one is made when it is next wanted, and shadows that nobody
+ * has wanted since the last time go. */
+static void idle_release(struct tape *t)
+{
+    t->untouched = tape_untouched(t);
+    for (int i = 0; t->block_count > 1 && i < t->block_count; i++) {
+        t->k->release(t->dev, t->blocks[i].data, t->blocks[i].bytes);
+        t->bytes -= t->blocks[i].touched;
+    }
+    t->block_count = t->block_count > 1 ? 0 : t->block_count;
+    for (int i = t->spare_count - 1; i >= 0; i--)
+        if (t->spare[i].idle)
+            spare_release(t, i);
+        else
+            t->spare[i].idle = true;
+}
+
 void tape_forget(struct tape *t)
 {
     cut_to(t, (struct mark){0});
+    idle_release(t);
     t->active_count = 0;
     t->failed = false;
 }
@@ -433,7 +478,7 @@ size_t tape_untouched(const struct tape *t)
     size_t sum = 0;
     for (int i = 0; i < t->block_count; i++)
         sum += t->blocks[i].bytes - t->blocks[i].touched;
-    return sum;
+    return sum > t->untouched ? sum : t->untouched;
 }
 
 struct dev *tape_dev(struct tape *t)

@@ -54,7 +54,8 @@ bool tape_active(const struct tape *t, struct arr a);
 /* Go back to the beginning: gradients of everything, from those that were put into
  * shadows. Then the tape is empty. 0, or -1 (memory ran out while recording or now). */
 int tape_backward(struct tape *t);
-/* Forget what was recorded, without gradients. Shadows must be zero still. */
+/* Forget what was recorded, without gradients, and give back memory that passes since the
+ * last time had no use for: to be called before each. Shadows must be zero still. */
 void tape_forget(struct tape *t);
 
 /* Bytes held now and at most: copies and shadows. */

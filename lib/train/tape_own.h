@@ -47,6 +47,7 @@ struct region {
     char *shadow;        /* NULL: a parameter that is not trained */
     size_t shadow_bytes; /* at least bytes */
     bool parameter;
+    bool idle; /* of a spare one: not wanted since the last tape_forget() */
 };
 
 /* Bytes [low, high). */
@@ -98,6 +99,8 @@ struct tape {
     int op_count, op_cap;
     struct block *blocks;
     int block_count, block_cap, block_now;
+    size_t taken, taken_most; /* bytes of the copies that are kept: now, ever at once */
+    size_t untouched;         /* of blocks that are gone, at most */
     struct lora *loras;
     int lora_count;
     struct room low[2]; /* of all loras in turn: x down^T, and that times their scale */
@@ -116,7 +119,7 @@ void tape_release(struct tape *t, void *data, size_t bytes);
 /* A place in the copies' memory, to which it can be taken back. */
 struct mark {
     int op, block;
-    size_t used;
+    size_t used, taken;
 };
 struct mark tape_mark(const struct tape *t);
 /* Gradients of all operations above the mark, which are then gone. */

@@ -169,6 +169,7 @@ int trainer_forward(struct trainer *t, const struct example *const *examples, in
                     bool record)
 {
     batch_end(t);
+    tape_forget(t->tape);
     tape_record(t->tape, record);
     int status = forward(t, examples, count);
     tape_record(t->tape, false);

@@ -3,6 +3,7 @@
 #include "check.h"
 #include "decoder.h"
 #include "golden.h"
+#include "measure.h"
 #include "texts.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
@@ -159,9 +160,50 @@ static void the_parts_add_up(void)
     CHECK(train_plan_make(&less, "share/pocket/none", &o) < 0, "no folder");
 }
 
+/* Bytes that passes over texts of these lengths take at most, without computing. */
+static double passes_take(const char *dir, bool recompute, const int *tokens, int passes)
+{
+    size_t most = 0;
+    const struct trainer_options o = {.device = "cuda",
+                                      .threads = 1,
+                                      .parts = 15,
+                                      .recompute = recompute,
+                                      .kernels = measure_kernels()};
+    struct trainer *t = trainer_open(dir, &o);
+    for (int i = 0; t && i < passes; i++) {
+        struct example *e = text_make(1, 1, tokens[i] - 1, 600, 1);
+        CHECK(texts_loss(t, &e, 1, true) >= 0, "%s", fail_text());
+        text_free(e);
+    }
+    if (t)
+        measure_bytes(trainer_dev(t), &most);
+    trainer_close(t);
+    return (double)most;
+}
+
+/* Micro-batches are filled with rows as they come, never to the same token: a plan holds
+ * for the largest, however many others there were. */
+static void passes_of_many_sizes_take_what_the_largest_does(void)
+{
+    enum { PASSES = 24, MOST = 20000 };
+    char dir[64] = "/tmp/plan-test-XXXXXX", command[80];
+    int many[PASSES], same[2] = {MOST, MOST};
+    for (int i = 0; i < PASSES; i++) many[i] = MOST - (PASSES - 1 - i) * 7919 % 4001;
+    NEED(mkdtemp(dir) && decoder_make(dir, &decoder_8m) == 0, "%s", fail_text());
+    for (int recompute = 0; recompute < 2; recompute++) {
+        double ratio = passes_take(dir, recompute, many, PASSES) /
+                       passes_take(dir, recompute, same, 2);
+        CHECK(ratio > 0.95 && ratio < 1.1, "%.2f times as much%s", ratio,
+              recompute ? ", recomputed" : "");
+    }
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0, "%s", command);
+}
+
 int main(void)
 {
     CASE(a_step_takes_what_was_planned);
     CASE(the_parts_add_up);
+    CASE(passes_of_many_sizes_take_what_the_largest_does);
     return check_end();
 }
