@@ -112,6 +112,24 @@ __device__ __forceinline__ void get_vector(float (&x)[WIDE], const struct arr &a
             i + j < n ? vector_at(a, i + j) : 0.0f;
 }
 
+/* Blocks of a row (row_blocks()). */
+__host__ __device__ __forceinline__ unsigned row_parts(int64_t columns)
+{
+    return columns > THREADS * WIDE ? (unsigned)((columns - 1) / (THREADS * WIDE)) + 1
+                                    : 1;
+}
+
+/* This thread's row, and the first of its columns there. */
+struct row_place {
+    int64_t row, column;
+};
+__device__ __forceinline__ struct row_place row_here(int64_t columns)
+{
+    const unsigned parts = row_parts(columns), row = blockIdx.x / parts;
+    const unsigned part = blockIdx.x - row * parts;
+    return {row, ((int64_t)part * blockDim.x + threadIdx.x) * WIDE};
+}
+
 /* -- On the host -----------------------------------------------------------------------
  */
 
@@ -151,14 +169,15 @@ static inline void with_acts(enum arr_type first, enum arr_type second, F f)
     with_act(first, [&](auto a) { with_act(second, [&](auto b) { f(a, b); }); });
 }
 
-/* A block for a row's WIDE numbers a thread, up to THREADS, or several, .y. */
+/* A block for a row's WIDE numbers a thread, up to THREADS, or several one after the
+ * other: all in .x, for there may be many rows, and a long one (a whole matrix). */
 static inline unsigned row_threads(int64_t columns)
 {
     int64_t n = (columns + WIDE * LANES - 1) / (WIDE * LANES) * LANES;
     return n < LANES ? LANES : n < THREADS ? (unsigned)n : THREADS;
 }
-static inline dim3 row_blocks(int64_t rows, int64_t columns)
+static inline unsigned row_blocks(int64_t rows, int64_t columns)
 {
-    return dim3(blocks_for(rows, 1), blocks_for(columns, (int64_t)THREADS * WIDE));
+    return blocks_for(rows * row_parts(columns), 1);
 }
 #endif

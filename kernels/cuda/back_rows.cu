@@ -33,8 +33,8 @@ __global__ void __launch_bounds__(THREADS) gather_back_kernel(struct rows_back p
 {
     __shared__ int seen;
     __shared__ bool same[THREADS];
-    const int64_t first = blockIdx.x, entries = p.dy.shape[0] * p.taps;
-    const int64_t c = ((int64_t)blockIdx.y * THREADS + threadIdx.x) * WIDE;
+    const int64_t entries = p.dy.shape[0] * p.taps;
+    const auto [first, c] = row_here(p.columns);
     const int32_t row = entry(p, first);
     if (threadIdx.x == 0)
         seen = 0;
@@ -62,8 +62,7 @@ __global__ void __launch_bounds__(THREADS) gather_back_kernel(struct rows_back p
 
 template <class Y, class X> __global__ void scatter_back_kernel(struct rows_back p)
 {
-    const int64_t r = blockIdx.x;
-    const int64_t c = ((int64_t)blockIdx.y * blockDim.x + threadIdx.x) * WIDE;
+    const auto [r, c] = row_here(p.columns);
     const float none[WIDE] = {};
     float dy[WIDE], was[WIDE];
     if (c >= p.columns)

@@ -9,12 +9,6 @@ struct rows {
     bool wide;
 };
 
-/* The first of this thread's columns. */
-__device__ __forceinline__ int64_t column_number()
-{
-    return ((int64_t)blockIdx.y * blockDim.x + threadIdx.x) * WIDE;
-}
-
 /* Numbers [c, c + WIDE) of a row of any type. */
 __device__ __forceinline__ void get_any(float (&x)[WIDE], const struct rows &p,
                                         int64_t row, int64_t c)
@@ -31,7 +25,7 @@ __device__ __forceinline__ void get_any(float (&x)[WIDE], const struct rows &p,
 
 template <class Y> __global__ void gather_kernel(struct rows p)
 {
-    const int64_t r = blockIdx.x, c = column_number();
+    const auto [r, c] = row_here(p.columns);
     float x[WIDE];
     if (c >= p.columns)
         return;
@@ -41,7 +35,7 @@ template <class Y> __global__ void gather_kernel(struct rows p)
 
 template <class Y, class X> __global__ void scatter_kernel(struct rows p, bool add)
 {
-    const int64_t r = blockIdx.x, c = column_number();
+    const auto [r, c] = row_here(p.columns);
     float x[WIDE], was[WIDE];
     if (c >= p.columns)
         return;
@@ -56,7 +50,8 @@ template <class Y, class X> __global__ void scatter_kernel(struct rows p, bool a
 
 __global__ void gather_mix_kernel(struct rows p)
 {
-    const int64_t r = blockIdx.x, c = column_number(), taps = p.index.shape[1];
+    const auto [r, c] = row_here(p.columns);
+    const int64_t taps = p.index.shape[1];
     float sum[WIDE] = {}, x[WIDE];
     if (c >= p.columns)
         return;

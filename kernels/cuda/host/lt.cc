@@ -156,6 +156,8 @@ struct product_call {
 
 static void product_run(const void *with)
 {
+    if (getenv("CUDA_HOST_DRY"))
+        return;
     struct product_call p;
     memcpy(&p, with, sizeof p);
     const struct layout *ld = &p.d_layout;

@@ -249,6 +249,11 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
     cudaError_t error = waits ? stream_uncapturable(stream) : cudaSuccess;
     if (error != cudaSuccess)
         return error;
+    if (getenv("CUDA_HOST_DRY")) {
+        if (kind == cudaMemcpyDeviceToHost)
+            memset(to, 0, bytes);
+        return cudaSuccess;
+    }
     stream_do(stream, copy_now, &c, sizeof c);
     return waits ? cudaStreamSynchronize(stream) : cudaSuccess;
 }
