@@ -89,6 +89,7 @@ static struct peers *peers_open(struct dev *d, const char id[PEERS_ID_BYTES], in
     checked(p, p->n.comm_init_rank(&p->comm, world, group, rank), "joining");
     if (p->error == NCCL_SUCCESS)
         return p;
+    cudaGetLastError(); /* what the library was refused is not the device's failure */
     snprintf(reason, sizeof reason, "%s", p->why);
     *why = reason;
     free(p);
@@ -139,6 +140,8 @@ static int peers_end(struct peers *p, bool (*gone)(void *context), void *context
     checked(p, p->n.group_end(), "a group");
     while (p->error == NCCL_SUCCESS) {
         cudaError_t state = cudaStreamQuery(p->d->stream);
+        checked(p, p->n.comm_get_async_error(p->comm, &error), "its state");
+        checked(p, error, "a peer");
         if (state == cudaSuccess)
             break;
         if (state != cudaErrorNotReady) {
@@ -147,8 +150,7 @@ static int peers_end(struct peers *p, bool (*gone)(void *context), void *context
             snprintf(p->why, sizeof p->why, "%s", p->d->why);
             break;
         }
-        checked(p, p->n.comm_get_async_error(p->comm, &error), "its state");
-        checked(p, error, "a peer");
+        cudaGetLastError(); /* not ready: no failure, but remembered as one */
         if (++rounds % 2000 == 0 && gone(context)) {
             p->error = NCCL_SYSTEM_ERROR;
             snprintf(p->why, sizeof p->why, "nccl: a peer is gone");

@@ -198,6 +198,14 @@ static void gpus_go_over_nccl(void)
     same_bits(&(struct setting){"cuda", false, -1, 0}, "nccl");
 }
 
+/* A GPU is done only when it is waited for. */
+static void gpus_that_take_their_time_do_so_too(void)
+{
+    setenv("CUDA_HOST_DEFER", "1", 1);
+    same_bits(&(struct setting){"cuda", false, -1, 0}, "nccl");
+    unsetenv("CUDA_HOST_DEFER");
+}
+
 static void without_nccls_library_gpus_go_over_sockets(void)
 {
     setenv("NCCL_ON_HOST", "0", 1);
@@ -216,6 +224,18 @@ static void a_rank_that_ends_between_steps_is_named(void)
             CHECK(got[r].status == 1 && got[r].why[0], "%s, rank %d: %d, %s", devices[i],
                   r, got[r].status, got[r].why);
     }
+}
+
+/* NCCL does not notice what goes on in another process of its machine. */
+static void a_rank_that_nccl_does_not_miss_is_named_too(void)
+{
+    struct outcome got[MOST];
+    setenv("NCCL_ON_HOST", "deaf", 1);
+    run_ranks(got, 3, &(struct setting){"cuda", false, 2, 0});
+    unsetenv("NCCL_ON_HOST");
+    for (int r = 0; r < 2; r++)
+        CHECK(got[r].status == 1 && strstr(got[r].why, "rank"), "rank %d: %d, %s", r,
+              got[r].status, got[r].why);
 }
 
 static void rows_of_a_step_are_dealt_each_once_in_order_and_evenly(void)
@@ -265,8 +285,10 @@ int main(void)
     CASE(steps_that_ranks_share_are_those_of_one_process);
     CASE(moments_of_8_bits_are_cut_between_blocks);
     CASE(gpus_go_over_nccl);
+    CASE(gpus_that_take_their_time_do_so_too);
     CASE(without_nccls_library_gpus_go_over_sockets);
     CASE(a_rank_that_ends_between_steps_is_named);
+    CASE(a_rank_that_nccl_does_not_miss_is_named_too);
     rmdir(folder);
     return check_end();
 }

@@ -241,6 +241,5 @@ cudaError_t cudaIpcOpenMemHandle(void **data, cudaIpcMemHandle_t handle, unsigne
 cudaError_t cudaIpcCloseMemHandle(void *data);
 cudaError_t cudaDeviceGetPCIBusId(char *id, int length, int ordinal);
 
-cudaError_t cudaGetLastError();
 const char *cudaGetErrorString(cudaError_t error);
 #endif

@@ -1,6 +1,7 @@
 /* streams.cc: see streams.h. */
 #include "host/streams.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct cuda_host_stream {
     struct queue works;            /* asked for and not done */
     struct cuda_host_graph *graph; /* being captured */
     bool spoiled;                  /* ... and something was asked for that cannot be */
+    bool held;                     /* what is under way does not end */
 };
 
 struct cuda_host_event {
@@ -54,7 +56,7 @@ static struct work *queue_take(struct queue *q)
 void stream_do(cudaStream_t stream, void (*run)(const void *with), const void *with,
                size_t size)
 {
-    bool later = stream && (stream->graph || getenv("CUDA_HOST_DEFER"));
+    bool later = stream && (stream->graph || stream->held || getenv("CUDA_HOST_DEFER"));
     if (!later) {
         run(with);
         return;
@@ -67,10 +69,31 @@ void stream_do(cudaStream_t stream, void (*run)(const void *with), const void *w
     queue_add(stream->graph ? &stream->graph->works : &stream->works, w);
 }
 
-/* Do a stream's next work; false: there is none. */
+void stream_hold(cudaStream_t stream, bool on)
+{
+    stream->held = on;
+}
+
+static thread_local cudaError_t last = cudaSuccess;
+
+cudaError_t remembered(cudaError_t error)
+{
+    if (error != cudaSuccess)
+        last = error;
+    return error;
+}
+
+cudaError_t cudaGetLastError()
+{
+    cudaError_t error = last;
+    last = cudaSuccess;
+    return error;
+}
+
+/* Do a stream's next work; false: there is none, or it cannot be. */
 static bool step(cudaStream_t stream)
 {
-    struct work *w = queue_take(&stream->works);
+    struct work *w = stream->held ? NULL : queue_take(&stream->works);
     if (!w)
         return false;
     w->run(w->with);
@@ -81,6 +104,10 @@ static bool step(cudaStream_t stream)
 void stream_finish(cudaStream_t stream)
 {
     while (step(stream)) {
+    }
+    if (stream->held) {
+        fputs("a stream is waited for that never ends\n", stderr);
+        abort();
     }
 }
 
@@ -132,9 +159,15 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream)
     return cudaSuccess;
 }
 
+/* Time passes: every look at a stream lets it do one more thing. */
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
-    return cudaStreamSynchronize(stream);
+    if (stream_captures(stream))
+        return stream_uncapturable(stream);
+    if (stream->works.first)
+        step(stream);
+    return remembered(stream->works.first || stream->held ? cudaErrorNotReady
+                                                          : cudaSuccess);
 }
 
 /* -- Events. Each is recorded and waited for in turn, never twice at once. --------------
@@ -201,12 +234,13 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     return cudaSuccess;
 }
 
-/* Time passes: every look at an event lets its stream do one more thing. */
+/* As cudaStreamQuery(). */
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     if ((int)(event->done - event->asked) < 0)
         step(event->stream);
-    return (int)(event->done - event->asked) < 0 ? cudaErrorNotReady : cudaSuccess;
+    return remembered((int)(event->done - event->asked) < 0 ? cudaErrorNotReady
+                                                            : cudaSuccess);
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned)

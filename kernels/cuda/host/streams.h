@@ -33,6 +33,12 @@ void stream_do(cudaStream_t stream, void (*run)(const void *with), const void *w
 void stream_finish(cudaStream_t stream);
 /* Is what it is asked for now only written down, as a graph? */
 bool stream_captures(cudaStream_t stream);
+/* Work under way does not end (a library waits for another GPU), or is let end: nothing
+ * behind it is done meanwhile, and who waits for the stream would wait for ever. */
+void stream_hold(cudaStream_t stream, bool on);
+/* error, which cudaGetLastError() of this thread will give, too. */
+cudaError_t remembered(cudaError_t error);
+cudaError_t cudaGetLastError();
 /* A call that may not be captured: the graph is void. cudaSuccess where none is made. */
 cudaError_t stream_uncapturable(cudaStream_t stream);
 
@@ -43,7 +49,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t *stream, unsigned flags,
 cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *most);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
-cudaError_t cudaStreamQuery(cudaStream_t stream); /* does what there is to do, too */
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
                                 unsigned flags = 0);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned flags);
