@@ -163,7 +163,9 @@ int head_run(struct head *h, const struct vlm *m, struct tape *tape, struct arr 
         chunk(h, m, tape, x, targets, at, n, work, host);
     }
     free(host);
-    return 0;
+    const char *why;
+    bool looked = work->logprob || work->entropy; /* at what may be anything */
+    return looked && h->k->sync(h->dev, &why) < 0 ? fail(FAIL_INTERNAL, "%s", why) : 0;
 }
 
 void head_free(struct head *h)

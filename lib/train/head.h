@@ -33,7 +33,7 @@ struct head_work {
 };
 
 /* x: the last hidden rows, an array of the tape's. With a weight, the gradients of x, of
- * the final norm and of the output layer are added to. 0 or -1 (memory). */
+ * the final norm and of the output layer are added to. 0 or -1 (memory, the device). */
 int head_run(struct head *h, const struct vlm *m, struct tape *tape, struct arr x,
              const struct target *targets, int count, const struct head_work *work);
 void head_free(struct head *h);

@@ -1,6 +1,7 @@
 /* optimizer.c: see optimizer.h. */
 #include "train/optimizer.h"
 #include "backward.h"
+#include "base/fail.h"
 #include "comm/comm.h"
 #include "train/shards.h"
 
@@ -51,4 +52,14 @@ double optimizer_step(const struct params *p, const struct kernels *k, struct de
         return NAN;
     params_round(p, k, dev);
     return norm;
+}
+
+int optimizer_fail(const struct params *p, const struct kernels *k, struct dev *dev)
+{
+    const char *why;
+    if (comm_lost(p->comm))
+        return -1; /* the text is there */
+    if (k->sync(dev, &why) < 0)
+        return fail(FAIL_INTERNAL, "%s", why);
+    return fail(FAIL_MODEL, "the gradient is not a number");
 }

@@ -23,4 +23,8 @@ double optimizer_norm(const struct params *p, const struct kernels *k, struct de
 double optimizer_step(const struct params *p, const struct kernels *k, struct dev *dev,
                       const struct optimizer_options *o, int64_t step, double lr,
                       double scale);
+
+/* Why no step was taken: a rank is gone, the device failed (class internal), or the
+ * gradients are not numbers (model). Always -1. */
+int optimizer_fail(const struct params *p, const struct kernels *k, struct dev *dev);
 #endif

@@ -130,7 +130,7 @@ static int floats_copy(const struct vlm *m, struct arr to, const struct tensor *
     index.stride = 1;
     from.data = m->k->adopt(m->dev, t->data, (size_t)t->bytes);
     index.data = m->k->alloc(m->dev, sizeof zero);
-    int status = from.data && index.data ? 0 : fail_memory();
+    int status = from.data && index.data ? 0 : device_memory_fail(m->k, m->dev);
     if (status == 0) {
         m->k->upload(m->dev, index, &zero);
         m->k->gather(m->dev, y, from, index);

@@ -182,10 +182,12 @@ static int optimize(struct step *s, double lr)
     double scale = rescale(s);
     if (scale == 0)
         return 0;
-    double norm = optimizer_step(trainer_params(u->t), trainer_kernels(u->t),
-                                 trainer_dev(u->t), &how, u->updates + 1, lr, scale);
+    const struct params *p = trainer_params(u->t);
+    const struct kernels *k = trainer_kernels(u->t);
+    struct dev *dev = trainer_dev(u->t);
+    double norm = optimizer_step(p, k, dev, &how, u->updates + 1, lr, scale);
     if (!isfinite(norm))
-        return comm_lost(o->comm) ? -1 : fail(FAIL_MODEL, "the gradient is not a number");
+        return optimizer_fail(p, k, dev);
     u->updates++;
     u->begun = true;
     m->updates++;

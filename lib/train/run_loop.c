@@ -227,9 +227,10 @@ static int learn(const struct run *r, const struct step_batch *b, struct run_met
         return status;
     means(r, &sums, b->over, &m->loss, m->extra);
     m->grad_norm = optimize(r, m->lr);
-    return isfinite(m->grad_norm)  ? 0
-           : comm_lost(r->o->comm) ? -1
-                                   : fail(FAIL_MODEL, "the gradient is not a number");
+    return isfinite(m->grad_norm)
+               ? 0
+               : optimizer_fail(trainer_params(r->t), trainer_kernels(r->t),
+                                trainer_dev(r->t));
 }
 
 /* The examples of this rank's rows; what they add up to is of all ranks'. work: products

@@ -1,6 +1,7 @@
 /* tape.c: see tape.h: memory and its shadows, what is active, copies, and the way back.
  */
 #include "base/fail.h"
+#include "engine/device_memory.h"
 #include "train/tape_own.h"
 
 #include <assert.h>
@@ -401,7 +402,7 @@ int tape_backward(struct tape *t)
     t->active_count = 0;
     if (t->failed) {
         t->failed = false;
-        return fail_memory();
+        return device_memory_fail(t->k, t->dev);
     }
     return 0;
 }

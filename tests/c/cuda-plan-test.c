@@ -85,6 +85,42 @@ static void a_step_takes_what_was_planned(void)
     train("fp32", pocket, options(1, 32, "fp32"));
 }
 
+/* Whatever it is that is wanted and cannot be had, that is what is said, not that a
+ * number is none. */
+static void a_gpu_that_is_too_small_is_told_so(void)
+{
+    const struct optimizer_options how = {0.9, 0.95, 1e-8, 0.1, 1};
+    struct train_plan_options o = options(8, 48, "bf16");
+    struct train_plan plan;
+    o.trainer.device = "cuda";
+    o.trainer.threads = 1;
+    NEED(train_plan_make(&plan, pocket, &o) == 0, "%s", fail_text());
+    o.trainer.kernels = &cuda_table;
+    struct example *e = text_make(1, 1, 8 * 48 - 1, 600, 1);
+    setenv("CUDA_HOST_DRY", "1", 1);
+    int went = 0, runs = 0;
+    for (int share = 1040; share > 500; share -= 4, runs++) {
+        char bytes[24];
+        snprintf(bytes, sizeof bytes, "%lld", (long long)plan.total * 2 / 1000 * share);
+        setenv("CUDA_HOST_MEMORY", bytes, 1); /* half of it is left to others */
+        struct trainer *t = trainer_open(pocket, &o.trainer);
+        bool good = t && texts_loss(t, &e, 1, true) >= 0;
+        if (good && !isfinite(optimizer_step(trainer_params(t), trainer_kernels(t),
+                                             trainer_dev(t), &how, 1, 1e-4, 1)))
+            good = optimizer_fail(trainer_params(t), trainer_kernels(t),
+                                  trainer_dev(t)) == 0;
+        const char *said = fail_text();
+        CHECK(good || strstr(said, "memory on the GPU") || strstr(said, "cuda:0: "),
+              "%d of 1000: %s", share, said);
+        went += good;
+        trainer_close(t);
+    }
+    unsetenv("CUDA_HOST_MEMORY");
+    unsetenv("CUDA_HOST_DRY");
+    CHECK(went > 0 && went < runs / 2, "%d of %d went well", went, runs);
+    text_free(e);
+}
+
 /* The same of another shape: few layers, wider. */
 static void a_wider_model_too(void)
 {
@@ -161,6 +197,7 @@ static void lanes_take_what_was_planned(void)
 
 int main(void)
 {
+    CASE(a_gpu_that_is_too_small_is_told_so);
     CASE(a_step_takes_what_was_planned);
     CASE(a_wider_model_too);
     CASE(lanes_take_what_was_planned);
