@@ -217,7 +217,7 @@ EOF
 {"image":$p,"images":[],"videos":[]}
 {"image":"","images":[$p],"video":""}
 {"images":[],"image_path":$p,"video":null}
-{"messages":[{"role":"user","content":[{"type":"image","image":$p,"image_url":null,"text":null,"video":null},{"type":"text","text":"Please describe this image in detail.","image":null,"image_url":null,"video":null}]}],"images":[],"videos":[]}
+{"messages":[{"role":"user","content":[{"type":"image","image":$p,"image_url":null,"text":null,"video":null},{"type":"text","text":"Please describe this image in detail.","image":null,"image_url":{"url":null},"video":null}]}],"images":[],"videos":[]}
 EOF
     short_caption --root "$SAMPLES" rows | jq -r .caption > out
     [ "$(sort -u out)" = "$(cat want)" ]

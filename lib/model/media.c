@@ -18,14 +18,13 @@ bool media_is_there(struct span value)
 
 struct span media_of_part(struct span part)
 {
-    const struct span found[] = {
-        json_find(part, "image_url.url"),
-        json_get(part, "image_url"), /* a bare string is seen in the wild */
-        json_get(part, "image")};
-    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
-        if (!is_null(found[i]))
-            return found[i];
-    return (struct span){0};
+    struct span url = json_find(part, "image_url.url");
+    if (!url.s)
+        url = json_get(part, "image_url"); /* a bare string is seen in the wild */
+    if (!is_null(url))
+        return url;
+    url = json_get(part, "image");
+    return is_null(url) ? (struct span){0} : url;
 }
 
 static bool next_part(struct media_walk *walk, struct span *ref)
