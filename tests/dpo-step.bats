@@ -76,7 +76,7 @@ numbers() { jq -c "del(.step_time,.tokens_per_second,.peak_share)"; }
 }
 
 @test "pairs of text alone, on a model of text" {
-    printf '%s\n' '{"prompt":"What colour is it?","chosen":"red","rejected":"not stated"}' \
+    printf '%s\n' '{"prompt":"What colour is it?","images":[],"chosen":"red","rejected":"not stated"}' \
         '{"messages":[{"role":"user","content":"Which shape?"},{"role":"assistant","content":"What?"},{"role":"user","content":"Which?"}],"chosen":"a star","rejected":""}' \
         '{"prompt":[{"role":"user","content":"How many?"}],"chosen":[{"role":"assistant","content":"two"}],"rejected":[{"role":"assistant","content":"three"}]}' > rows
     dpo-step -m pocket-judge --lr 1e-3 --schedule constant --epochs 6 --batch-tokens 4096 --out out rows > metrics

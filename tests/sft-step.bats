@@ -329,6 +329,11 @@ figures() {
     cmp broken/model.safetensors out/latest/model.safetensors
 }
 
+@test "rows of text among rows with pictures: an empty list is no picture" {
+    echo '{"conversations":[{"from":"human","value":"Hi"},{"from":"gpt","value":"The sky"}],"image":"","images":[]}' > row
+    sft-step -m pocket-judge --out out row | jq -e '.rows == 1 and .failed == 0'
+}
+
 @test "--truncate never cuts a picture; a tokenizer that the model has no rows for is refused" {
     local image
     image=$(jq -r .image rows.jsonl | head -n 1)
