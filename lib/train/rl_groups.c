@@ -30,16 +30,16 @@ double rl_spread_std(const struct rl_spread *s)
 /* -- Advantages -------------------------------------------------------------------------
  */
 
-static void judge(struct rl_group *g, const struct rl_loss *o)
+/* The deviation of the rewards. */
+static double judge(struct rl_group *g, const struct rl_loss *o)
 {
     int n = g->r->count;
-    double mean;
+    double mean, std;
     bool differ = false;
     for (int i = 1; i < n; i++) differ = differ || g->reward[i] != g->reward[0];
-    rl_advantages(g->advantage, g->reward, n, o->advantage, &mean, &g->std);
-    if (!differ)
-        g->std = 0;
+    rl_advantages(g->advantage, g->reward, n, o->advantage, &mean, &std);
     g->teaches = g->usable && differ;
+    return differ ? std : 0;
 }
 
 static int group_make(struct rl_group *g, const struct rollout *r,
@@ -56,7 +56,7 @@ static int group_make(struct rl_group *g, const struct rollout *r,
         g->reward[i] = r->caption[i].reward + rl_overlong(o, tokens);
         g->tokens += tokens;
     }
-    judge(g, o);
+    g->std = judge(g, o);
     return 0;
 }
 
@@ -132,6 +132,16 @@ void rl_groups_measure(const struct rl_groups *g, const struct rl_loss *o,
         m->rows_failed += one->r->why[0] != '\0';
         for (int j = 0; j < one->r->count; j++)
             measure_caption(&one->r->caption[j], o, m);
+    }
+    rl_groups_count(g, m);
+}
+
+void rl_groups_count(const struct rl_groups *g, struct rl_metrics *m)
+{
+    m->groups = m->groups_equal = m->groups_skipped = 0;
+    m->group_std = (struct rl_spread){0};
+    for (int64_t i = 0; i < g->count; i++) {
+        const struct rl_group *one = &g->list[i];
         if (!one->usable) {
             m->groups_skipped++;
             continue;

@@ -9,7 +9,7 @@ struct rl_group {
     double *reward, *advantage; /* [r->count], owned */
     float *ref; /* [tokens], owned: log-probabilities of the reference; NULL: none */
     int tokens; /* of all captions */
-    double std; /* of the rewards */
+    double std; /* of the rewards as they came */
     bool
         usable; /* two captions and more, and its pictures are there as far as is known */
     bool teaches; /* usable, and the rewards differ */
@@ -36,4 +36,6 @@ int64_t rl_groups_teaching(const struct rl_groups *g);
 /* What came in, into a step's numbers. */
 void rl_groups_measure(const struct rl_groups *g, const struct rl_loss *o,
                        struct rl_metrics *m);
+/* Of it what depends on which groups are usable, as is known now. */
+void rl_groups_count(const struct rl_groups *g, struct rl_metrics *m);
 #endif

@@ -134,7 +134,7 @@ bool rl_share_mine(const struct comm *c, const struct rl_groups *g,
 int rl_share_groups(struct comm *c, struct rl_groups *g,
                     void (*gone)(void *context, struct rl_group *g), void *context)
 {
-    enum { NUMBERS = 3 };
+    enum { NUMBERS = 2 };
     if (!c)
         return 0;
     double *x = calloc((size_t)g->count * NUMBERS + 1, sizeof *x);
@@ -146,7 +146,6 @@ int rl_share_groups(struct comm *c, struct rl_groups *g,
             continue;
         x[NUMBERS * i] = one->usable;
         x[NUMBERS * i + 1] = one->teaches;
-        x[NUMBERS * i + 2] = one->std;
     }
     int status = comm_sum(c, x, g->count * NUMBERS);
     for (int64_t i = 0; status == 0 && i < g->count; i++) {
@@ -156,7 +155,6 @@ int rl_share_groups(struct comm *c, struct rl_groups *g,
         if (one->usable && x[NUMBERS * i] == 0)
             gone(context, one);
         one->teaches = x[NUMBERS * i + 1] > 0;
-        one->std = x[NUMBERS * i + 2];
     }
     free(x);
     return status;

@@ -129,9 +129,6 @@ static void gone(void *context, struct rl_group *g)
     g->usable = g->teaches = false;
     s->gone.sequences += g->r->count;
     s->gone.tokens += g->tokens;
-    s->m->groups--;
-    s->m->groups_equal -= g->std == 0;
-    s->m->groups_skipped++;
     s->m->rows_failed++;
 }
 
@@ -267,6 +264,7 @@ int rl_update_step(struct rl_update *u, struct rl_groups *g, double lr,
     m->lr = lr;
     u->begun = false;
     int status = passes(&s, g, list, lr);
+    rl_groups_count(g, m);
     if (status == 0)
         status = rl_share_metrics(u->o->comm, m);
     if (status < 0)
