@@ -142,11 +142,14 @@ refused() {
     same policy p2
 }
 
-@test "a batch of failures alone, as when a judge was down, is no step: 75, and it comes again" {
+@test "a batch of failures alone, as when a judge was down or a disk away, is no step: 75, and it comes again" {
     jq -c '.captions |= map(del(.reward) + {error: {stage: "reward", class: "http", message: "x"}})' rows.jsonl > down
     run --separate-stderr -75 step down
     [ "${#lines[@]}" = 1 ] # the hello
     [[ "$stderr" == *"step 1: none of its 8 rows has two captions without an error"* ]]
+    run --separate-stderr -75 step --root nowhere rows.jsonl # a disk with pictures
+    [ "${#lines[@]}" = 1 ]
+    [[ "$stderr" == *"step 1: none of its 8 rows has its pictures and two captions without an error"* ]]
     run --separate-stderr -0 step rows.jsonl
     [ "$(jq -c '[.step,.groups]' <<<"${lines[1]}")" = '[1,8]' ]
 }

@@ -356,14 +356,25 @@ static int gather(struct run *r, struct rl_groups *g)
     return status;
 }
 
-/* A batch of failures alone, as when a judge is down, is no step: the batch comes again.
- */
-static int nothing_left(const struct run *r, const struct rl_groups *g)
+/* A batch of failures alone, as when a judge is down or a disk with pictures is not
+ * there, is no step: the batch comes again. */
+static int nothing_left(const struct run *r, const struct rl_groups *g, const char *what)
 {
-    fail(FAIL_MISSING,
-         "step %lld: none of its %lld rows has two captions without an error",
-         (long long)r->step + 1, (long long)g->count);
+    fail(FAIL_MISSING, "step %lld: none of its %lld rows has %s", (long long)r->step + 1,
+         (long long)g->count, what);
     return RL_UNFINISHED;
+}
+
+/* Learn from a batch. 0 or a failure. */
+static int learn(struct run *r, struct rl_groups *g, struct rl_metrics *m)
+{
+    rl_groups_measure(g, &r->o->loss, m);
+    if (m->groups == 0)
+        return nothing_left(r, g, "two captions without an error");
+    int status = rl_update_step(&r->u, g, lr_at(&r->lr, r->step + 1), m);
+    if (status == 0 && m->groups == 0 && m->updates == 0)
+        return nothing_left(r, g, "its pictures and two captions without an error");
+    return status == RL_FAILED ? fail_in("step %lld", (long long)r->step + 1) : status;
 }
 
 /* 1 a step, 0 the input is at its end, or a failure. */
@@ -378,13 +389,10 @@ static int one_step(struct run *r)
     }
     double begin = now();
     struct rl_metrics m = {.step = r->step + 1, .version = r->step + 1};
-    rl_groups_measure(&g, &r->o->loss, &m);
-    status = m.groups == 0 ? nothing_left(r, &g)
-                           : rl_update_step(&r->u, &g, lr_at(&r->lr, r->step + 1), &m);
+    status = learn(r, &g, &m);
     rl_groups_free(&g);
     if (status < 0)
-        return status == RL_UNFINISHED ? status
-                                       : fail_in("step %lld", (long long)r->step + 1);
+        return status;
     r->step++;
     m.wait = begin - from;
     m.seconds = now() - begin; /* a kept row cannot know what its keeping takes */
