@@ -9,8 +9,8 @@ usage: rl.sh -m MODEL -j JUDGE -d ROWS [-d ROWS ...] -o FOLDER [option ...]
 
 Trains MODEL to write captions from which JUDGE, which does not see the picture, answers the
 picture's questions. The policy is FOLDER/policy, a link to its newest version; a row for each
-step is added to FOLDER/metrics.jsonl. The same line again goes on from the last checkpoint,
-to the bit; of a run that has ended it changes nothing.
+step, behind a hello for each start, is added to FOLDER/metrics.jsonl. The same line again goes
+on from the last checkpoint, to the bit; the policy of a run that has ended it does not change.
 
   -m MODEL   the captioner to begin with: a model folder, or a name (pocket)
   -j JUDGE   a model folder, a name, or http://host:port/v1#name[,http://...]
