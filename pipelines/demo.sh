@@ -26,11 +26,11 @@ else
 fi
 trap 'exit 75' INT TERM
 
-# describe MODEL: captions of unseen pictures, and what the judge answers from them.
+# describe MODEL: captions of unseen pictures, of all of them, and what the judge answers from them.
 describe() {
     head -n "$unseen" "$world/test.jsonl" |
-        caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" |
-        reward -m pocket-judge --answer text
+        caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" > "$OUT/captions.jsonl"
+    reward -m pocket-judge --answer text "$OUT/captions.jsonl"
 }
 
 say() {

@@ -230,13 +230,16 @@ kill_rounds() {
     jq -s -e "map(select(.reward)) | length == 12 and (map(.groups_skipped) | add) == 1" out/metrics.jsonl
 }
 
-@test "rl-ablation.sh: captions of some of the pictures, when the captioner was killed, are no measure" {
+@test "demo.sh, rl-ablation.sh: captions of some of the pictures, when the captioner was killed, are no measure" {
     mkdir pipelines killed
-    cp "$ROOT/pipelines/rl-ablation.sh" pipelines # which has no programs beside it
+    cp "$ROOT"/pipelines/{demo,rl-ablation}.sh pipelines # which have no programs beside them
     printf '%s\n' '#!/bin/sh' 'PATH=${PATH#*:}' 'head -n 2 | caption "$@"' 'kill -KILL $$' > killed/caption
     chmod +x killed/caption
-    run ! env PATH="$PWD/killed:$PATH" pipelines/rl-ablation.sh -o out -t 4
+    PATH=$PWD/killed:$PATH
+    run ! pipelines/rl-ablation.sh -o out -t 4
     [ ! -e out/base.jsonl ]
+    OUT=demo QUICK=1 run --separate-stderr ! pipelines/demo.sh
+    [[ "$stderr" != *"2. It learns"* ]]
 }
 
 @test "two rings in one folder: the second is refused and the first goes on" {
