@@ -233,7 +233,12 @@ kill_rounds() {
 @test "demo.sh, rl-ablation.sh: captions of some of the pictures, when the captioner was killed, are no measure" {
     mkdir pipelines killed
     cp "$ROOT"/pipelines/{demo,rl-ablation}.sh pipelines # which have no programs beside them
-    printf '%s\n' '#!/bin/sh' 'PATH=${PATH#*:}' 'head -n 2 | caption "$@"' 'kill -KILL $$' > killed/caption
+    cat > killed/caption << 'END'
+#!/bin/sh
+PATH=${PATH#*:}
+head -n 2 | caption "$@"
+kill -KILL $$
+END
     chmod +x killed/caption
     PATH=$PWD/killed:$PATH
     run ! pipelines/rl-ablation.sh -o out -t 4
