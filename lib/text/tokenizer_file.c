@@ -6,6 +6,7 @@
 #include "text/alphabet.h"
 #include "text/file.h"
 #include "text/merges.h"
+#include "text/nfc.h"
 #include "text/tokenizer_parts.h"
 
 #include <stdlib.h>
@@ -285,17 +286,15 @@ static int read_merges(struct reader *r)
     return result;
 }
 
-/* Flags of an added token that would change where it is found: refused. ("normalized"
- * where nothing is normalised changes nothing.) */
-static int check_added(const struct reader *r, struct span token, struct span content)
+/* Flags of an added token that would change where it is found: refused. */
+static int check_added(struct span token, struct span content)
 {
-    static const char *const refused[] = {"single_word", "lstrip", "rstrip",
-                                          "normalized"};
+    static const char *const refused[] = {"single_word", "lstrip", "rstrip"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         bool on;
         if (flag_of(token, refused[i], &on) < 0)
             return -1;
-        if (on && (r->t->compose || strcmp(refused[i], "normalized") != 0))
+        if (on)
             return fail(FAIL_MODEL, "added token \"%.*s\": \"%s\" is not supported",
                         alphabet_shown(content), content.s, refused[i]);
     }
@@ -304,23 +303,40 @@ static int check_added(const struct reader *r, struct span token, struct span co
     return 0;
 }
 
-static int add_token(struct reader *r, struct span token, struct added_token *added)
+/* One that is looked for in normalised text must be such itself, or it is never found. */
+static int check_normal(struct reader *r, struct span content)
+{
+    struct span clean;
+    if (nfc_text(content, r->t->compose, &r->bytes, &clean) < 0)
+        return -1;
+    if (clean.n != content.n || memcmp(clean.s, content.s, clean.n) != 0)
+        return fail(FAIL_MODEL,
+                    "added token \"%.*s\": \"normalized\", but not in normal form, is "
+                    "not supported",
+                    alphabet_shown(content), content.s);
+    return 0;
+}
+
+/* Put an added token into the vocabulary and into its list. */
+static int add_token(struct reader *r, struct span token)
 {
     struct vocab *v = &r->t->vocab;
     struct span content = json_get(token, "content");
+    bool special, normalized;
     int32_t id;
     if (json_type(content) != JSON_STRING)
         return fail(FAIL_MODEL, "an added token without \"content\"");
     if (text_of(content, &r->text, &content) < 0 ||
-        read_id(r, json_get(token, "id"), &id) < 0 ||
-        check_added(r, token, content) < 0 ||
-        flag_of(token, "special", &added->special) < 0)
+        read_id(r, json_get(token, "id"), &id) < 0 || check_added(token, content) < 0 ||
+        flag_of(token, "special", &special) < 0 ||
+        flag_of(token, "normalized", &normalized) < 0 ||
+        (normalized && check_normal(r, content) < 0))
         return -1;
     buf_clear(&r->bytes); /* is it a token of the vocabulary too? Then it is that one */
     int32_t same = alphabet_bytes(content, &r->bytes) < 0
                        ? -1
                        : vocab_find(v, (struct span){r->bytes.data, r->bytes.len});
-    uint8_t flags = TOKEN_ADDED | (added->special ? TOKEN_IS_SPECIAL : 0);
+    uint8_t flags = TOKEN_ADDED | (special ? TOKEN_IS_SPECIAL : 0);
     if (same >= 0 && same != id)
         return fail(FAIL_MODEL, "added token %ld is also token %ld", (long)id,
                     (long)same);
@@ -328,23 +344,23 @@ static int add_token(struct reader *r, struct span token, struct added_token *ad
         v->token[id].flags |= flags;
     else if (vocab_add(v, id, content, flags) < 0)
         return -1;
-    added->id = id;
-    added->content = vocab_bytes(v, id);
+    struct added *list = normalized ? &r->t->normalized : &r->t->added;
+    list->token[list->count++] = (struct added_token){vocab_bytes(v, id), id, special};
     return 0;
 }
 
 static int read_added(struct reader *r, size_t count)
 {
-    struct added *a = &r->t->added;
+    struct added *const lists[] = {&r->t->added, &r->t->normalized};
     struct span token;
     size_t at = 0;
-    a->token = calloc(count + 1, sizeof *a->token);
-    if (!a->token)
-        return fail_memory();
-    for (; a->count < count && json_each(r->file[ADDED], &at, &token); a->count++)
-        if (add_token(r, token, &a->token[a->count]) < 0)
+    for (size_t i = 0; i < 2; i++)
+        if (!(lists[i]->token = calloc(count + 1, sizeof *lists[i]->token)))
+            return fail_memory();
+    while (json_each(r->file[ADDED], &at, &token))
+        if (add_token(r, token) < 0)
             return -1;
-    return added_prepare(a);
+    return added_prepare(lists[0]) < 0 ? -1 : added_prepare(lists[1]);
 }
 
 static int check_model(const struct reader *r)

@@ -10,7 +10,8 @@ struct gguf;
 
 struct tokenizer {
     struct vocab vocab;
-    struct added added;
+    struct added added;        /* looked for in a text as it comes, ... */
+    struct added normalized;   /* ... and these in what is left, normalised */
     struct splitter *splitter; /* owned */
     bool compose;              /* NFC first */
     bool whole_first; /* a piece in the vocabulary is not merged ("ignore_merges") */

@@ -595,7 +595,9 @@ static void damaged_files_are_refused(void)
         {"\"added_tokens\":[", "\"added_tokens\":[{\"id\":2016,\"content\":\"<think>\"},",
          "the same"},
         {"\"lstrip\":false", "\"lstrip\":true", "lstrip"},
-        {"\"normalized\":false", "\"normalized\":true", "normalized"},
+        {"\"added_tokens\":[",
+         "\"added_tokens\":[{\"id\":2016,\"content\":\"e\\u0301\",\"normalized\":true},",
+         "not in normal form"},
         {"\"single_word\":false", "\"single_word\":true", "single_word"},
         {"\"special\":true", "\"special\":1", "neither true nor false"},
         {"\"decoder\":{\"type\":\"ByteLevel\"", "\"decoder\":{\"type\":\"WordPiece\"",
@@ -682,6 +684,74 @@ static void other_forms_are_read(void)
     json_decref(value);
 }
 
+/* Tokens that are looked for in normalised text: what add_tokens() makes of a text. The
+ * ids are the reference's. */
+static void added_tokens_of_normalised_text(void)
+{
+    static const char more[] =
+        "\"added_tokens\":["
+        "{\"id\":2016,\"content\":\"<foo>\",\"normalized\":true,\"special\":false},"
+        "{\"id\":2017,\"content\":\"n\\u00e9\",\"normalized\":true,\"special\":false},"
+        "{\"id\":2018,\"content\":\"<end>\",\"normalized\":true,\"special\":true},";
+    static const struct {
+        const char *text;
+        enum token_mode mode;
+        const char *ids;
+    } cases[] = {
+        {"a<foo>b<end>", TOKEN_SPECIAL, "[64,2016,65,2018]"},
+        {"a<foo>b<end>", TOKEN_KEEP, "[64,2016,65,27,1186,29]"},
+        {"<foo>\u0338", TOKEN_SPECIAL, "[27,69,78,78,158,231,107]"},
+        {"<foo>\u0301 x", TOKEN_SPECIAL, "[2016,136,223,220,87]"},
+        {"ne\u0301e\u0301", TOKEN_SPECIAL, "[2017,298]"},
+        {"<fo<|im_end|>o><foo><|im_end|>", TOKEN_SPECIAL,
+         "[27,69,78,1992,78,29,2016,1992]"},
+        {"<foo><end>\n\n", TOKEN_SPECIAL, "[2016,2018,310]"},
+    };
+    char *file = golden_file(golden_path("goldens/tokenizer/tokenizer.json"), NULL);
+    NEED(file, "no file");
+    json_t *value = json_loads(file, 0, NULL);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    struct buf b = replaced(text, "\"added_tokens\":[", more);
+    struct tokenizer *t = open_text(b.data, b.len);
+    struct tokenizer *old = open_text(text, strlen(text));
+    remove(changed);
+    NEED(t && old, "%s", fail_text());
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ids ids = encode(t, span_of(cases[i].text), cases[i].mode);
+        json_t *want = json_loads(cases[i].ids, 0, NULL);
+        CHECK(ids_are(&ids, want), "%s: %zu ids", cases[i].text, ids.n);
+        json_decref(want);
+        ids_free(&ids);
+    }
+    CHECK(tokenizer_find(t, "<foo>") == 2016, "found by name");
+    /* Contents stay text, and parts are joined as ever: also where a mark joins them. */
+    const struct token_part parts[] = {{span_of("<foo>hel"), TOKEN_TEXT},
+                                       {span_of("lo<foo"), TOKEN_SPECIAL},
+                                       {span_of(">\n"), TOKEN_TEXT},
+                                       {span_of("\n<foo>"), TOKEN_SPECIAL},
+                                       {span_of("\u0301\u0302<end>"), TOKEN_TEXT}};
+    struct ids ids = {0};
+    struct ids want =
+        encode(old, span_of("<foo>hello<foo>\n\n<foo>\u0301\u0302<end>"), TOKEN_TEXT);
+    CHECK(tokenizer_encode(t, parts, 5, &ids) == 0 && same_ids(&ids, &want), "parts");
+    ids_free(&ids);
+    ids_free(&want);
+    want = encode(old, span_of("e\u0301\n\n"), TOKEN_TEXT);
+    ids_add(&want, 2016);
+    const struct token_part own[] = {{span_of("e"), TOKEN_TEXT},
+                                     {span_of("\u0301\n"), TOKEN_SPECIAL},
+                                     {span_of("\n<foo>"), TOKEN_SPECIAL}};
+    CHECK(tokenizer_encode(t, own, 3, &ids) == 0 && same_ids(&ids, &want), "own parts");
+    ids_free(&ids);
+    ids_free(&want);
+    tokenizer_close(t);
+    tokenizer_close(old);
+    buf_free(&b);
+    free(text);
+    free(file);
+    json_decref(value);
+}
+
 int main(void)
 {
     unpack();
@@ -707,6 +777,7 @@ int main(void)
     CASE(threads_share_a_tokenizer);
     CASE(damaged_files_are_refused);
     CASE(other_forms_are_read);
+    CASE(added_tokens_of_normalised_text);
     tokenizer_close(full);
     return check_end();
 }
