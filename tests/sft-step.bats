@@ -105,6 +105,23 @@ figures() {
     [ ! -s bad.jsonl ]
 }
 
+@test "--errors writes over neither an input nor a file that is there" {
+    cp rows.jsonl kept
+    for options in "--out out" "--out out --force --eval eval" "--out out --resume"; do
+        cp rows.jsonl eval
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr -2 sft $options --errors ./rows.jsonl rows.jsonl
+        [ "$stderr" = "sft-step: ./rows.jsonl: is an input of this run too" ]
+    done
+    run --separate-stderr -2 sft --out out --eval eval --errors "$PWD/eval" rows.jsonl
+    run --separate-stderr -2 sft --out out --errors kept rows.jsonl
+    [[ "$stderr" == "sft-step: kept: exists"* ]]
+    cmp rows.jsonl kept && cmp rows.jsonl eval
+    echo broken > one
+    run --separate-stderr -2 sft --out out --force --errors kept one
+    [ "$(wc -l < kept)" = 1 ]
+}
+
 @test "no row to learn from, no model, no folder, an unknown part: status 2 with the reason" {
     run --separate-stderr -2 sft --out out /dev/null
     [ "$stderr" = "sft-step: no row to learn from" ]
@@ -385,7 +402,7 @@ numbers() { jq -c 'del(.step_time,.tokens_per_second,.peak_share)' "$@"; }
     [ "$(tail -n 1 whole.jsonl | jq .failed)" = 1 ]
     mkfifo fifo
     for steps in 1 4 7; do
-        rm -rf part
+        rm -rf part bad
         cat rows.jsonl > fifo & local writer=$!
         sft_exec --schedule constant --window 16 --seed 3 --save 2 --errors bad --out part fifo > part.jsonl & local pid=$!
         until [ "$(wc -l < part.jsonl)" -ge "$steps" ]; do sleep 0.05; done

@@ -1,6 +1,7 @@
 /* program.c: see program.h. */
 #include "train/program.h"
 #include "base/fail.h"
+#include "base/folder.h"
 #include "comm/comm.h"
 #include "model/model.h"
 #include "train/metrics.h"
@@ -10,7 +11,6 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* -- What the run says ------------------------------------------------------------------
@@ -64,13 +64,10 @@ static void bad_rows(void *context, int64_t count)
 {
     const struct train_program *p = context;
     char piece[1 << 14];
-    struct stat st;
     int64_t size = 0;
     ssize_t got = 1;
-    int fd = !p->others && p->errors_path && stat(p->errors_path, &st) == 0 &&
-                     S_ISREG(st.st_mode)
-                 ? open(p->errors_path, O_RDWR | O_CLOEXEC)
-                 : -1;
+    bool file = !p->others && p->errors_path && !path_is_stream(p->errors_path);
+    int fd = file ? open(p->errors_path, O_RDWR | O_CLOEXEC) : -1;
     while (fd >= 0 && count > 0 && got > 0) {
         got = pread(fd, piece, sizeof piece, size);
         for (ssize_t i = 0; count > 0 && i < got; i++) {
@@ -195,6 +192,23 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
 /* -- A run -----------------------------------------------------------------------------
  */
 
+/* The file of --errors, by the rules of other programs' (capmill(7)); what is in it stays
+ * until bad_rows(). NULL: refused. */
+static FILE *open_errors(const struct run_options *o, const char *path)
+{
+    bool stream = path_is_stream(path), input = o->eval && path_same(path, o->eval);
+    for (int i = 0; i < o->file_count; i++) input = input || path_same(path, o->files[i]);
+    FILE *f = NULL;
+    if (input)
+        fail(FAIL_REFUSED, "%s: is an input of this run too", path);
+    else if (!stream && !o->resume && !o->force && access(path, F_OK) == 0)
+        fail(FAIL_REFUSED, "%s: exists (--resume goes on with it, --force overwrites it)",
+             path);
+    else if (!(f = fopen(path, "ae")))
+        fail(FAIL_REFUSED, "%s: %s", path, strerror(errno));
+    return f;
+}
+
 /* The model and the files that the options name. 0 or -1. */
 static int set_up(struct train_program *p)
 {
@@ -207,8 +221,8 @@ static int set_up(struct train_program *p)
     if (charts && !(p->charts = tensorboard_open(charts)))
         return fail_in("--tensorboard");
     p->errors_path = p->others ? NULL : cli_text(p->cli, "errors", NULL);
-    p->errors = p->errors_path ? fopen(p->errors_path, "ae") : stdout;
-    return p->errors ? 0 : fail(FAIL_REFUSED, "%s: %s", p->errors_path, strerror(errno));
+    p->errors = p->errors_path ? open_errors(&p->run, p->errors_path) : stdout;
+    return p->errors ? 0 : -1;
 }
 
 /* The status of a run that ended as it should: rows may have failed. */

@@ -229,7 +229,7 @@ static void a_rank_that_ends_between_steps_is_named(void)
 /* NCCL does not notice what goes on in another process of its machine. */
 static void a_rank_that_nccl_does_not_miss_is_named_too(void)
 {
-    struct outcome got[MOST];
+    struct outcome got[RANKS_MOST];
     setenv("NCCL_ON_HOST", "deaf", 1);
     run_ranks(got, 3, &(struct setting){"cuda", false, 2, 0});
     unsetenv("NCCL_ON_HOST");
