@@ -105,7 +105,8 @@ $(BUILD)/%-fuzz: tests/fuzz/%-fuzz.c $(LIBRARY)
 
 .PHONY: all deps deps-dev deps-cuda demo test test-long test-real bench gpu-kit test-gpu bench-gpu lint fuzz format install clean check-fresh
 .SECONDARY:
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(wildcard $(addprefix $(BUILD)/,*.d */*.d */*/*.d */*/*/*.d))
+$(LIB_OBJ): VERSION
 
 deps:
 	@tools/deps
@@ -167,20 +168,22 @@ check-fresh: # README's two commands in a minimal Debian 12
 	@$(MAKE) --no-print-directory deps-dev
 	@tools/check-fresh
 
+TO = '$(DESTDIR)$(PREFIX)'
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man7 $(DESTDIR)$(PREFIX)/share/capmill \
-	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	    $(DESTDIR)$(PREFIX)/share/doc/capmill/examples
-	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin
-	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 man/*.7 $(DESTDIR)$(PREFIX)/share/man/man7
-	install -m 644 LICENSE README.md $(DESTDIR)$(PREFIX)/share/doc/capmill
-	install -m 644 examples/* $(DESTDIR)$(PREFIX)/share/doc/capmill/examples
-	cp -r share/. $(DESTDIR)$(PREFIX)/share/capmill
+	install -d $(TO)/bin $(TO)/share/man/man1 $(TO)/share/man/man7 $(TO)/share/capmill \
+	    $(TO)/share/bash-completion/completions $(TO)/share/doc/capmill/examples
+	install -m 755 $(addprefix $(BIN)/,$(PROGRAMS)) $(TO)/bin
+	install -m 644 man/*.1 $(TO)/share/man/man1
+	install -m 644 man/*.7 $(TO)/share/man/man7
+	install -m 644 LICENSE README.md $(TO)/share/doc/capmill
+	install -m 644 examples/* $(TO)/share/doc/capmill/examples
+	chmod 755 $(TO)/share/doc/capmill/examples/*.sh
+	cp -r pipelines $(TO)/share/doc/capmill
+	cp -r share/. $(TO)/share/capmill
+	chmod -R u=rwX,go=rX $(TO)/share/doc/capmill $(TO)/share/capmill # whatever the umask
 	if [ -e $(BUILD)/capmill-cuda.so ]; then install -D -m 644 $(BUILD)/capmill-cuda.so \
-	    $(DESTDIR)$(PREFIX)/lib/capmill/capmill-cuda.so; fi
-	for p in $(PROGRAMS); do $(BIN)/$$p --completion bash \
-	    > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$p || exit 1; done
+	    $(TO)/lib/capmill/capmill-cuda.so; fi
+	umask 022; for p in $(PROGRAMS); do $(BIN)/$$p --completion bash \
+	    > $(TO)/share/bash-completion/completions/$$p || exit 1; done
 clean:
 	rm -rf build bin

@@ -10,6 +10,7 @@ set -eu
 here=$(dirname "$0")
 PATH=$here/../bin:$PATH
 share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
 world=$share/pocket/world
 seed=${SEED:-0}
 if [ -n "${QUICK:-}" ]; then

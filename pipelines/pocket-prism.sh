@@ -8,6 +8,7 @@ set -eu
 here=$(dirname "$0")
 PATH=$here/../bin:$PATH
 share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
 rows=$1 root=$2
 shift 2
 

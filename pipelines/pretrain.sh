@@ -29,7 +29,9 @@ END
 
 here=$(dirname "$0")
 [ ! -x "$here/../bin/sft-step" ] || PATH=$here/../bin:$PATH
-world=${CAPMILL_SHARE:-$here/../share}/pocket/world
+share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
+world=$share/pocket/world
 model=pocket out='' configs=$here/pretrain/pocket eval='' root='' count=512
 while getopts m:o:c:e:r:n:h option; do
     case $option in

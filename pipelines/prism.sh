@@ -84,6 +84,7 @@ done
 here=$(dirname "$0")
 [ ! -x "$here/../bin/prism-eval" ] || PATH=$here/../bin:$PATH
 share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
 failed=0
 
 # name PRESET: without its folder and ending.

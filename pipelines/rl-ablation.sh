@@ -40,7 +40,9 @@ fi
 
 here=$(dirname "$0")
 [ ! -x "$here/../bin/rl-feed" ] || PATH=$here/../bin:$PATH
-world=${CAPMILL_SHARE:-$here/../share}/pocket/world
+share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
+world=$share/pocket/world
 mkdir -p "$out"
 
 # measure MODEL FILE: the captions of unseen pictures and their rewards, once, all or none.

@@ -9,6 +9,7 @@ set -eu
 here=$(dirname "$0")
 PATH=$here/../bin:$PATH
 share=${CAPMILL_SHARE:-$here/../share}
+[ -d "$share" ] || share=$here/../../../capmill # installed, in share/doc/capmill
 samples=$share/pocket/samples
 
 green='' red='' gray='' plain=''

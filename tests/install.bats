@@ -1,15 +1,19 @@
 setup() { load common; }
 
 @test "an installed tree runs without the build tree, man pages and completions in place" {
-    make -C "$ROOT" -s install DESTDIR="$PWD/root" PREFIX=/usr BIN="${CAPMILL_BIN#"$ROOT"/}" BUILD="${CAPMILL_BUILD#"$ROOT"/}" \
+    umask 077
+    make -C "$ROOT" -s install DESTDIR="$PWD/a root" PREFIX=/usr BIN="${CAPMILL_BIN#"$ROOT"/}" BUILD="${CAPMILL_BUILD#"$ROOT"/}" \
         SAN="$([[ $CAPMILL_BUILD != */san ]] || echo 1)" # what is older than its source is made again
-    mv root moved
+    mv "a root" moved
+    [ -z "$(find moved/usr ! -perm -o=r)" ] # for all to read
     unset CAPMILL_SHARE
     run --separate-stderr -0 moved/usr/bin/caption -m pocket --temperature 0 --text moved/usr/share/capmill/pocket/samples/images/0000.png
     [[ "$output" == The\ * ]]
     [ -f moved/usr/share/man/man1/caption.1 ]
     [ -f moved/usr/share/bash-completion/completions/caption ]
     [ -f moved/usr/share/doc/capmill/examples/prompt-to-messages.jq ]
+    run -0 env -i PATH="$PWD/moved/usr/bin:/usr/bin:/bin" moved/usr/share/doc/capmill/pipelines/samples.sh
+    [[ "$output" == *" of 150 questions; mean reward "* ]]
     run ! grep -rlaE "$ROOT/(bin|build|cmd|kernels|lib|share/pocket)" moved
 }
 
