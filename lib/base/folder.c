@@ -1,5 +1,6 @@
 /* folder.c: see folder.h. */
 #include "base/folder.h"
+#include "base/buf.h"
 #include "base/fail.h"
 
 #include <dirent.h>
@@ -59,6 +60,28 @@ bool path_is_stream(const char *path)
         if (strncmp(path, beginnings[i], strlen(beginnings[i])) == 0)
             return true;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+char *path_target(const char *path)
+{
+    enum { LINKS_MAX = 40 }; /* as the kernel follows */
+    char link[PATH_MAX];
+    ssize_t n;
+    char *at = strdup(path);
+    for (int i = 0; at && i < LINKS_MAX && (n = readlink(at, link, sizeof link)) > 0;
+         i++) {
+        const char *slash = link[0] == '/' ? NULL : strrchr(at, '/');
+        struct buf next = {0};
+        buf_add(&next, at, slash ? (size_t)(slash + 1 - at) : 0);
+        buf_add(&next, link, (size_t)n);
+        free(at);
+        if (!buf_string(&next))
+            buf_free(&next);
+        at = next.data; /* taken over */
+    }
+    if (!at)
+        fail_memory();
+    return at;
 }
 
 int path_failed(const char *path)

@@ -15,6 +15,10 @@ bool path_same(const char *a, const char *b);
  * and its like are, also where they lead to a regular file: that is somebody else's. */
 bool path_is_stream(const char *path);
 
+/* Where path leads by symbolic links, be a file there yet or not: free() it. NULL: no
+ * memory. */
+char *path_target(const char *path);
+
 /* "path: strerror(errno)", of class refused where a disk is full, else model. Returns -1.
  */
 int path_failed(const char *path);

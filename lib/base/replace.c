@@ -89,9 +89,8 @@ int file_replace(const char *path, const void *bytes, size_t n)
         int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
         return fd < 0 || fill(fd, bytes, n, false) < 0 ? refuse(path) : 0;
     }
-    char *target = realpath(path, NULL);
-    int rc = !target && errno == ENOMEM ? fail_memory()
-                                        : replace(target ? target : path, bytes, n);
+    char *target = path_target(path);
+    int rc = target ? replace(target, bytes, n) : -1;
     free(target);
     return rc;
 }

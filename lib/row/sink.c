@@ -155,10 +155,11 @@ int sink_close(struct sink *s, bool finished)
     journal_state_free(&s->before);
     journal_state_free(&s->redo);
     buf_free(&s->pending);
+    free(s->file_path);
     free(s->journal_path);
     free(s->old_path);
     free(s->old_journal_path);
-    s->journal_path = s->old_path = s->old_journal_path = NULL;
+    s->file_path = s->journal_path = s->old_path = s->old_journal_path = NULL;
     s->journal = s->old = -1;
     pthread_mutex_destroy(&s->lock);
     pthread_mutex_destroy(&s->commit);

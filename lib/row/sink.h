@@ -3,6 +3,7 @@
  *
  * Redoing failed rows (--retry-errors) writes FILE anew, beside FILE.redo and
  * FILE.redo.journal, from which the good rows are copied; these go when it is finished.
+ * Where FILE is a symbolic link, it is what that leads to which is written anew.
  */
 #ifndef SINK_H
 #define SINK_H
@@ -22,14 +23,15 @@ struct sink {
     bool file;        /* path is a regular file: it has a journal */
     bool errors_file; /* there is one of --errors, and it is a regular file */
     struct output out, errors;
-    char *journal_path, *old_path, *old_journal_path; /* owned */
-    int journal, old;                                 /* descriptors, -1 if not open */
-    struct journal_state before;                      /* what earlier runs did */
-    struct journal_state redo;                        /* ... the rows of FILE.redo */
-    struct buf pending;        /* journal lines of rows not yet on the disk */
-    int64_t safe, errors_safe; /* ends that the journal vouches for */
-    atomic_int error;          /* errno of the first failure */
-    const char *error_name;    /* ... and what it was about */
+    char *file_path; /* owned, as the next: where path leads, if it is a link */
+    char *journal_path, *old_path, *old_journal_path;
+    int journal, old;            /* descriptors, -1 if not open */
+    struct journal_state before; /* what earlier runs did */
+    struct journal_state redo;   /* ... the rows of FILE.redo */
+    struct buf pending;          /* journal lines of rows not yet on the disk */
+    int64_t safe, errors_safe;   /* ends that the journal vouches for */
+    atomic_int error;            /* errno of the first failure */
+    const char *error_name;      /* ... and what it was about */
     bool closed;
     pthread_mutex_t lock, commit;
 };

@@ -140,9 +140,9 @@ static int move_old(struct sink *s)
 {
     if (rename(s->journal_path, s->old_journal_path) < 0 && errno != ENOENT)
         return refuse(s->journal_path);
-    if (rename(s->plan.path, s->old_path) < 0)
+    if (rename(s->file_path, s->old_path) < 0)
         return refuse(s->plan.path);
-    sync_folder(s->plan.path);
+    sync_folder(s->file_path);
     return 0;
 }
 
@@ -218,7 +218,7 @@ static int load(struct sink *s, const struct journal_head *head, int64_t *size)
         if (open_old(s, head) < 0)
             return -1;
         close(s->out.fd); /* FILE may be another one now */
-        s->out.fd = open_file(s->plan.path, 0, size);
+        s->out.fd = open_file(s->file_path, 0, size);
         if (s->out.fd < 0)
             return -1;
     }
@@ -242,11 +242,12 @@ static int open_journaled(struct sink *s, const struct journal_head *head)
     bool fresh = !s->plan.resume && !s->plan.force;
     int64_t size;
     s->journal_path = path_with(path, ".journal");
-    s->old_path = path_with(path, ".redo");
+    s->file_path = path_target(path);
+    s->old_path = s->file_path ? path_with(s->file_path, ".redo") : NULL;
     s->old_journal_path = path_with(path, ".redo.journal");
     if (!s->journal_path || !s->old_path || !s->old_journal_path)
         return -1;
-    s->out.fd = open_file(path, fresh ? O_EXCL : 0, &size);
+    s->out.fd = open_file(s->file_path, fresh ? O_EXCL : 0, &size);
     if (s->out.fd < 0 || (s->plan.errors && open_errors(s) < 0))
         return -1;
     if (s->plan.resume && load(s, head, &size) < 0)

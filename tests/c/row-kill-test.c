@@ -135,6 +135,18 @@ static void failed_rows_are_redone_in_their_places(void)
     }
 }
 
+static void a_link_stays_one_and_leads_to_the_rows(void)
+{
+    run_shell("rm -rf got* want* far; mkdir far; ln -s far/got got");
+    CHECK(run("-o want --fail 7 --flaky rows", NULL, "out", NULL) == 1, "%s", "want");
+    CHECK(run("-o got --fail 7 rows", NULL, "out", "err") == 1, "%s",
+          "leads nowhere yet");
+    CHECK(run("-o got --fail 7 --resume --retry-errors --flaky rows", NULL, "out",
+              "err") == 1,
+          "%s", "redone");
+    run_shell("[ -L got ] && cmp far/got want && [ \"$(ls far)\" = got ]");
+}
+
 /* Damage that a crash can leave. */
 static void torn_tails_are_cut(void)
 {
@@ -205,6 +217,7 @@ int main(void)
     write_rows();
     CASE(a_killed_run_resumes_to_the_same_bytes);
     CASE(failed_rows_are_redone_in_their_places);
+    CASE(a_link_stays_one_and_leads_to_the_rows);
     CASE(torn_tails_are_cut);
     CASE(what_does_not_belong_together_is_refused);
     run_cleanup();
