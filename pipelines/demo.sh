@@ -27,11 +27,11 @@ else
 fi
 trap 'exit 75' INT TERM
 
-# describe MODEL: captions of unseen pictures, of all of them, and what the judge answers from them.
+# describe MODEL FILE: captions of unseen pictures, and what the judge answers from them.
 describe() {
-    head -n "$unseen" "$world/test.jsonl" |
-        caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" > "$OUT/captions.jsonl"
-    reward -m pocket-judge --answer text "$OUT/captions.jsonl"
+    caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" --limit "$unseen" \
+        "$world/test.jsonl" > "$OUT/captions.jsonl"
+    reward -m pocket-judge --answer text "$OUT/captions.jsonl" > "$2"
 }
 
 say() {
@@ -39,7 +39,7 @@ say() {
 }
 
 say "1. The captioner describes $unseen pictures that it has not seen, and the judge is asked about them."
-describe pocket > "$OUT/base.jsonl"
+describe pocket "$OUT/base.jsonl"
 
 say "2. It learns from $((steps * pictures)) others: $steps steps of $pictures pictures, $samples captions each."
 # Five questions a picture, others for each.
@@ -50,7 +50,7 @@ CAPTION='--max-tokens 128' REWARD='--answer text --token-cost 0.0005' STEP='--ag
     -b $pictures -n $samples -s $steps -l $rate -w $warmup -r "$seed" -c 100
 
 say "3. The same $unseen pictures again."
-describe "$OUT/policy" > "$OUT/rl.jsonl"
+describe "$OUT/policy" "$OUT/rl.jsonl"
 
 jq -c '{image, caption: (.facts | join(" "))}' "$OUT/base.jsonl" > "$OUT/facts.jsonl"
 say "4. All questions about them, as a benchmark: Prism."

@@ -62,17 +62,22 @@ if [ $# = 0 ]; then
     set -- "align=$out/captions.jsonl" "caption=$out/captions.jsonl" "sft=$out/answers.jsonl"
 fi
 
-# figures NAME MODEL: recall and precision, measured once.
+# figures NAME MODEL: recall and precision, measured once: of all rows, or not at all. A row that
+# failed states nothing.
 figures() {
     [ -n "$eval" ] || return 0
     if [ ! -e "$out/$1.figures" ]; then
-        caption -m "$2" --temperature 0 ${root:+--root "$root"} "$eval" |
-            jq -rn '[inputs | .facts as $f
-                | [.caption | match("[^ .][^.]*\\."; "g").string] as $said
+        status=0
+        caption -m "$2" --temperature 0 ${root:+--root "$root"} "$eval" > "$out/figures.rows" || status=$?
+        [ $status -le 1 ] || exit $status
+        jq -rn '[inputs | .facts as $f
+                | [.caption // "" | match("[^ .][^.]*\\."; "g").string] as $said
                 | {true: ($said | map(select(IN($f[]))) | length), said: ($said | length), facts: ($f | length)}]
                 | (map(.true) | add) as $true
                 | def part($n): if $n > 0 then $true / $n * 1000 | round / 1000 else 0 end;
-                "recall \(part(map(.facts) | add)) precision \(part(map(.said) | add))"' > "$out/figures.new"
+                "recall \(part(map(.facts) | add)) precision \(part(map(.said) | add))"' \
+            "$out/figures.rows" > "$out/figures.new"
+        rm "$out/figures.rows"
         mv "$out/figures.new" "$out/$1.figures"
     fi
     echo "$1: $(cat "$out/$1.figures")"

@@ -48,8 +48,8 @@ mkdir -p "$out"
 # measure MODEL FILE: the captions of unseen pictures and their rewards, once, all or none.
 measure() {
     [ ! -s "$2" ] || return 0
-    head -n "$unseen" "$world/test.jsonl" |
-        caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" > "$2.captions"
+    caption -m "$1" --temperature 0 --max-tokens 128 --root "$world" --limit "$unseen" \
+        "$world/test.jsonl" > "$2.captions"
     reward -m pocket-judge --answer text "$2.captions" > "$2.part"
     rm "$2.captions"
     mv "$2.part" "$2"

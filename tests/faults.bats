@@ -145,7 +145,7 @@ killed() {
     sed -i '2s/.*/{"id":2}/; 4s/.*/broken/' texts
     for apart in "" "--errors file.bad"; do
         rm -f file* want*
-        # shellcheck disable=SC2086 # two words
+        # shellcheck disable=SC2206 # two words
         job=(model-tokenize -m pocket -o file $apart texts)
         run -1 "${job[@]}"
         mv file want

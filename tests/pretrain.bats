@@ -34,6 +34,15 @@ setup() {
     cmp whole/caption/latest/model.safetensors part/caption/latest/model.safetensors
 }
 
+@test "pretrain.sh: figures are of all rows, or there are none" {
+    run --separate-stderr -2 pretrain.sh -m pocket -o out -e nonesuch align=rows.jsonl
+    [ "$output" = "" ]
+    [ ! -e out/before.figures ]
+    { head -n 2 "$WORLD/test.jsonl"; echo '{"image":"none.png","facts":["A fact."]}'; } > eval
+    run --separate-stderr -2 pretrain.sh -m pocket -o out -e eval -r "$WORLD" more=rows.jsonl
+    [[ "${lines[0]}" == "before: recall 0."*" precision "* ]]
+}
+
 @test "pretrain.sh: no folder, a stage without a configuration: usage" {
     run -2 pretrain.sh
     run --separate-stderr -2 pretrain.sh -o out more=rows.jsonl
