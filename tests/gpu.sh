@@ -122,6 +122,46 @@ for compute in fp32 bf16; do
     check "programs: a batch of 8 in $compute has the bits of 8 runs alone" alone $compute
 done
 
+# Three strictly on-policy steps in bf16, versions going over as rl-step's options say:
+# what was drawn, what rl-step made of it, what caption said.
+ring() { # DRAWN METRICS LOG [OPTION...]
+    local drawn=$1 metrics=$2 log=$3 on=(--device "$CAPMILL_TEST_DEVICE" --compute bf16 --gpu-mem 8) line step status
+    shift 3
+    rm -rf "$work/ring" && mkdir "$work/ring" && mkfifo "$work/tick.$$" || return 1
+    # shellcheck disable=SC2094  # a fifo
+    {
+        exec 9<>"$work/tick.$$"
+        while read -t "$time" -r line <&9; do
+            step=$(sed -E 's/.*"step":([0-9]+).*/\1/' <<<"$line")
+            [ "$step" -lt 3 ] || break
+            printf '{"id":"a","messages":[{"role":"user","content":"Hello there"}],"_rl":{"step":%d,"i":0,"of":1,"version":%d}}\n' \
+                $((step + 1)) "$step"
+        done
+    } | caption -v -m "$work/ring/policy" --follow -n 2 --logprobs --max-tokens 4 "${on[@]}" 2>"$log" | tee "$drawn" |
+        sed -uE 's/\{"text":/{"reward":{"total":1},"text":/; s/,\{"text":/,{"reward":{"total":2},"text":/' |
+        {
+            in_kit "$time" "$kit/bin/rl-step" -m pocket "${on[@]}" --out "$work/ring/policy" --lr 1e-3 "$@" |
+                tee "$metrics"
+            status=$?
+            trap '' PIPE
+            echo '{"step":3}' 2>/dev/null # whatever it came to: nobody waits for more
+            (exit $status)
+        } >"$work/tick.$$"
+    status=$?
+    rm -f "$work/tick.$$"
+    cat "$log"
+    return $status
+}
+on_policy() { # of three steps each log-probability is caption's own
+    [ "$(grep -cE '"logprob_gap_max":0[,}]' "$1")" = 3 ] || { cat "$1"; false; }
+}
+hand_over() {
+    ring "$work/a" "$work/m" "$work/log" --hand-over gpu && on_policy "$work/m" &&
+        [ "$(grep -c "from the trainer's memory" "$work/log")" = 2 ] &&
+        ring "$work/b" "$work/m" "$work/log" && on_policy "$work/m" && cmp "$work/a" "$work/b"
+}
+check "programs: a policy goes over in the GPU's memory as in files, to the bit" hand_over
+
 # -- compute-sanitizer ---------------------------------------------------------------------
 sanitized() { # TOOL COMMAND...
     local tool=$1
