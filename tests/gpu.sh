@@ -179,6 +179,9 @@ if command -v compute-sanitizer >/dev/null; then
         done
     done
     check "sanitizer: memcheck, gradients" sanitized memcheck "$kit/tests/cuda-test"
+    for t in matmul attention; do # all kernels that share memory by asynchronous copies
+        check "sanitizer: racecheck, cuda-$t-test" sanitized racecheck "$kit/tests/cuda-$t-test"
+    done
 else
     echo "# compute-sanitizer is not here"
 fi
