@@ -223,7 +223,8 @@ __device__ __forceinline__ void attended_out(const struct attended<D> &s,
     }
 }
 
-/* What one run has left of a tile's queries, where they see any of it. */
+/* What one run has left of a tile's queries; of those that see nothing of it, too, which
+ * merge_kernel() does not read. (No maximum is no sign of that: NaN has none.) */
 template <int D>
 __device__ __forceinline__ void run_out(const struct attended<D> &s,
                                         const struct attending &p,
@@ -234,13 +235,11 @@ __device__ __forceinline__ void run_out(const struct attended<D> &s,
     UNROLL
     for (int i = 0; i < 2; i++) {
         const int query = warp * 16 + lane / 4 + i * 8;
-        const int64_t row = rows.first + query / rows.group;
-        /* as merge_kernel() counts them: what is seen may be NaN, which is no maximum */
-        if (!query_there(rows, query) ||
-            *row_of<int32_t>(p.view.len, row) <= run * RUN * TILE)
+        if (!query_there(rows, query))
             continue;
         const int64_t at =
-            (run * p.q.shape[0] + row) * heads + rows.head + query % rows.group;
+            (run * p.q.shape[0] + rows.first + query / rows.group) * heads + rows.head +
+            query % rows.group;
         UNROLL
         for (int n = 0; n < D / 4; n++) {
             const int64_t c = n / 2 * 8 + lane % 4 * 2 + n % 2;
