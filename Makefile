@@ -41,6 +41,7 @@ PROGRAMS := $(patsubst cmd/%.c,%,$(wildcard cmd/*.c))
 LIB_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard lib/*/*.c))
 KERNEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard kernels/*.c kernels/cpu/*.c))
 SOURCES = $(shell git ls-files '*.c' '*.h')
+GPU_BENCHES := $(BUILD)/tests/bench-gpu $(BUILD)/tests/bench-step
 BENCHES := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/bench-*.c))
 C_DRIVERS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-driver.c))
 C_TESTS := $(patsubst tests/c/%.c,$(BUILD)/tests/%,$(wildcard tests/c/*-test.c))
@@ -127,7 +128,7 @@ test-real: # a trained model; fetches 491 MB once
 	@$(MAKE) --no-print-directory deps
 	@$(MAKE) --no-print-directory -s -j$$(nproc) all
 	@tests/real.sh $(BUILD) $(BIN)
-test-programs: all $(C_TESTS) $(C_DRIVERS) $(BUILD)/cuda-on-host.so $(if $(LONG),$(BUILD)/tests/bench-gpu)
+test-programs: all $(C_TESTS) $(C_DRIVERS) $(BUILD)/cuda-on-host.so $(if $(LONG),$(GPU_BENCHES))
 
 # -- What a newcomer types -----------------------------------------------------------------
 
@@ -145,7 +146,7 @@ bench:
 
 gpu-kit:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(C_TESTS) $(BUILD)/tests/bench-gpu
+	@$(MAKE) --no-print-directory -s -j$$(nproc) all $(C_TESTS) $(GPU_BENCHES)
 	@tools/gpu-kit $(BUILD) $(BIN)
 test-gpu:
 	@tests/gpu.sh $(BUILD) $(ONLY)

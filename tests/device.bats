@@ -284,4 +284,7 @@ script() { printf '#!/bin/sh\n%s\n' "$2" > "kit/$1" && chmod +x "kit/$1"; }
     BENCH_GPU_SMALL=1 BENCH_GPU_SHAPES="$tiny $GOLDENS/models/qwen2" "$ROOT/tests/bench-gpu.sh" "$PWD" 2> table
     grep -q '^decode, 1 sample .*(asked: 85 %)' table
     jq -s -e 'length > 10' bench-gpu.json
+    # the whole step: all stages, and memory as planned
+    jq -s -e 'map({(.what): .value}) | add | ([.["step, " + ("rollout", "judging", "update, gradients", "update, optimizer", "publication")]] | all(. > 0)) and
+        (.["step, trainer\u0027s memory"] / .["step, trainer\u0027s memory, planned"] | . > 0.9 and . < 1.1)' bench-gpu.json
 }

@@ -7,22 +7,16 @@
  * CAPTIONER, JUDGE: model folders (model-init --random --like ...). small: tiny sizes, to
  * see that every part runs (a CPU will do).
  */
+#include "bench-gpu.h"
 #include "backward.h"
-#include "base/fail.h"
-#include "engine/engine.h"
 #include "engine/text.h"
 #include "engine/vision.h"
 #include "engine/vlm.h"
-#include "machine.h"
-#include "random-example.h"
 #include "train/optimizer.h"
 #include "train/params.h"
 #include "train/trainer.h"
 
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct sizes {
@@ -44,12 +38,6 @@ static const struct sizes tiny = {32, 1, 2,  1, 10, 2,  16, 1, 4, 16,
 static const char *device;
 static struct sizes size;
 static double bandwidth, product; /* bytes and floating-point operations a second */
-
-static void die(const char *what)
-{
-    fprintf(stderr, "bench-gpu: %s: %s\n", what, fail_text());
-    exit(1);
-}
 
 /* value: of so many `unit`; limit: what the GPU could do, 0: it is a limit itself. asked:
  * the share that should be reached, 0: none. */
@@ -88,15 +76,6 @@ static struct arr room(const struct kernels *k, struct dev *d, enum arr_type typ
 static void drop(const struct kernels *k, struct arr a)
 {
     k->release(a.dev, a.data, arr_type_bytes(a.type, arr_size(a)));
-}
-
-static void synced(const struct kernels *k, struct dev *d)
-{
-    const char *why = "";
-    if (k->sync(d, &why) < 0) {
-        fprintf(stderr, "bench-gpu: %s\n", why);
-        exit(1);
-    }
 }
 
 /* Random numbers: a product of zeros is faster than it should be. */
@@ -184,75 +163,13 @@ static void limits(void)
 /* -- The engine ------------------------------------------------------------------------
  */
 
-/* Parameters of the text model that multiply, its layers' and its head's. */
-static double layers_of(const struct text_config *t)
-{
-    const double q = (double)t->heads * t->head_dim,
-                 kv = (double)t->kv_heads * t->head_dim;
-    return t->layers *
-           (t->hidden * (q + 2 * kv) + q * t->hidden + 3.0 * t->hidden * t->mlp);
-}
-
-static double head_of(const struct text_config *t)
-{
-    return (double)t->vocab * t->hidden;
-}
-
-struct asked {
-    struct engine *engine;
-    pthread_t thread;
-    int prompt, tokens, n, seed;
-};
-
-static void *ask(void *context)
-{
-    struct asked *a = context;
-    int vocab = engine_config(a->engine)->text.vocab;
-    int32_t *ids = malloc((size_t)a->prompt * sizeof *ids);
-    struct sample *samples = calloc((size_t)a->n, sizeof *samples);
-    uint32_t state = (uint32_t)a->seed;
-    for (int i = 0; i < a->prompt; i++) {
-        state = state * 1664525 + 1013904223;
-        ids[i] =
-            (int32_t)((state >> 8) % ((uint32_t)vocab * 9 / 10)); /* no special one */
-    }
-    struct engine_prompt prompt = {ids, a->prompt, NULL, 0};
-    struct sampling sampling = {.temperature = 1,
-                                .top_p = 1,
-                                .repetition_penalty = 1,
-                                .max_tokens = a->tokens,
-                                .ignore_eos = true};
-    struct engine_generation g = {.prompt = &prompt, .sampling = &sampling, .n = a->n};
-    if (engine_generate(a->engine, &g, samples) < 0)
-        die("generate");
-    for (int i = 0; i < a->n; i++) sample_free(&samples[i]);
-    free(samples);
-    free(ids);
-    return NULL;
-}
-
-/* Seconds for so many requests side by side. Each has a prompt of its own in every call:
- * none is found in the cache. */
-static double generated(struct engine *e, int requests, int prompt, int tokens, int n)
-{
-    static int seed = 1;
-    struct asked list[64];
-    double start = machine_now();
-    for (int i = 0; i < requests; i++) {
-        list[i] = (struct asked){e, 0, prompt, tokens, n, seed++};
-        pthread_create(&list[i].thread, NULL, ask, &list[i]);
-    }
-    for (int i = 0; i < requests; i++) pthread_join(list[i].thread, NULL);
-    return machine_now() - start;
-}
-
 /* Seconds of decoding alone: what more tokens take. */
 static double decoding(struct engine *e, int requests, int prompt, int n)
 {
     double times[MACHINE_RUNS_MAX];
     for (int i = 0; i < size.rounds; i++) {
-        double one = generated(e, requests, prompt, 1, n);
-        times[i] = generated(e, requests, prompt, 1 + size.decode, n) - one;
+        double one = generated(e, requests, prompt, 1, n, NULL);
+        times[i] = generated(e, requests, prompt, 1 + size.decode, n, NULL) - one;
     }
     return machine_median(times, size.rounds);
 }
@@ -296,9 +213,9 @@ static void prefill(const char *dir, bool batch_variant)
     double tokens = (double)size.prompts * size.prompt_len;
     double flops = 2 * layers_of(t) * tokens +
                    2.0 * t->layers * t->heads * t->head_dim * tokens * size.prompt_len;
-    generated(e, size.prompts, size.prompt_len, 1, 1);
+    generated(e, size.prompts, size.prompt_len, 1, 1, NULL);
     for (int i = 0; i < size.rounds; i++)
-        times[i] = generated(e, size.prompts, size.prompt_len, 1, 1);
+        times[i] = generated(e, size.prompts, size.prompt_len, 1, 1, NULL);
     say(batch_variant ? "prefill, library products" : "prefill, batch-invariant",
         flops / machine_median(times, size.rounds) / 1e12, "TFLOP/s", product / 1e12,
         0.6);
@@ -309,31 +226,11 @@ static void judge(const char *dir)
 {
     struct engine *e = opened(dir, 64, false);
     const struct text_config *t = &engine_config(e)->text;
-    int len = size.caption_len, more = size.question_len, count = size.questions;
-    int plain = t->vocab * 9 / 10; /* ids below are no special ones */
-    int32_t *ids = malloc((size_t)(len + more) * sizeof *ids);
-    int32_t letters[4] = {32, 33, 34, 35};
-    float value[4], *out[4] = {&value[0], &value[1], &value[2], &value[3]};
-    struct engine_continuation letter[4];
-    struct engine_branch *branch = calloc((size_t)count, sizeof *branch);
-    for (int i = 0; i < 4; i++) letter[i] = (struct engine_continuation){&letters[i], 1};
-    double start = 0;
-    for (int i = -1; i < size.captions; i++) { /* the first one warms up */
-        if (i == 0)
-            start = machine_now();
-        for (int j = 0; j < len + more; j++) ids[j] = (i * 131 + j * 17 + 999) % plain;
-        struct engine_prompt prompt = {ids, len, NULL, 0};
-        for (int j = 0; j < count; j++)
-            branch[j] = (struct engine_branch){ids + len - j, more, letter, 4, out};
-        struct engine_scoring s = {.prompt = &prompt, .branches = branch, .count = count};
-        if (engine_score_branches(e, &s) < 0)
-            die("score");
-    }
-    double tokens = (double)size.captions * (len + count * more);
-    say("judge", 2 * layers_of(t) * tokens / (machine_now() - start) / 1e12, "TFLOP/s",
-        product / 1e12, 0.6);
-    free(branch);
-    free(ids);
+    const struct judging j = {size.caption_len, size.questions, size.question_len};
+    judged(e, &j, 1, 1);
+    double took = judged(e, &j, size.captions, 1);
+    say("judge", 2 * layers_of(t) * judging_tokens(&j) * size.captions / took / 1e12,
+        "TFLOP/s", product / 1e12, 0.6);
     engine_close(e);
 }
 
@@ -353,9 +250,7 @@ static void vision(const char *dir)
     for (int i = 0; i < size.pictures; i++)
         pictures[i] = (struct engine_picture){pixels, 1, size.grid, size.grid};
     struct engine_prompt prompt = {.pictures = pictures, .picture_count = size.pictures};
-    double h = vt->hidden, all = (double)patches * size.pictures, times[MACHINE_RUNS_MAX];
-    double block =
-        2 * all * (4 * h * h + 2 * h * vt->mlp) + 4 * all * (double)patches * h;
+    double work = tower_of(vt, patches) * size.pictures, times[MACHINE_RUNS_MAX];
     for (int i = -1; i < size.rounds; i++) {
         struct features f;
         double start = machine_now();
@@ -366,8 +261,8 @@ static void vision(const char *dir)
             times[i] = machine_now() - start;
         features_free(&f);
     }
-    say("vision tower", block * vt->depth / machine_median(times, size.rounds) / 1e12,
-        "TFLOP/s", product / 1e12, 0.5);
+    say("vision tower", work / machine_median(times, size.rounds) / 1e12, "TFLOP/s",
+        product / 1e12, 0.5);
     free(pictures);
     free(pixels);
     vlm_close(m);
@@ -421,16 +316,17 @@ static void train(const char *dir)
     struct trainer *t = trainer_open(dir, &o);
     if (!t)
         die(dir);
-    const struct text_config *tc = &trainer_config(t)->text;
+    const struct model_config *mc = trainer_config(t);
+    const struct text_config *tc = &mc->text;
     double each = 6 * (layers_of(tc) + head_of(tc)); /* a token; attention not counted */
     struct example *rows[64], *tree[2];
     for (int i = 0; i < size.train_rows; i++)
-        rows[i] = random_example(1, 1, size.train_len - 1, tc->vocab);
+        rows[i] = random_example(1, 1, size.train_len - 1, tc->vocab, mc);
     double took = median_update(t, rows, size.train_rows, size.micro_rows, false);
     say("supervised update", each * size.train_rows * size.train_len / took / 1e12,
         "TFLOP/s", product / 1e12, 0.5);
     for (int i = 0; i < 2; i++)
-        tree[i] = random_example(size.tree_prompt, 8, size.tree_len, tc->vocab);
+        tree[i] = random_example(size.tree_prompt, 8, size.tree_len, tc->vocab, mc);
     took = median_update(t, tree, 2, 1, true);
     say("policy update, groups of 8",
         each * 2 * (size.tree_prompt + 8.0 * size.tree_len) / took / 1e12, "TFLOP/s",

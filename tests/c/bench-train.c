@@ -154,7 +154,8 @@ static void decoder(const char *dir, const struct shape *s, int threads, int ste
 {
     struct example *list[8];
     struct peer peer;
-    for (int i = 0; i < 8; i++) list[i] = random_example(1, 1, 255, s->sizes->vocab);
+    for (int i = 0; i < 8; i++)
+        list[i] = random_example(1, 1, 255, s->sizes->vocab, NULL);
     peer_open(&peer, threads);
     struct trainer *t = opened(dir, threads, false);
     double flops = 6 * multiplying(t, trainer_params(t)) * 2048;
@@ -179,9 +180,10 @@ static void decoder(const char *dir, const struct shape *s, int threads, int ste
 static void groups(const char *dir, const struct shape *s, int threads, int steps)
 {
     enum { AT_ONCE = 3 };
-    struct example *tree = random_example(900, 8, 500, s->sizes->vocab), *alone[8];
+    struct example *tree = random_example(900, 8, 500, s->sizes->vocab, NULL), *alone[8];
     double shared = 1e30, apart = 1e30;
-    for (int i = 0; i < 8; i++) alone[i] = random_example(900, 1, 500, s->sizes->vocab);
+    for (int i = 0; i < 8; i++)
+        alone[i] = random_example(900, 1, 500, s->sizes->vocab, NULL);
     struct trainer *t = opened(dir, threads, false);
     for (int i = 0; i < steps; i++) {
         double one = step(t, &tree, 1, 1), other = step(t, alone, 8, AT_ONCE);
@@ -221,7 +223,8 @@ static void memory(const char *dir, const struct shape *s, int threads, bool rec
                                    .micro_tokens = 2048,
                                    .row_tokens = 256};
     struct example *list[8];
-    for (int i = 0; i < 8; i++) list[i] = random_example(1, 1, 255, s->sizes->vocab);
+    for (int i = 0; i < 8; i++)
+        list[i] = random_example(1, 1, 255, s->sizes->vocab, NULL);
     if (train_plan_make(&plan, dir, &o) < 0)
         die("plan");
     double before = status_of("VmRSS:");

@@ -7,15 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* id, or another one if it stands for pictures; mc NULL: a model of texts. */
+static inline int32_t plain_token(int32_t id, const struct model_config *mc)
+{
+    return mc && (id == mc->image_id || id == mc->video_id) ? 0 : id;
+}
+
 /* A prompt and continuations of random tokens, all of which are targets. */
-static inline struct example *random_example(int prompt, int parts, int tokens, int vocab)
+static inline struct example *random_example(int prompt, int parts, int tokens, int vocab,
+                                             const struct model_config *mc)
 {
     struct example *e = calloc(1, sizeof *e);
     e->part = calloc((size_t)parts, sizeof *e->part);
     e->parts = parts;
-    for (int i = 0; i < prompt; i++) ids_add(&e->prompt, rand() % vocab);
+    for (int i = 0; i < prompt; i++) ids_add(&e->prompt, plain_token(rand() % vocab, mc));
     for (int j = 0; j < parts; j++) {
-        for (int i = 0; i < tokens; i++) ids_add(&e->part[j].ids, rand() % vocab);
+        for (int i = 0; i < tokens; i++)
+            ids_add(&e->part[j].ids, plain_token(rand() % vocab, mc));
         e->part[j].target = malloc((size_t)tokens);
         memset(e->part[j].target, true, (size_t)tokens);
     }
