@@ -186,9 +186,8 @@ static void matmul_w_room(struct dev *d, A dw, A db, A dy, A x)
 static void norm_room(struct dev *d, A x, A dw, A db)
 {
     int64_t dim = x.shape[x.rank - 1], count = dim ? arr_size(x) / dim : 0;
-    int64_t slab = count / 256 > 32 ? count / 256 : 32;
-    if (dw.data || db.data)
-        room(d, count * 8 + (count + slab - 1) / slab * dim * 8);
+    if (count > 0 && (dw.data || db.data))
+        room(d, room_slabs(count, dim));
 }
 
 static void back_rmsnorm_room(struct dev *d, A dx, A dw, A dy, A x, A w, float eps,
@@ -203,17 +202,19 @@ static void back_layernorm_room(struct dev *d, A dx, A dw, A db, A dy, A x, A w,
     norm_room(d, x, dw, db);
 }
 
+static struct room_queries queries_of(A q, A k)
+{
+    return (struct room_queries){q.shape[0], q.shape[1], k.shape[1], q.shape[2]};
+}
+
 /* Attention's sums of runs of pages side by side. */
 static void attention_paged_room(struct dev *d, A y, A q, A k, A v, struct kv_view view,
                                  float scale, A lse)
 {
-    enum { TILE = 64 };
-    int64_t runs = (view.table.shape[1] + ROOM_RUN - 1) / ROOM_RUN, heads = k.shape[1];
-    int64_t tiles = q.shape[0] * q.shape[1] / heads / TILE + 1;
-    int64_t bytes = runs * (arr_size(q) + 2 * q.shape[0] * q.shape[1]) * 4;
-    if (d->act == ARR_BF16 && runs > 1 && tiles * heads < ROOM_BLOCKS_ENOUGH &&
-        bytes <= ROOM_RUNS_MOST)
-        room(d, bytes);
+    struct room_queries of = queries_of(q, k);
+    struct room_runs runs = room_runs_of(&of, view.table.shape[1]);
+    if (d->act == ARR_BF16 && runs.apart)
+        room(d, runs.sums + runs.stats);
 }
 
 static void back_attention_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k, A v, A y,
@@ -227,13 +228,10 @@ static void back_attention_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k,
 static void back_attention_paged_room(struct dev *d, A dq, A dk, A dv, A dy, A q, A k,
                                       A v, A y, A lse, struct kv_view view, float scale)
 {
-    enum { TILE = 64 };
-    int64_t each = arr_size(k) * 8, group = q.shape[1] / k.shape[1];
-    int64_t chunks = q.shape[0] * group / TILE / ROOM_CHUNK_TILES + 1;
-    chunks = least(chunks, each > 0 ? ROOM_CHUNKS_MOST / each : 1);
+    struct room_queries of = queries_of(q, k);
     if (d->act == ARR_BF16)
         room(d, q.shape[0] * q.shape[1] * 4 + k.shape[0] * 12 +
-                    (chunks > 1 ? chunks * each : 0));
+                    room_chunks_of(&of, k.shape[0]).sums);
 }
 
 static double sum_squares_one(struct dev *d, struct arr a)

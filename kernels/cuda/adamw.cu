@@ -1,4 +1,5 @@
 /* adamw.cu: the optimizer's own operations (backward.h). */
+#include "adamw.h"
 #include "fold.h"
 
 constexpr int64_t PIECE = 16 << 10; /* elements that one block of threads sums */
@@ -47,38 +48,28 @@ struct step {
     float *w, *m, *v;
     const float *grad;
     int64_t n;
-    float keep, size, scale, beta2, rest1, rest2, root, eps;
+    struct factors by;
 };
 
 __global__ void adamw_kernel(struct step p)
 {
     const int64_t i = thread_number();
+    const struct factors &by = p.by;
     if (i >= p.n)
         return;
-    const float g = p.grad[i] * p.scale;
-    const float m = p.m[i] + p.rest1 * (g - p.m[i]);
-    const float v = p.v[i] * p.beta2 + p.rest2 * g * g;
+    const float g = p.grad[i] * by.scale;
+    const float m = p.m[i] + by.rest1 * (g - p.m[i]);
+    const float v = p.v[i] * by.beta2 + by.rest2 * g * g;
     p.m[i] = m;
     p.v[i] = v;
-    p.w[i] = p.w[i] * p.keep - p.size * (m / (sqrtf(v) / p.root + p.eps));
+    p.w[i] = p.w[i] * by.keep - by.size * (m / (sqrtf(v) / by.root + by.eps));
 }
 
 void adamw_cuda(struct dev *d, struct arr w, struct arr grad, struct arr m, struct arr v,
                 const struct adamw *how)
 {
-    struct step p = {(float *)w.data,
-                     (float *)m.data,
-                     (float *)v.data,
-                     (const float *)grad.data,
-                     arr_size(w),
-                     1.0f - how->lr * how->decay,
-                     (float)((double)how->lr / how->correct1),
-                     how->scale,
-                     how->beta2,
-                     1.0f - how->beta1,
-                     1.0f - how->beta2,
-                     (float)sqrt(how->correct2),
-                     how->eps};
+    struct step p = {(float *)w.data,           (float *)m.data, (float *)v.data,
+                     (const float *)grad.data, arr_size(w),     factors_of(how)};
     LAUNCH(d, blocks_for(p.n, THREADS), THREADS, adamw_kernel, p);
 }
 

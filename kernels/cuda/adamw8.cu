@@ -5,7 +5,7 @@
  * is found without a barrier; a block of threads looks codes up in shared memory, where
  * the tables are brought once for ROUNDS such blocks of each warp.
  */
-#include "cuda.h"
+#include "adamw.h"
 
 namespace
 {
@@ -72,7 +72,7 @@ struct step {
     uint8_t *mean, *root;         /* codes */
     float *mean_most, *root_most; /* [blocks] */
     int64_t n, blocks;
-    float keep, size, scale, beta2, rest1, rest2, correct, eps;
+    struct factors by;
 };
 
 /* The code nearest to x >= 0. */
@@ -124,6 +124,7 @@ template <class T> __device__ struct several<T> taken(const T *from, int64_t lef
 __device__ void block_step(const struct step &p, const struct tables &t, int64_t block)
 {
     const float mean_was = p.mean_most[block], root_was = p.root_most[block];
+    const struct factors &by = p.by;
     const int64_t first = block * MOMENT_BLOCK + threadIdx.x % LANES * EACH;
     float m[PARTS][EACH], r[PARTS][EACH], mean_by = 0, root_by = 0;
     UNROLL
@@ -135,12 +136,12 @@ __device__ void block_step(const struct step &p, const struct tables &t, int64_t
         const struct several<uint8_t> root = taken(p.root + at, left);
         UNROLL
         for (int i = 0; i < EACH; i++) {
-            const float g = grad.x[i] * p.scale;
+            const float g = grad.x[i] * by.scale;
             const float before = t.root.value[root.x[i]] * root_was;
             float mi = t.mean.value[mean.x[i]] * mean_was;
-            mi = mi + p.rest1 * (g - mi);
-            float ri = sqrtf(before * before * p.beta2 + p.rest2 * g * g);
-            w.x[i] = w.x[i] * p.keep - p.size * (mi / (ri / p.correct + p.eps));
+            mi = mi + by.rest1 * (g - mi);
+            float ri = sqrtf(before * before * by.beta2 + by.rest2 * g * g);
+            w.x[i] = w.x[i] * by.keep - by.size * (mi / (ri / by.root + by.eps));
             m[part][i] = i < left ? mi : 0;
             r[part][i] = i < left ? ri : 0;
             mean_by = fmaxf(mean_by, fabsf(m[part][i]));
@@ -197,13 +198,6 @@ void adamw8_cuda(struct dev *d, struct arr w, struct arr grad, struct moment m,
                      (float *)v.most.data,
                      arr_size(w),
                      arr_size(m.most),
-                     1.0f - how->lr * how->decay,
-                     (float)((double)how->lr / how->correct1),
-                     how->scale,
-                     how->beta2,
-                     1.0f - how->beta1,
-                     1.0f - how->beta2,
-                     (float)sqrt(how->correct2),
-                     how->eps};
+                     factors_of(how)};
     LAUNCH(d, blocks_for(p.blocks, WARPS * ROUNDS), THREADS, adamw8_kernel, p);
 }

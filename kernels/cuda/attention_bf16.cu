@@ -16,11 +16,11 @@
 /* Short, so that one sequence of a few thousand positions has blocks for a GPU's
  * processors, each with few pages one after the other. */
 constexpr int RUN = ROOM_RUN;
-/* With fewer blocks of threads than this, two for each of an H100's processors, runs are
- * computed side by side, if their sums take no more bytes than that; and parts of runs,
- * as long as they are no more than so many. */
-constexpr int64_t BLOCKS_ENOUGH = ROOM_BLOCKS_ENOUGH, PARTIALS_MOST = ROOM_RUNS_MOST,
-                  PARTS_MOST = 1056;
+static_assert(TILE == ROOM_TILE, "a tile");
+/* With fewer blocks of threads than ROOM_BLOCKS_ENOUGH, two for each of an H100's
+ * processors, runs are computed side by side, if their sums take no more bytes than
+ * ROOM_RUNS_MOST; and parts of runs, as long as they are no more than so many. */
+constexpr int64_t PARTS_MOST = 1056;
 
 struct attending {
     struct arr y, q, k, v, lse;
@@ -309,31 +309,12 @@ template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) segments_bf16_kernel(struct attending p)
 {
     SHARED_ROOM(uint16_t, room);
-    struct segment_walk w = {};
+    struct segment_walk w;
     struct attended<D> s;
-    w.k = p.k;
-    w.v = p.v;
-    w.rows.head = blockIdx.y;
-    w.rows.group = 1;
-    w.dim = (int)p.q.shape[2];
-    w.wide = p.wide;
-    if (!segment_tile(w, p.start, blockIdx.x))
+    if (!segment_of_block(w, p))
         return;
     tile_attend(s, w, p, room, NULL);
     attended_out(s, p, w.rows, room);
-}
-
-/* What a block of threads works on, before the walk: head of keys blockIdx.y. */
-__device__ __forceinline__ void pages_of(struct page_walk &w, const struct attending &p)
-{
-    w.k = p.k;
-    w.v = p.v;
-    w.kv = blockIdx.y;
-    w.rows.group = (int)(p.q.shape[1] / p.k.shape[1]);
-    w.rows.head = w.kv * w.rows.group;
-    w.dim = (int)p.q.shape[2];
-    w.wide = p.wide;
-    page_rows(w.rows, p.view);
 }
 
 /* All runs of a tile, folded. */
@@ -341,9 +322,9 @@ template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) pages_bf16_kernel(struct attending p)
 {
     SHARED_ROOM(uint16_t, room);
-    struct page_walk w = {};
+    struct page_walk w;
     struct attended<D> s;
-    pages_of(w, p);
+    pages_of_block(w, p);
     if (!pages_begin(w, p.view, 0, RUN * p.runs))
         return;
     tile_attend(s, w, p, room, (float *)(void *)(room + 2 * block_room<D, true>::ALL));
@@ -357,9 +338,9 @@ __global__ void __launch_bounds__(TILE_THREADS) run_bf16_kernel(struct attending
 {
     SHARED_ROOM(uint16_t, room);
     const int run = (int)blockIdx.z / p.parts, part = (int)blockIdx.z % p.parts;
-    struct page_walk w = {};
+    struct page_walk w;
     struct attended<D> s;
-    pages_of(w, p);
+    pages_of_block(w, p);
     const struct tile_rows all = w.rows;
     if (!pages_begin(w, p.view, run * RUN, RUN))
         return;
@@ -465,36 +446,33 @@ void attention_paged_bf16(struct dev *d, struct arr y, struct arr q, struct arr 
     const int64_t kv_heads = k.shape[1], group = q.shape[1] / kv_heads;
     assert(all_bf16(p) && scale > 0 && group <= TILE && kv_heads <= 65535);
     p.wide = all_wide(p);
-    p.runs = (int)blocks_for(view.table.shape[1], RUN);
-    const int64_t tiles = blocks_for(q.shape[0], tile_height(group));
-    const size_t sums = (size_t)(p.runs * arr_size(q)) * sizeof(float);
-    const size_t stats = (size_t)(p.runs * q.shape[0] * q.shape[1] * 2) * sizeof(float);
-    const bool apart = p.runs > 1 && tiles * kv_heads < BLOCKS_ENOUGH &&
-                       sums + stats <= (size_t)PARTIALS_MOST;
-    if (apart && !(p.sums = (float *)dev_room(d, sums + stats)))
+    const struct room_queries of = {q.shape[0], q.shape[1], kv_heads, q.shape[2]};
+    const struct room_runs r = room_runs_of(&of, view.table.shape[1]);
+    p.runs = (int)r.runs;
+    if (r.apart && !(p.sums = (float *)dev_room(d, (size_t)(r.sums + r.stats))))
         return;
-    if (apart)
-        p.stats = p.sums + sums / sizeof(float);
+    if (r.apart)
+        p.stats = p.sums + r.sums / (int64_t)sizeof(float);
     /* as many as rows that may be apart, or they would begin in vain */
     const int64_t apart_most =
         q.shape[0] < tile_height(group) ? q.shape[0] : tile_height(group);
-    const int64_t parts = PARTS_MOST / (tiles * kv_heads * p.runs);
+    const int64_t parts = PARTS_MOST / (r.tiles * kv_heads * p.runs);
     p.parts = (int)(parts < apart_most ? parts : apart_most);
     p.parts = p.parts > 0 ? p.parts : 1;
-    const dim3 grid((unsigned)tiles, (unsigned)kv_heads,
-                    apart ? (unsigned)(p.runs * p.parts) : 1);
+    const dim3 grid((unsigned)r.tiles, (unsigned)kv_heads,
+                    r.apart ? (unsigned)(p.runs * p.parts) : 1);
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t bytes = 2 * sizeof(uint16_t) * block_room<D, true>::ALL;
         static_assert(bytes + fold_bytes<D> <= SHARED_MOST);
-        if (apart)
+        if (r.apart)
             LAUNCH_SHARED(d, grid, TILE_THREADS, bytes, run_bf16_kernel<D>, p);
         else
             LAUNCH_SHARED(d, grid, TILE_THREADS, bytes + (p.runs > 1 ? fold_bytes<D> : 0),
                           pages_bf16_kernel<D>, p);
     });
-    if (apart) {
+    if (r.apart) {
         LAUNCH(d, blocks_for(q.shape[0] * q.shape[1], WARPS), THREADS, merge_kernel, p);
-        release_cuda(d, p.sums, sums + stats);
+        release_cuda(d, p.sums, (size_t)(r.sums + r.stats));
     }
 }

@@ -87,6 +87,21 @@ __device__ __forceinline__ bool segment_tile(struct segment_walk &w,
     return left > 0;
 }
 
+/* What a block of threads goes through: a tile of head blockIdx.y, number blockIdx.x; of:
+ * struct attending or struct back. false: there is no such tile. */
+template <class Of>
+__device__ __forceinline__ bool segment_of_block(struct segment_walk &w, const Of &of)
+{
+    w = {};
+    w.k = of.k;
+    w.v = of.v;
+    w.rows.head = blockIdx.y;
+    w.rows.group = 1;
+    w.dim = (int)of.q.shape[2];
+    w.wide = of.wide;
+    return segment_tile(w, of.start, blockIdx.x);
+}
+
 __device__ __forceinline__ int walk_len(const struct segment_walk &w, int)
 {
     return w.len;
@@ -166,6 +181,21 @@ __device__ __forceinline__ void page_rows(struct tile_rows &t, const struct kv_v
     const int64_t left = view.len.shape[0] - number * height;
     t.first = number * height;
     t.count = left < height ? (int)left : height;
+}
+
+/* The same over pages: a tile of all heads that read head blockIdx.y of keys. */
+template <class Of>
+__device__ __forceinline__ void pages_of_block(struct page_walk &w, const Of &of)
+{
+    w = {};
+    w.k = of.k;
+    w.v = of.v;
+    w.kv = blockIdx.y;
+    w.rows.group = (int)(of.q.shape[1] / of.k.shape[1]);
+    w.rows.head = w.kv * w.rows.group;
+    w.dim = (int)of.q.shape[2];
+    w.wide = of.wide;
+    page_rows(w.rows, of.view);
 }
 
 /* w.rows at places first and on, `most` of them; false: no row comes so far. */

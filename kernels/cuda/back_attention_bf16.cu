@@ -13,9 +13,6 @@
 #include "attention_walk.h"
 #include "room.h"
 
-/* Tiles of queries that are worth a chunk, and how many bytes chunks' sums may take. */
-constexpr int64_t CHUNK_TILES = ROOM_CHUNK_TILES, CHUNKS_MOST = ROOM_CHUNKS_MOST;
-
 struct back {
     struct arr dq, dk, dv, dy, q, k, v, y, lse;
     struct arr start;    /* segments */
@@ -197,14 +194,8 @@ template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) segments_queries_kernel(struct back p)
 {
     SHARED_ROOM(uint16_t, room);
-    struct segment_walk w = {};
-    w.k = p.k;
-    w.v = p.v;
-    w.rows.head = blockIdx.y;
-    w.rows.group = 1;
-    w.dim = (int)p.q.shape[2];
-    w.wide = p.wide;
-    if (segment_tile(w, p.start, blockIdx.x))
+    struct segment_walk w;
+    if (segment_of_block(w, p))
         queries_back<D>(w, p, room);
 }
 
@@ -212,15 +203,8 @@ template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) pages_queries_kernel(struct back p)
 {
     SHARED_ROOM(uint16_t, room);
-    struct page_walk w = {};
-    w.k = p.k;
-    w.v = p.v;
-    w.kv = blockIdx.y;
-    w.rows.group = (int)(p.q.shape[1] / p.k.shape[1]);
-    w.rows.head = w.kv * w.rows.group;
-    w.dim = (int)p.q.shape[2];
-    w.wide = p.wide;
-    page_rows(w.rows, p.view);
+    struct page_walk w;
+    pages_of_block(w, p);
     if (pages_begin(w, p.view, 0, (int)p.view.table.shape[1]))
         queries_back<D>(w, p, room);
 }
@@ -389,15 +373,9 @@ template <int D>
 __global__ void __launch_bounds__(TILE_THREADS) segments_keys_kernel(struct back p)
 {
     SHARED_ROOM(uint16_t, room);
-    struct segment_walk s = {};
+    struct segment_walk s;
     float dk[D / 8][4], dv[D / 8][4];
-    s.k = p.k;
-    s.v = p.v;
-    s.rows.head = blockIdx.y;
-    s.rows.group = 1;
-    s.dim = (int)p.q.shape[2];
-    s.wide = p.wide;
-    if (!segment_tile(s, p.start, blockIdx.x))
+    if (!segment_of_block(s, p))
         return;
     const struct tile_rows rows = s.rows;
     walk_start<D>(s, {rows.first, 0, 0, rows.count, rows.count}, room);
@@ -610,18 +588,13 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
     LAUNCH(d, blocks_for(pages, THREADS), THREADS, nowhere_kernel, p);
     LAUNCH(d, blocks_for(q.shape[0] * view.table.shape[1], THREADS), THREADS,
            place_kernel, p);
-    const int64_t rows = tile_height(group), all = blocks_for(q.shape[0], rows);
-    const int64_t each = arr_size(k) * 2 * (int64_t)sizeof(float); /* of one chunk */
-    int64_t chunks = blocks_for(all, CHUNK_TILES);
-    chunks = chunks < CHUNKS_MOST / each ? chunks : CHUNKS_MOST / each;
-    p.chunk = chunks > 1 ? blocks_for(all, chunks) * rows : all * rows;
-    chunks = blocks_for(all * rows, p.chunk);
-    if (chunks > 1)
-        p.sums = (float *)dev_room(d, (size_t)(chunks * each));
-    if (chunks > 1 && !p.sums)
+    const struct room_queries of = {q.shape[0], q.shape[1], kv_heads, q.shape[2]};
+    const struct room_chunks c = room_chunks_of(&of, pages);
+    p.chunk = c.rows;
+    if (c.sums > 0 && !(p.sums = (float *)dev_room(d, (size_t)c.sums)))
         return release_cuda(d, p.delta, bytes);
-    const dim3 tiles((unsigned)all, (unsigned)kv_heads);
-    const dim3 blocks((unsigned)pages, (unsigned)kv_heads, (unsigned)chunks);
+    const dim3 tiles((unsigned)c.tiles, (unsigned)kv_heads);
+    const dim3 blocks((unsigned)pages, (unsigned)kv_heads, (unsigned)c.chunks);
     with_tile_dim(q.shape[2], [&](auto size) {
         constexpr int D = decltype(size)::value;
         constexpr size_t queries = queries_bytes<D, true>(), keys = keys_bytes<D, true>();
@@ -631,7 +604,7 @@ void back_attention_paged_bf16(struct dev *d, struct arr dq, struct arr dk, stru
     });
     if (p.sums) {
         LAUNCH(d, dim3((unsigned)pages, (unsigned)kv_heads), THREADS, chunks_kernel, p);
-        release_cuda(d, p.sums, (size_t)(chunks * each));
+        release_cuda(d, p.sums, (size_t)c.sums);
     }
     release_cuda(d, p.delta, bytes);
 }

@@ -1,6 +1,7 @@
 /* back_norms.cu: gradients of rmsnorm and layernorm (backward.h). Of the weights first:
  * sums over slabs of vectors, a thread for each column, then over the slabs; then of the
  * inputs, which may take dy's place, a team for each vector (team.h). */
+#include "room.h"
 #include "team.h"
 
 struct norm_back {
@@ -111,10 +112,10 @@ __global__ void norm_weights_kernel(struct norm_back p)
 
 template <bool centred> static void weights_run(struct dev *d, struct norm_back p)
 {
-    const size_t stats = (size_t)p.in.count * sizeof *p.stats;
-    p.slab = p.in.count / 256 > 32 ? p.in.count / 256 : 32;
-    p.slabs = (p.in.count + p.slab - 1) / p.slab;
-    const size_t bytes = stats + (size_t)(2 * p.slabs * p.in.dim) * sizeof(float);
+    static_assert(sizeof *p.stats == 8, "room_slabs()");
+    p.slab = room_slab(p.in.count);
+    p.slabs = room_pieces(p.in.count, p.slab);
+    const size_t bytes = (size_t)room_slabs(p.in.count, p.in.dim);
     p.stats = (struct moments *)dev_room(d, bytes);
     if (!p.stats)
         return;

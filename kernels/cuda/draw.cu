@@ -35,9 +35,7 @@ struct row {
 /* Of a value: larger ones have larger keys, and both zeros the same. */
 __device__ __forceinline__ uint32_t key_of(float x)
 {
-    x = x == 0 ? 0.0f : x;
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
+    const uint32_t bits = float_bits(x == 0 ? 0.0f : x);
     return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
