@@ -184,6 +184,9 @@ struct kernels {
 
     /* The type of its activations: ARR_F32 or ARR_BF16. */
     enum arr_type (*act)(const struct dev *d);
+    /* What it would compute with, as it was opened, and does without: for people, static.
+     * NULL: nothing. NULL in a table: never anything. */
+    const char *(*lacks)(struct dev *d);
 
     /* bytes of device memory, 64-byte aligned, not cleared; pages untouched so far cost
      * nothing on the CPU. NULL if short. release() takes what alloc() gave. */

@@ -5,7 +5,7 @@
 #define PLUGIN_H
 #include "kernels.h"
 
-enum { PLUGIN_ABI = 4 }; /* changes with struct kernels, struct backward and struct arr */
+enum { PLUGIN_ABI = 5 }; /* changes with struct kernels, struct backward and struct arr */
 
 /* What capmill-cuda.so exports as plugin_entry(): the table, for "cuda" or "cuda:N"; NULL
  * with the reason in *why (static): another abi than its own, no driver, no such device,

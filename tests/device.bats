@@ -274,6 +274,21 @@ script() { printf '#!/bin/sh\n%s\n' "$2" > "kit/$1" && chmod +x "kit/$1"; }
     [[ "$output" == *'# kernels: no time left'*'0 passed, 0 failed, 1 parts left out' ]]
 }
 
+@test "without cuBLASLt library products are own ones, which a note says under -v alone" {
+    row='{"messages":[{"role":"user","content":"Hello"}]}' note='no libcublasLt.so.13 or .12: products are by own kernels'
+    export CUDA_HOST_CUBLASLT=0
+    hello() { caption -m "$tiny" --device cuda --compute bf16 --max-tokens 2 --text "$@" <<< "$row"; }
+    run --separate-stderr -0 hello --batch-invariant off
+    [ -z "$stderr" ]
+    run --separate-stderr -0 hello --batch-invariant off -v
+    [[ "$stderr" == *"; $note"* ]]
+    run --separate-stderr -0 hello -v
+    [[ "$stderr" != *"$note"* ]]
+    echo '{"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Two boxes."}]}' > row
+    run --separate-stderr -0 sft-step -m "$tiny" --device cuda --batch-invariant off --out out -v row
+    [[ "$stderr" == *"sft-step: $note"* ]]
+}
+
 @test "what make gpu-kit gathers runs: the suite's parts and the bench, here on the host's kernels" {
     [ -n "${LONG:-}" ] || skip "the long form: a minute"
     "$ROOT/tools/gpu-kit" "$CAPMILL_BUILD" "$CAPMILL_BIN" "$PWD"

@@ -234,6 +234,7 @@ int ordinal_of(const char *device); /* of "cuda:N"; 0 */
 struct dev *dev_open_cuda(const char *device, const struct dev_options *o,
                           const char **why);
 enum arr_type act_cuda(const struct dev *d);
+const char *lacks_cuda(struct dev *d);
 void dev_close_cuda(struct dev *d);
 void *alloc_cuda(struct dev *d, size_t bytes);
 /* The same for an operation's own use; NULL is the device's failure. */

@@ -99,7 +99,7 @@ static void library_close(struct lt *lt)
 }
 #endif
 
-/* The device's, opened if need be; NULL if cuBLASLt is not there, which is said once. */
+/* The device's, opened if need be; NULL if cuBLASLt is not there (lacks_cuda()). */
 static struct lt *lt_of(struct dev *d)
 {
     if (!d->lt) {
@@ -107,15 +107,20 @@ static struct lt *lt_of(struct dev *d)
         if (!d->lt)
             return NULL;
         dev_use(d);
-        if (!library_open(d->lt) || d->lt->calls.Create(&d->lt->handle) != 0) {
+        if (!library_open(d->lt) || d->lt->calls.Create(&d->lt->handle) != 0)
             d->lt->handle = NULL;
-            fprintf(stderr, "capmill-cuda: no libcublasLt.so.13 or .12: products are by "
-                            "own kernels\n");
-        } else /* its own, also where work is being recorded */
+        else /* its own, also where work is being recorded */
             d->lt->workspace =
                 arena_take(&d->arena, WORKSPACE, d->recording ? d->apart : d->stream);
     }
     return d->lt->handle ? d->lt : NULL;
+}
+
+const char *lacks_cuda(struct dev *d)
+{
+    return d->invariant || d->act != ARR_BF16 || lt_of(d)
+               ? NULL
+               : "no libcublasLt.so.13 or .12: products are by own kernels";
 }
 
 /* -- Plans -----------------------------------------------------------------------------

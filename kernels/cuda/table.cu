@@ -56,6 +56,7 @@ const struct kernels cuda_table = {
     .open = dev_open_cuda,
     .close = dev_close_cuda,
     .act = act_cuda,
+    .lacks = lacks_cuda,
     .alloc = alloc_cuda,
     .release = release_cuda,
     .memory = memory_cuda,

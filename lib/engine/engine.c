@@ -24,6 +24,7 @@ struct engine {
     struct vlm *m;
     struct schedule schedule;
     char hash[33];
+    const char *lacks; /* of the device; NULL: nothing */
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;    /* guards what follows, and done of every request */
@@ -224,6 +225,7 @@ static int start(struct engine *e, const char *dir, const struct engine_options 
         schedule_open(&e->schedule, e->m, o.ctx, o.max_batch) < 0 ||
         (!o.unshared && schedule_share(&e->schedule) < 0))
         return -1;
+    e->lacks = vlm_lacks(e->m->k, e->m->dev);
     int error = pthread_create(&e->thread, NULL, serve, e);
     if (error)
         return fail(FAIL_INTERNAL, "no thread: %s", strerror(error));
@@ -278,6 +280,11 @@ const char *engine_hash(const struct engine *e)
 const char *engine_kernels(const struct engine *e)
 {
     return e->m->k->name;
+}
+
+const char *engine_lacks(const struct engine *e)
+{
+    return e->lacks;
 }
 
 int engine_ctx(const struct engine *e)

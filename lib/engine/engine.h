@@ -54,6 +54,7 @@ int engine_take(struct engine *e, const char *folder, int64_t version);
 const struct model_config *engine_config(const struct engine *e);
 const char *engine_hash(const struct engine *e);    /* hex, weights_hash() */
 const char *engine_kernels(const struct engine *e); /* "cpu avx2" */
+const char *engine_lacks(const struct engine *e);   /* vlm_lacks() */
 int engine_ctx(const struct engine *e);
 
 /* May a model be opened with this context? 0, or -1 (class refused). */

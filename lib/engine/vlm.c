@@ -301,6 +301,11 @@ enum arr_type vlm_act(const struct vlm_device *on)
     return vlm_on_gpu(on->name) ? ARR_BF16 : ARR_F32;
 }
 
+const char *vlm_lacks(const struct kernels *k, struct dev *dev)
+{
+    return k->lacks ? k->lacks(dev) : NULL;
+}
+
 /* m->k, m->dev and m->act. 0 or -1. */
 static int device_open(struct vlm *m, const struct vlm_device *on)
 {

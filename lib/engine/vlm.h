@@ -121,6 +121,8 @@ struct vlm_weight {
 };
 /* The i-th of a model that was opened unplaced. false: there are no more. */
 bool vlm_weight(const struct vlm *m, int i, struct vlm_weight *w);
+/* What a device would compute with and does without, for people; NULL: nothing. */
+const char *vlm_lacks(const struct kernels *k, struct dev *dev);
 void vlm_close(struct vlm *m);
 
 /* All tensors of a model with this config, in the order in which they are bound. The

@@ -108,6 +108,8 @@ static void add_notes(struct local *l, const char *dir)
     buf_print(&l->notes, "chat format %s%s; %s, context %d", chat_name(l->chat),
               chat_guessed(l->chat) ? " (by marks in an unknown template)" : "",
               engine_kernels(l->engine), engine_ctx(l->engine));
+    if (engine_lacks(l->engine))
+        buf_print(&l->notes, "; %s", engine_lacks(l->engine));
     if (buf_string(&path) && access(path.data, F_OK) == 0)
         buf_text(&l->notes,
                  "; generation_config.json's sampling settings are not applied");

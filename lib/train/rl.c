@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "comm/comm.h"
+#include "engine/vlm.h"
 #include "engine/weights.h"
 #include "train/checkpoint.h"
 #include "train/policy.h"
@@ -255,6 +256,9 @@ static void say_plan(struct run *r)
              (long long)p->trained, (long long)p->elements, parts,
              r->first ? policy_work(r->policy) : "rank 0's folder");
     r->calls->note(r->calls->context, text);
+    const char *lacks = vlm_lacks(trainer_kernels(r->u.t), trainer_dev(r->u.t));
+    if (lacks)
+        r->calls->note(r->calls->context, lacks);
 }
 
 static void say_taken(const struct run *r)

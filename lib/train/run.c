@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "comm/comm.h"
+#include "engine/vlm.h"
 #include "train/run_identity.h"
 #include "train/run_loop.h"
 
@@ -91,6 +92,9 @@ static void say_plan(struct trainer *t, const struct run_data *data,
     snprintf(text, sizeof text, "%lld of %lld parameters are trained (%s); %s",
              (long long)p->trained, (long long)p->elements, parts, rows);
     calls->note(calls->context, text);
+    const char *lacks = vlm_lacks(trainer_kernels(t), trainer_dev(t));
+    if (lacks)
+        calls->note(calls->context, lacks);
     if (o->comm) {
         snprintf(text, sizeof text, "%d ranks; gradients by %.160s", comm_world(o->comm),
                  p->transport);

@@ -44,12 +44,12 @@ static void say(const char *what, double value, const char *unit, double flops)
     double busy = flops / product / value;
     printf("{\"what\":\"step, %s\",\"value\":%.6g,\"unit\":\"%s\",\"factor\":%g", what,
            value, unit, factor);
-    if (flops > 0)
+    if (flops > 0 && product > 0)
         printf(",\"busy\":%.3f", busy);
     printf("}\n");
     fflush(stdout);
     fprintf(stderr, "step, %-28s %10.4g %-10s", what, value, unit);
-    if (flops > 0)
+    if (flops > 0 && product > 0)
         fprintf(stderr, " tensor cores busy %.1f %%", 100 * busy);
     fprintf(stderr, "\n");
 }
