@@ -14,8 +14,9 @@
  * The functions of CUDA's runtime that the plug-in calls have twins of the same signature
  * here.
  *
- * With CUDA_HOST_DRY set a launch is looked at and not run, and what comes from the GPU is
- * zeros: a model of any size goes through in no time, and shows what no GPU would start.
+ * With CUDA_HOST_DRY set a launch is looked at and not run, and what comes from the GPU
+ * is zeros: a model of any size goes through in no time, and shows what no GPU would
+ * start.
  */
 #ifndef CUDA_HOST_BLOCKS_H
 #define CUDA_HOST_BLOCKS_H
