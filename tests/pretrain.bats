@@ -38,8 +38,8 @@ setup() {
     run --separate-stderr -2 pretrain.sh -m pocket -o out -e nonesuch align=rows.jsonl
     [ "$output" = "" ]
     [ ! -e out/before.figures ]
-    { head -n 2 "$WORLD/test.jsonl"; echo '{"image":"none.png","facts":["A fact."]}'; } > eval
-    run --separate-stderr -2 pretrain.sh -m pocket -o out -e eval -r "$WORLD" more=rows.jsonl
+    { head -n 2 "$WORLD/test.jsonl"; echo '{"image":"none.png","facts":["A fact."]}'; } > rows.jsonl
+    run --separate-stderr -2 pretrain.sh -m pocket -o out -e rows.jsonl -r "$WORLD" more=rows.jsonl
     [[ "${lines[0]}" == "before: recall 0."*" precision "* ]]
 }
 

@@ -230,7 +230,7 @@ figures() {
     mkdir out/.making-000005
     sft --save 1 --steps 4 --keep 2 --resume --out out rows.jsonl
     [ "$(readlink out/latest)" = v000004 ]
-    [ "$(ls -A out | grep -v latest | tr '\n' ' ')" = "v000003 v000004 " ]
+    [ "$(find out -mindepth 1 -maxdepth 1 ! -name latest -printf '%f\n' | sort | tr '\n' ' ')" = "v000003 v000004 " ]
 }
 
 @test "--keep 1 behind a damaged checkpoint: what is saved stays" {
