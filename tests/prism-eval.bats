@@ -277,7 +277,7 @@ EOF
     {
         jq -c --arg p "$(printf '%b' "$(chatml 'What is it?')")" \
             '{image, prompt: $p, answer: "7", note: "\u00e9\ud83d\ude00\"\t/", deep: {a: [], b: {}, c: [0, null, true]}}' \
-            "$WORLD/test.jsonl" | head -n 3 | sed 's/\[0,null/[1.50,1E2,-7,12345678901234567890123,2.5e-7,1e22,1e16,null/'
+            "$WORLD/test.jsonl" | head -n 3 | sed 's#\[0,null#[1.50,1E2,-7,12345678901234567890123,2.5e-7,1e22,1e16,null,"\\u007F\\u0041\\b\\/"#'
         echo '{"image":"none.png","prompt":"no picture part","answer":"1"}'
     } > rows
     head -n 3 rows | jq -c '{image, captions: [{text: "one \u00e9"}, {text: "two"}, {text: "three"}]}' > captions
@@ -300,6 +300,12 @@ Prism_Seed2K_step_eval_400_final.json" ]
         python3 -c 'import json, sys; json.dump(json.load(open(sys.argv[1])), open("again", "w"), indent=4)' made/*details*
         cmp again made/*details*
     fi
+    grep -qF '"\u007fA\b/"' made/*details*
+    # half a surrogate pair stays what it is
+    head -n 1 rows | sed 's#"note":"#&\\uD83D#' > half
+    prism-eval --judge "$SERVER_URL#m" --captions captions --caprl-compat made --caprl-tag half -o out.half half
+    grep -qF '"note": "\ud83d\u00e9\ud83d\ude00\"\t/"' made/Prism_half_step_details_0_final.json
+    rm made/Prism_half*
     # what is done is not asked again, and the files come out the same
     cp -r made before
     calls=$(wc -l < "$SERVER_LOG")

@@ -23,30 +23,35 @@ static void put_unit(struct buf *out, unsigned unit)
         }
     if (unit >= 0x20 && unit < 0x7f)
         buf_char(out, (char)unit);
-    else if (unit == 0x7f) /* the one control byte that json.dump leaves alone */
-        buf_char(out, '\x7f');
     else
         buf_print(out, "\\u%04x", unit);
 }
 
-static int put_string(struct buf *out, struct span json)
+/* From its escapes, not from what they come to: half a pair of \uXXXX stays one. */
+static void put_string(struct buf *out, struct span json)
 {
-    struct buf text = {0};
-    int status = json_text(json, &text);
+    static const char letters[] = "bfnrt", meant[] = "\b\f\n\r\t";
+    const char *s = json.s + 1, *end = json.s + json.n - 1;
     buf_char(out, '"');
-    for (size_t at = 0; status == 0 && at < text.len;) {
+    while (s < end) {
         uint32_t c;
         int short_by;
-        at += utf8_next(text.data + at, text.len - at, &c, &short_by);
-        if (c >= 0x10000) {
-            put_unit(out, 0xd800 + ((c - 0x10000) >> 10));
-            put_unit(out, 0xdc00 + ((c - 0x10000) & 0x3ff));
-        } else
-            put_unit(out, c);
+        if (*s != '\\') {
+            s += utf8_next(s, (size_t)(end - s), &c, &short_by);
+            if (c >= 0x10000)
+                put_unit(out, 0xd800 + ((c - 0x10000) >> 10));
+            put_unit(out, c >= 0x10000 ? 0xdc00 + ((c - 0x10000) & 0x3ff) : c);
+        } else if (s[1] == 'u') {
+            const char digits[] = {s[2], s[3], s[4], s[5], '\0'};
+            put_unit(out, (unsigned)strtoul(digits, NULL, 16));
+            s += 6;
+        } else {
+            const char *letter = strchr(letters, s[1]);
+            put_unit(out, (unsigned char)(letter ? meant[letter - letters] : s[1]));
+            s += 2;
+        }
     }
     buf_char(out, '"');
-    buf_free(&text);
-    return status;
 }
 
 /* As Python reads and writes it: an integer keeps its digits, 1.50 is 1.5. */
@@ -72,8 +77,10 @@ int python_put(struct buf *out, struct span json, int depth)
     struct span key, value;
     size_t at = 0;
     int count = 0, status = 0;
-    if (type == JSON_STRING)
-        return put_string(out, json);
+    if (type == JSON_STRING) {
+        put_string(out, json);
+        return buf_ok(out);
+    }
     if (type == JSON_NUMBER)
         return put_number(out, json);
     if (type != JSON_OBJECT && type != JSON_ARRAY) {
@@ -86,11 +93,10 @@ int python_put(struct buf *out, struct span json, int depth)
         buf_text(out, count++ ? "," : "");
         python_line(out, depth + 1);
         if (type == JSON_OBJECT) {
-            status = put_string(out, key);
+            put_string(out, key);
             buf_text(out, ": ");
         }
-        if (status == 0)
-            status = python_put(out, value, depth + 1);
+        status = python_put(out, value, depth + 1);
     }
     if (count)
         python_line(out, depth);
