@@ -160,6 +160,35 @@ killed() {
     done
 }
 
+# train FAULT|"" OUT: a small run that saves each step; it had a bad row.
+train() {
+    rows=("${@:3}")
+    local call=(sft-step -m "$GOLDENS/models/qwen3" --batch-tokens 30 --save 1 --keep 2 --threads 1 --schedule constant --errors bad --out "$2" "${rows[@]}")
+    if [ -n "$1" ]; then fault "$1" "${call[@]}"; else "${call[@]}" > out 2> err || [ "$?" = 1 ]; fi
+}
+
+@test "training: memory fails, disks are full, the run ends in order and goes on to the same bits" {
+    printf '%s\n' '{"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Who is it?"}]}' 'no json' \
+        '{"messages":[{"role":"user","content":"Say yes"},{"role":"assistant","content":"yes"}]}' > rows
+    train "" whole rows
+    local kind how n
+    for kind in "io 28" "io short" "alloc 12"; do
+        how=${kind#* } kind=${kind% *}
+        rm -rf part bad
+        train "$kind:0:12" part rows
+        for n in $(points 12 "$(cat count)"); do
+            rm -rf part bad
+            train "$kind:$n:$how" part rows
+            orderly "$kind:$n:$how"
+            train "" part --resume rows
+            cmp whole/latest/model.safetensors part/latest/model.safetensors
+            cmp whole/latest/state/optimizer.safetensors part/latest/state/optimizer.safetensors
+            [ "$(wc -l < bad)" = 1 ]
+            [ -z "$(find part -name '.making*')" ]
+        done
+    done
+}
+
 @test "no thread, no mapping: an orderly end" {
     strike thread 11 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures
     strike map 12 12 caption -m pocket --temperature 0 --max-tokens 4 --root "$SAMPLES" -o file pictures

@@ -53,7 +53,7 @@ static int64_t make_header(struct buf *b, const struct tensor_plan *plan, int co
         at += plan_bytes(t);
     }
     buf_char(b, '}');
-    while (b->len % 8) buf_char(b, ' ');
+    while (!b->bad && b->len % 8) buf_char(b, ' ');
     if (!b->bad) {
         length = b->len - sizeof length;
         memcpy(b->data, &length, sizeof length);
@@ -90,7 +90,7 @@ struct safetensors_writer *safetensors_create(const char *path,
         return free(w), fail_memory(), NULL;
     w->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (w->fd < 0) {
-        fail(FAIL_MODEL, "%s: %s", path, strerror(errno));
+        write_failed(w);
         free(w->path);
         free(w);
         return NULL;

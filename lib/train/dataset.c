@@ -57,12 +57,7 @@ int dataset_line(struct dataset *d, struct line *line, int file, bool keep,
     row.line = line->number;
     if (row.passed_error) {
         d->passed++;
-    } else if (row.bad || of->example(of->context, &e, how->text, &row, true) < 0) {
-        if (!row.bad)
-            row_fail(&row);
-        d->bad++;
-        how->bad(how->context, &row);
-    } else {
+    } else if (!row.bad && of->example(of->context, &e, how->text, &row, true) == 0) {
         struct dataset_row good = {.file = file,
                                    .line = line->number,
                                    .offset = keep ? -1 : line->offset,
@@ -70,6 +65,13 @@ int dataset_line(struct dataset *d, struct line *line, int file, bool keep,
                                    .targets = e.targets};
         status = row_add(d, &good, row.text);
         example_free(&e);
+    } else if (!row.bad && fail_kind() == FAIL_INTERNAL) {
+        status = -1; /* no memory, which is not the row's fault */
+    } else {
+        if (!row.bad)
+            row_fail(&row);
+        d->bad++;
+        how->bad(how->context, &row);
     }
     row_free(&row);
     tokens_free(&tokens);

@@ -27,7 +27,7 @@ int step_batch_make(struct step_batch *b, const struct dataset *d,
     for (int64_t i = 0; i < n; i++) {
         struct example *e = &b->examples[b->count];
         int got = dataset_example(d, rows[i], text, e);
-        if (got == DATASET_CHANGED)
+        if (got == DATASET_CHANGED || (got < 0 && fail_kind() == FAIL_INTERNAL))
             return -1;
         if (got < 0) {
             if (calls)
