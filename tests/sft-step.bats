@@ -131,6 +131,8 @@ figures() {
     [[ "$stderr" == *"-m SPEC"* ]]
     run --separate-stderr -2 sft --train text,head --out out rows.jsonl
     [[ "$stderr" == *'"head" is not a part'* ]]
+    run --separate-stderr -2 sft --eps 0 --lora 4,8,q --out out rows.jsonl # B is 0, and so is A's gradient
+    [ "${stderr_lines[0]}" = "sft-step: --eps 0: not a number from 1e-20 to 1" ]
     run --separate-stderr -2 sft --out out gone.jsonl
     [[ "$stderr" == *gone.jsonl* ]]
 }
