@@ -295,6 +295,28 @@ figures() {
     jq -s -e 'map(.eval_loss // empty) | .[-1] < .[0]' metrics
 }
 
+@test "SIGTERM in an evaluation: it is made, and its row comes, when the run goes on" {
+    head -n 4 rows.jsonl > few.jsonl # most of the time goes into evaluation
+    measured() { sft --epochs 3 --eval rows.jsonl --eval-every 2 "$@" few.jsonl; }
+    measured_exec() { exec sft-step -m pocket --root "$WORLD" --lr 1e-3 --batch-tokens 512 --epochs 3 --eval rows.jsonl --eval-every 2 --out part few.jsonl; }
+    measured --out whole > whole.jsonl
+    local i status
+    for i in 1 2 3 4 5; do
+        rm -rf part
+        measured_exec > part.jsonl 2> messages & local pid=$!
+        until [ -e part ]; do sleep 0.01; done # it has read its rows
+        sleep "0.$((RANDOM % 9))"
+        kill -TERM "$pid" 2>/dev/null || true
+        status=0
+        wait "$pid" || status=$?
+        [ "$status" = 75 ] || [ "$(wc -l < part.jsonl)" = 3 ]
+        measured --resume --out part >> part.jsonl
+        cmp <(numbers part.jsonl) <(numbers whole.jsonl)
+        same whole part
+        [ -z "$(measured --resume --out part)" ]
+    done
+}
+
 @test "--recompute changes no bit" {
     sft --steps 4 --out a rows.jsonl > /dev/null
     sft --steps 4 --recompute --out b rows.jsonl > /dev/null

@@ -289,10 +289,8 @@ static int version_save(const struct checkpoints *c, const struct kernels *k,
         version_path(path, c->out, step, "") < 0)
         return fail(FAIL_MODEL, "%s: path too long", c->out);
     int status = version_fill(c, k, dev, p, step, state, made);
-    if (status == 0 && access(path, F_OK) == 0)
-        folder_remove(path); /* a damaged one, or the same of an earlier run */
-    if (status == 0 && rename(made, path) < 0)
-        status = path_failed(path);
+    if (status == 0) /* a damaged one may be there, or one that the run went on from */
+        status = folder_put(made, path);
     if (status == 0)
         status = folder_sync(c->out);
     if (status == 0)

@@ -120,8 +120,8 @@ static void means(const struct run *r, const struct objective_sums *sums, double
         extra[i] = over > 0 ? sums->extra[i] / over : NAN;
 }
 
-/* The evaluation rows' numbers; NaN where they failed or the run shall stop. */
-static void evaluate(const struct run *r, struct run_metrics *m)
+/* The evaluation rows' numbers; NaN where they failed. 0 or STEP_STOPPED. */
+static int evaluate(const struct run *r, struct run_metrics *m)
 {
     struct objective_sums sums;
     double over;
@@ -129,6 +129,7 @@ static void evaluate(const struct run *r, struct run_metrics *m)
     if (status == -1 && comm_rank(r->o->comm) == 0)
         r->calls->say(r->calls->context, fail_text());
     means(r, &sums, status == 0 ? over : 0, &m->eval_loss, m->eval_extra);
+    return status == STEP_STOPPED ? status : 0;
 }
 
 /* What the objective wants to know of the weights that the run begins with. 0, -1 or
@@ -280,11 +281,40 @@ static bool last_step(const struct run *r)
     return r->place.step == r->lr.steps || (r->data->stream && r->data->stream->last);
 }
 
+/* A step is done: evaluation, where it is due, its row, a checkpoint, where one is. If
+ * the evaluation is stopped, the row goes into a checkpoint, and out when the run goes
+ * on. */
+static int step_end(struct run *r, struct run_metrics *m)
+{
+    const struct run_data *data = r->data;
+    double from = now();
+    m->step = r->place.step;
+    m->epoch = r->place.epoch;
+    m->failed = r->place.failed + (data->stream ? 0 : data->d->bad) +
+                (data->eval ? data->eval->bad : 0);
+    bool due = r->place.unmeasured || last_step(r) ||
+               (r->o->eval_every && m->step % r->o->eval_every == 0);
+    if (data->eval && due && evaluate(r, m) == STEP_STOPPED) {
+        r->place.unmeasured = true;
+        r->place.row = *m;
+        return step_failed(r, STEP_STOPPED);
+    }
+    if (comm_lost(r->o->comm))
+        return step_failed(r, -1);
+    m->seconds += now() - from;
+    /* The row comes first: a run that is killed in between makes the step again, and so
+     * the row, where a row behind its checkpoint would be lost. */
+    r->calls->metrics(r->calls->context, m);
+    if (r->place.unmeasured)
+        r->saved = -1; /* what is saved still waits for the row */
+    r->place.unmeasured = false;
+    return r->o->save && m->step % r->o->save == 0 ? save(r) : 0;
+}
+
 static int one_step(struct run *r)
 {
     double from = now();
-    const struct run_data *data = r->data;
-    struct run_metrics m = {.epoch = r->place.epoch, .loss = NAN, .eval_loss = NAN};
+    struct run_metrics m = {.loss = NAN, .eval_loss = NAN};
     struct step_batch b;
     double work = 0;
     int status = batch_make(r, &b, &m, &work);
@@ -296,20 +326,9 @@ static int one_step(struct run *r)
     step_batch_free(&b);
     if (status < 0)
         return step_failed(r, status);
-    m.step = r->place.step;
-    m.failed = r->place.failed + (data->stream ? 0 : data->d->bad) +
-               (data->eval ? data->eval->bad : 0);
-    if (data->eval &&
-        (last_step(r) || (r->o->eval_every && m.step % r->o->eval_every == 0)))
-        evaluate(r, &m);
     m.seconds = now() - from;
     m.peak_share = work / m.seconds / r->throughput.peak / comm_world(r->o->comm);
-    if (comm_lost(r->o->comm))
-        return step_failed(r, -1);
-    /* The row comes first: a run that is killed in between makes the step again, and so
-     * the row, where a row behind its checkpoint would be lost. */
-    r->calls->metrics(r->calls->context, &m);
-    return r->o->save && m.step % r->o->save == 0 ? save(r) : 0;
+    return step_end(r, &m);
 }
 
 /* Room for the order of so many rows. */
@@ -360,6 +379,12 @@ static int next_rows(struct run *r)
 
 static int steps(struct run *r)
 {
+    if (r->place.unmeasured) {
+        struct run_metrics m = r->place.row;
+        int status = step_end(r, &m);
+        if (status < 0)
+            return status;
+    }
     while (!r->lr.steps || r->place.step < r->lr.steps) {
         r->n = 0;
         bool stop = r->calls->stop(r->calls->context);

@@ -4,6 +4,7 @@
 #include "comm/comm.h"
 #include "train/run_identity.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,46 @@ static int data_save(json_t *state, const struct run_data *data,
                : 0;
 }
 
+/* A number that may be none. */
+static json_t *real(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+/* A row that waits for its evaluation; step and epoch are the place's. */
+static json_t *row_save(const struct run_metrics *m)
+{
+    json_t *row = json_array();
+    const double numbers[] = {m->loss,        m->lr,         m->grad_norm,
+                              m->seconds,     m->peak_share, (double)m->tokens,
+                              (double)m->rows};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_array_append_new(row, real(numbers[i]));
+    for (int i = 0; i < OBJECTIVE_EXTRAS; i++)
+        json_array_append_new(row, real(m->extra[i]));
+    return row;
+}
+
+static void row_load(struct run_place *place, const json_t *row)
+{
+    struct run_metrics m = {.eval_loss = NAN};
+    double n[7 + OBJECTIVE_EXTRAS] = {0};
+    for (size_t i = 0; i < sizeof n / sizeof *n; i++) {
+        const json_t *x = json_array_get(row, i);
+        n[i] = json_is_number(x) ? json_number_value(x) : NAN;
+    }
+    m.loss = n[0];
+    m.lr = n[1];
+    m.grad_norm = n[2];
+    m.seconds = n[3];
+    m.peak_share = n[4];
+    m.tokens = (int64_t)n[5];
+    m.rows = (int64_t)n[6];
+    memcpy(m.extra, n + 7, sizeof m.extra);
+    place->unmeasured = row != NULL;
+    place->row = m;
+}
+
 int run_state_save(const struct checkpoints *c, struct trainer *t,
                    const struct run_data *data, const struct run_options *o,
                    const struct run_place *place)
@@ -49,6 +90,8 @@ int run_state_save(const struct checkpoints *c, struct trainer *t,
     if (!state)
         return fail_memory();
     json_object_set(state, "options", (json_t *)(uintptr_t)data->identity);
+    if (place->unmeasured)
+        json_object_set_new(state, "row", row_save(&place->row));
     if (of->options)
         json_object_set(state, of->name, (json_t *)(uintptr_t)of->options);
     int status = data_save(state, data, o, place);
@@ -167,6 +210,8 @@ static int load(const struct checkpoints *c, struct trainer *t,
     place->epoch = number(state, "epoch");
     place->at = number(state, "at");
     place->failed = number(state, "failed");
+    if (json_object_get(state, "row"))
+        row_load(place, json_object_get(state, "row"));
     int status = same_run(t, data->d->objective, o, state);
     if (status == 0)
         status = run_identity_check(data->identity, json_object_get(state, "options"));

@@ -12,6 +12,9 @@ struct run_place {
     int64_t epoch, at, step, failed;
     int64_t told; /* bad rows, those of evaluation included */
     struct window_place window;
+    bool
+        unmeasured; /* the last step's evaluation was stopped: its row is still to come */
+    struct run_metrics row; /* ... as far as it is known */
 };
 
 /* Save a version. 0, -1, or CHECKPOINT_FULL. */
