@@ -179,7 +179,7 @@ train() {
         for n in $(points 12 "$(cat count)"); do
             rm -rf part bad
             train "$kind:$n:$how" part rows
-            orderly "$kind:$n:$how"
+            [ "$status" = 1 ] || orderly "$kind:$n:$how" # 1: of the bad row, whose message may be what fails
             train "" part --resume rows
             cmp whole/latest/model.safetensors part/latest/model.safetensors
             cmp whole/latest/state/optimizer.safetensors part/latest/state/optimizer.safetensors
