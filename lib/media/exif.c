@@ -1,6 +1,7 @@
 /* exif.c: see exif.h. A TIFF file in little (TIFF 6.0, section 2): we follow its header
  * to the first directory and look at its entries. */
 #include "media/exif.h"
+#include "base/buf.h"
 #include "media/bytes.h"
 
 #include <stdbool.h>
@@ -54,6 +55,37 @@ int exif_orientation(const uint8_t *data, size_t n)
         if (get16(&t, at) == TAG_ORIENTATION)
             found = entry_value(&t, at); /* the last one counts */
     return found >= 1 && found <= 8 ? (int)found : 0;
+}
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int exif_text_orientation(const char *text, size_t n)
+{
+    struct buf block = {0};
+    size_t at = 0, digits = 0;
+    int value = 0;
+    for (int lines = 0; lines < 3 && at < n; at++) lines += text[at] == '\n';
+    for (; at < n; at++) {
+        int digit = digit_of(text[at]);
+        if (digit < 0)
+            continue; /* a line end */
+        value = value * 16 + digit;
+        if (++digits % 2 == 0) {
+            buf_char(&block, (char)value);
+            value = 0;
+        }
+    }
+    int found = buf_ok(&block) < 0
+                    ? -1
+                    : exif_orientation((const uint8_t *)block.data, block.len);
+    buf_free(&block);
+    return found;
 }
 
 int exif_xmp_orientation(const uint8_t *data, size_t n)

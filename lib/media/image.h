@@ -11,15 +11,15 @@ struct image {
 };
 
 /* Decode a JPEG, PNG, BMP, GIF (first frame) or WebP file, known by its content, to what
- * Pillow's exif_transpose and convert("RGB") give: EXIF orientation applied; gray,
- * palette and CMYK converted; alpha dropped (but the one transparent colour of a
- * PNG or GIF is white, as in the reference); 16-bit gray saturated at 255. The size is
- * read from the header first: more than max_pixels is class too_large before anything is
- * decoded. name is for messages. 0, or -1 (class media or too_large) with *im empty.
- * Truncated and damaged files are errors, never a picture with holes; what follows the
- * picture proper (a GIF's other frames, bytes behind a JPEG's end) is not looked at.
- * Besides the result it needs up to some 12 bytes a pixel while it runs. Threads may
- * decode side by side. */
+ * Pillow's exif_transpose and convert("RGB") give: EXIF orientation applied (also where a
+ * PNG holds EXIF as text); gray, palette and CMYK converted; alpha dropped (but the one
+ * transparent colour of a PNG or GIF is white, as in the reference); 16-bit gray
+ * saturated at 255. The size is read from the header first: more than max_pixels is class
+ * too_large before anything is decoded. name is for messages. 0, or -1 (class media or
+ * too_large) with *im empty. Truncated and damaged files are errors, never a picture with
+ * holes; what follows the picture proper (a GIF's other frames, bytes behind a JPEG's
+ * end) is not looked at. Besides the result it needs up to some 12 bytes a pixel while it
+ * runs. Threads may decode side by side. */
 int image_decode(struct image *im, const void *bytes, size_t n, const char *name,
                  int64_t max_pixels);
 

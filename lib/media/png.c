@@ -25,6 +25,7 @@ struct header {
     const uint8_t *ihdr;
     struct chunk palette, alpha; /* PLTE and tRNS; n = 0: none */
     size_t compressed;           /* bytes of all IDAT chunks */
+    struct chunk profile;        /* EXIF in a text chunk; n = 0: none */
     int orientation, xmp;        /* 0: none */
 };
 
@@ -84,6 +85,16 @@ static const char *read_ihdr(struct header *h, const struct chunk *c)
     return NULL;
 }
 
+/* Text chunks of this keyword hold EXIF: how PNG had it before there was eXIf. The NUL
+ * behind the keyword is the chunk's too. */
+static const char profile_keyword[] = "Raw profile type exif";
+
+static bool is_profile(const struct chunk *c)
+{
+    return (is(c, "tEXt") || is(c, "zTXt")) && c->n > sizeof profile_keyword &&
+           memcmp(c->data, profile_keyword, sizeof profile_keyword) == 0;
+}
+
 /* All chunks. NULL, or what is wrong. */
 static const char *read_chunks(struct header *h, const struct picture *file)
 {
@@ -104,6 +115,8 @@ static const char *read_chunks(struct header *h, const struct picture *file)
             h->orientation = exif_orientation(c.data, c.n);
         else if (is(&c, "iTXt") && c.n > 17 && !memcmp(c.data, "XML:com.adobe.xmp", 17))
             h->xmp = exif_xmp_orientation(c.data, c.n);
+        else if (is_profile(&c))
+            h->profile = c;
         else if (!(c.type[0] & 0x20) && !is(&c, "PLTE"))
             return "damaged: an unknown critical chunk";
     }
@@ -215,6 +228,34 @@ static const char *decode(struct image *im, const struct header *h,
     return NULL;
 }
 
+/* The orientation in the profile: 0 for none, -1 without memory. */
+static int profile_orientation(const struct chunk *profile)
+{
+    enum { MOST = 1 << 20 }; /* bytes of text */
+    const uint8_t *data = profile->data + sizeof profile_keyword;
+    size_t n = profile->n - sizeof profile_keyword;
+    uLongf size = MOST;
+    if (is(profile, "tEXt"))
+        return exif_text_orientation((const char *)data, n);
+    Bytef *text = malloc(MOST);
+    if (!text)
+        return fail_memory();
+    int found = 0; /* first a byte for the method, then zlib's data */
+    if (uncompress(text, &size, data + 1, (uLong)(n - 1)) == Z_OK)
+        found = exif_text_orientation((const char *)text, size);
+    free(text);
+    return found;
+}
+
+/* By eXIf, else by the profile, else by XMP; 0: none, -1: memory. */
+static int find_orientation(const struct header *h)
+{
+    int found = h->orientation;
+    if (found == 0 && h->profile.n > 0)
+        found = profile_orientation(&h->profile);
+    return found ? found : h->xmp;
+}
+
 int png_decode(struct image *im, int *orientation, const struct picture *file)
 {
     struct header h;
@@ -225,8 +266,11 @@ int png_decode(struct image *im, int *orientation, const struct picture *file)
         return -1;
     if (why)
         return picture_bad(file, "PNG", why);
-    if (h.orientation || h.xmp)
-        *orientation = h.orientation ? h.orientation : h.xmp;
+    int found = find_orientation(&h);
+    if (found < 0)
+        return -1;
+    if (found > 0)
+        *orientation = found;
     int status = picture_new(im, file, h.height, h.width);
     if (status != 0)
         return status;

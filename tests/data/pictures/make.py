@@ -109,6 +109,19 @@ save("exif6.png", rgb, "PNG", exif=orientation(6))
 late = save("plain.png", rgb, "PNG")
 keep("exif_late.png", late[:-12] + chunk(b"eXIf", orientation(8)[6:]) + late[-12:])
 
+
+def profile(n):  # EXIF as ImageMagick writes it
+    block = orientation(n)
+    digits = block.hex()
+    lines = "\n".join(digits[i:i + 72] for i in range(0, len(digits), 72))
+    return f"\nexif\n{len(block):8}\n{lines}\n".encode()
+
+head = late[:33]  # signature and IHDR
+keyword = b"Raw profile type exif\0"
+keep("exif_text.png", head + chunk(b"tEXt", keyword + profile(6)) + late[33:])
+keep("exif_ztext.png", head + chunk(b"tEXt", b"Comment\0x") + late[33:-12] +
+     chunk(b"zTXt", keyword + b"\0" + zlib.compress(profile(5))) + late[-12:])
+
 def interlaced(a, depth, colour):
     rows = b""
     for y0, x0, dy, dx in ((0,0,8,8),(0,4,8,8),(4,0,8,4),(0,2,4,4),(2,0,4,2),(0,1,2,2),(1,0,2,1)):
