@@ -36,6 +36,16 @@ Exit status: 0; 1 if some rows failed; 2 usage or set-up; 75 stopped, the same l
 END
 }
 
+# A signal stops those programs that are there; once all are, the others too.
+stopped='' feed='' caption='' reward='' step=''
+# shellcheck disable=SC2317  # called by the trap
+stop() {
+    stopped=75
+    # shellcheck disable=SC2086  # there may be none
+    kill -s TERM $feed $caption $reward $step 2> /dev/null
+}
+trap stop INT TERM HUP
+
 model='' judge='' out='' root=. batch=128 samples=8 steps='' epochs='' rate='' warmup=''
 save=10 ahead=0 seed=0 quiet=''
 data=$(mktemp) || exit 2 # the names of ROWS, one a line
@@ -78,31 +88,42 @@ metrics=$out/metrics.jsonl policy=$out/policy
 # Four programs share the processors: threads that have nothing to do do not spin for long.
 export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-1000}"
 
-# Of a ring that was killed, long enough ago to be none that begins now.
-find "$out" -maxdepth 1 -name ".pipes.*" -mmin +1 -exec rm -rf {} + || exit 75
-pipes=$(mktemp -d "$out/.pipes.XXXXXX") || exit 75
+pipes=$(mktemp -d) || exit 75
 trap 'rm -rf "$data" "$pipes"' EXIT
-for pipe in ticks rows captions rewards metrics lines life; do
-    mkfifo "$pipes/$pipe" || exit 75
-done
 
-# Each program with the pipe that it reads from last: then all of them open.
+# connect: a pipe, as pipe(2) makes it: 6 to write to, 7 to read from. To open a named one waits for
+# somebody at its other end, who may have been stopped before; but not while it is open both ways.
+# shellcheck disable=SC2094  # it is meant
+connect() {
+    mkfifo "$pipes/pipe" && exec 8<> "$pipes/pipe" 6> "$pipes/pipe" 7< "$pipes/pipe" 8>&- &&
+        rm "$pipes/pipe" || exit 75
+}
+# start PROGRAM [option ...]: it reads from the pipe before, and the next one reads what it writes.
+start() {
+    exec 3<&7
+    connect
+    "$@" <&3 >&6 3<&- 4>&- 6>&- 7<&- &
+}
+
+# rl-feed reads what the last one writes to 4: a metrics row lets in a batch.
+connect
+exec 4>&6
 # shellcheck disable=SC2086  # a program's options are meant to be split
 {
-    rl-feed "$@" --batch "$batch" --ahead "$ahead" --seed "$seed" \
-        ${steps:+--steps "$steps"} ${epochs:+--epochs "$epochs"} ${FEED:-} \
-        > "$pipes/rows" < "$pipes/ticks" &
+    start rl-feed "$@" --batch "$batch" --ahead "$ahead" --seed "$seed" \
+        ${steps:+--steps "$steps"} ${epochs:+--epochs "$epochs"} ${FEED:-}
     feed=$!
-    caption -m "$policy" --follow -n "$samples" --logprobs --root "$root" --seed "$seed" \
-        ${CAPTION:-} < "$pipes/rows" > "$pipes/captions" &
+    start caption -m "$policy" --follow -n "$samples" --logprobs --root "$root" --seed "$seed" \
+        ${CAPTION:-}
     caption=$!
-    reward -m "$judge" --seed "$seed" ${REWARD:-} < "$pipes/captions" > "$pipes/rewards" &
+    start reward -m "$judge" --seed "$seed" ${REWARD:-}
     reward=$!
-    rl-step -m "$model" --out "$policy" --root "$root" --save "$save" --ahead "$ahead" \
+    start rl-step -m "$model" --out "$policy" --root "$root" --save "$save" --ahead "$ahead" \
         ${steps:+--steps "$steps"} ${rate:+--lr "$rate"} ${warmup:+--warmup "$warmup"} \
-        ${STEP:-} < "$pipes/rewards" > "$pipes/metrics" &
+        ${STEP:-}
     step=$!
 }
+[ -z "$stopped" ] || stop
 
 # Make good what a kill did to the metrics rows of the run before.
 mend() {
@@ -128,16 +149,6 @@ keep() {
     IFS= read -r hello || return 0
     mend && { printf '%s\n' "$hello" && exec cat; } | tee -a --output-error=exit "$metrics"
 }
-keep < "$pipes/metrics" | tee "$pipes/ticks" > "$pipes/lines" &
-tee=$!
-
-stopped=''
-# shellcheck disable=SC2317  # called by the trap
-stop() {
-    stopped=75
-    kill -s TERM "$feed" "$caption" "$reward" "$step" 2> /dev/null
-}
-trap stop INT TERM HUP
 
 # seconds PID LAST: the processor time that a program has used, in ticks; LAST if it has ended.
 seconds() {
@@ -150,11 +161,13 @@ seconds() {
     fi 2> /dev/null
 }
 
-# One line a step. Times are what the programs used of the processors since the line before.
+# Rows on their way to rl-feed; and of each a line. Times are what the programs used of the processors
+# since the line before.
 ticks_a_second=$(getconf CLK_TCK)
 progress() {
     c0=0 r0=0 s0=0
     while IFS= read -r row; do
+        printf '%s\n' "$row"
         [ -z "$quiet" ] || continue
         c=$(seconds "$caption" "$c0") r=$(seconds "$reward" "$r0") s=$(seconds "$step" "$s0")
         printf '%s\n' "$row" | jq -r --argjson hz "$ticks_a_second" \
@@ -172,19 +185,19 @@ progress() {
         c0=$c r0=$r s0=$s
     done
 }
-progress < "$pipes/lines" &
-lines=$!
+{ keep | progress; } <&7 >&4 3<&- 4>&- 6>&- 7<&- &
+progress=$!
 
-# If this script is killed, its end of a pipe closes, and the programs end as by SIGTERM. It is
-# opened last, so that nobody else has it open.
+# If this script is killed, its end of a pipe closes, and the programs end as by SIGTERM. The pipe is
+# made last, so that nobody else has that end.
+connect
 (
-    exec < "$pipes/life"
     read -r _ || {
         kill -s TERM "$feed" "$caption" "$reward" "$step"
         rm -rf "$data" "$pipes"
     }
-) > /dev/null 2>&1 &
-exec 9> "$pipes/life"
+) <&7 3<&- 4>&- 6>&- 7<&- > /dev/null 2>&1 &
+exec 9>&6 3<&- 4>&- 6>&- 7<&-
 
 # finish PID: its status, however often a signal wakes us.
 finish() {
@@ -197,8 +210,7 @@ finish() {
 
 # The worst of all: 2, 3, then 75 (a program that was killed too), then 1.
 worst=0
-for program in "rl-feed $feed" "caption $caption" "reward $reward" "rl-step $step" "tee $tee" \
-    "progress $lines"; do
+for program in "rl-feed $feed" "caption $caption" "reward $reward" "rl-step $step" "progress $progress"; do
     name=${program% *}
     finish "${program#* }"
     status=$?

@@ -20,7 +20,8 @@ teardown() {
 start_ring() {
     local out=$1
     shift
-    exec rl.sh -m pocket -j pocket-judge -d rows -R "$WORLD" -o "$out" -b 2 -n 3 -s 4 -l 1e-3 -c 2 -q "$@"
+    mkdir -p temporary
+    TMPDIR=$PWD/temporary exec rl.sh -m pocket -j pocket-judge -d rows -R "$WORLD" -o "$out" -b 2 -n 3 -s 4 -l 1e-3 -c 2 -q "$@"
 }
 ring() { (start_ring "$@"); }
 
@@ -36,6 +37,9 @@ kill_all() {
     pids_of "$@" | xargs -r kill -KILL
 }
 
+# Has everything of a ring ended?
+gone() { [ -z "$(pids_of rl-feed caption reward rl-step tee rl.sh)" ]; }
+
 # The steps that count: of those done twice the last one. Without times.
 steps_of() {
     jq -s -c 'map(select(.reward)) | group_by(.step) | map(last | del(.step_time, .wait_time))[]' "$1"
@@ -47,7 +51,7 @@ steps_of() {
     jq -s -e 'map(select(.reward)) | all(.logprob_gap_max == 0 and .groups == 2)' out/metrics.jsonl
     [ "$(readlink out/policy)" = policy.d/v000004 ]
     [ ! -L out/policy.d/v000004 ] # on the disk
-    [ -z "$(ls -d out/.pipes* 2> /dev/null)" ]
+    [ -z "$(ls temporary)" ]
     caption -m out/policy --temperature 0 --max-tokens 8 "$SAMPLES/images/0000.png" | jq -e .caption
     # again: nothing is left to do
     cp out/policy/model.safetensors before
@@ -138,9 +142,8 @@ kill_rounds() {
     eventually grep -qs '"step":2' out/metrics.jsonl
     kill -KILL $line
     wait $line || true
-    gone() { [ -z "$(pids_of rl-feed caption reward rl-step tee)" ]; }
     eventually gone
-    emptied() { [ -z "$(ls -d out/.pipes* 2> /dev/null)" ]; }
+    emptied() { [ -z "$(ls temporary)" ]; }
     eventually emptied
     run ! grep -q '"step":12' out/metrics.jsonl # nobody had it go on alone
     ring out -s 12
@@ -158,6 +161,19 @@ kill_rounds() {
     [ -z "$(pids_of rl-feed caption reward rl-step)" ]
     ring out
     cmp out/policy/model.safetensors want/policy/model.safetensors
+}
+
+@test "SIGTERM as soon as there is a process to tell: nothing hangs, nothing stays behind" {
+    local i
+    for ((i = 0; i < (${LONG:-0} ? 100 : 10); i++)); do
+        start_ring out 2> log & line=$!
+        sleep "0.$(printf "%03d" $((RANDOM % 150)))"
+        kill -TERM $line
+        status=0; wait $line || status=$?
+        [ $status = 75 ] || [ $status = 143 ] # 143: it had not begun
+        eventually gone
+        [ -z "$(ls temporary)" ]
+    done
 }
 
 @test "what a reboot takes is written again from the last checkpoint" {
