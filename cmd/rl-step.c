@@ -384,7 +384,7 @@ static void read_options(struct program *p)
                .warmup = cli_int(cli, "warmup", 0, 0, INT64_MAX)},
         .beta1 = cli_real(cli, "beta1", 0.9, 0, 0.9999999),
         .beta2 = cli_real(cli, "beta2", 0.999, 0, 0.9999999),
-        .eps = cli_real(cli, "eps", 1e-8, 0, 1),
+        .eps = cli_real(cli, "eps", 1e-8, 1e-20, 1), /* 0 / 0 is no step */
         .weight_decay = cli_real(cli, "weight-decay", 0.01, 0, 100),
         .clip = cli_real(cli, "clip", 1, 0, 1e9),
         .save = cli_int(cli, "save", 50, 1, INT64_MAX),

@@ -336,6 +336,7 @@ refused() {
     run --separate-stderr -0 step /dev/null
     [ "$output" = '{"hello":true,"step":0,"version":0}' ]
     run --separate-stderr -2 step --steps 0 rows.jsonl
+    run --separate-stderr -2 step --eps 0 rows.jsonl
     run --separate-stderr -2 rl-step -m pocket rows.jsonl
     run --separate-stderr -2 rl-step --out p rows.jsonl
     run --separate-stderr -2 step --schedule cosine rows.jsonl

@@ -99,6 +99,7 @@ figures() {
     [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]
     run -2 sft --out out --errors bad.jsonl mixed.jsonl
     [ "$(wc -l < bad.jsonl)" = 2 ]
+    sft --steps 1 --out other --errors - mixed.jsonl | jq -c 'select(.error).input' | diff <(jq -c .input bad.jsonl) -
     run -1 sft --steps 2 --resume --out out --errors bad.jsonl mixed.jsonl
     [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]
     sft --force --out out --errors bad.jsonl rows.jsonl > /dev/null

@@ -220,7 +220,8 @@ static int set_up(struct train_program *p)
     const char *charts = p->others ? NULL : cli_text(p->cli, "tensorboard", NULL);
     if (charts && !(p->charts = tensorboard_open(charts)))
         return fail_in("--tensorboard");
-    p->errors_path = p->others ? NULL : cli_text(p->cli, "errors", NULL);
+    const char *errors = cli_text(p->cli, "errors", "-");
+    p->errors_path = p->others || strcmp(errors, "-") == 0 ? NULL : errors;
     p->errors = p->errors_path ? open_errors(&p->run, p->errors_path) : stdout;
     return p->errors ? 0 : -1;
 }
