@@ -212,8 +212,10 @@ static void attention_paged_room(struct dev *d, A y, A q, A k, A v, struct kv_vi
                                  float scale, A lse)
 {
     struct room_queries of = queries_of(q, k);
+    if (d->act != ARR_BF16) /* which alone has at most as many heads as a tile has rows */
+        return;
     struct room_runs runs = room_runs_of(&of, view.table.shape[1]);
-    if (d->act == ARR_BF16 && runs.apart)
+    if (runs.apart)
         room(d, runs.sums + runs.stats);
 }
 

@@ -28,10 +28,11 @@ struct room_queries {
     int64_t rows, heads, kv_heads, dim;
 };
 
-/* Rows of one tile: all heads that read one head of keys are in it. */
+/* Rows of one tile: all heads that read one head of keys are in it. (Of more heads than a
+ * tile has rows there is none, which is refused; a plan may ask before.) */
 static inline int64_t room_height(const struct room_queries *q)
 {
-    return ROOM_TILE * q->kv_heads / q->heads;
+    return q->heads > ROOM_TILE * q->kv_heads ? 1 : ROOM_TILE * q->kv_heads / q->heads;
 }
 
 /* A row that sees `places` pages has so many runs; apart: their sums are kept side by

@@ -40,8 +40,10 @@ model() { # SHAPE or folder: a folder with weights, in $folder
     made+=("$folder")
     [ -d "$folder" ] || in_kit "$kit/bin/model-init" --random --like "$1" "$folder"
 }
-model "$captioner" && captioner=$folder
-model "$judge" && judge=$folder
+model "$captioner"
+captioner=$folder
+model "$judge"
+judge=$folder
 in_kit "$kit/tests/bench-gpu" "$device" "$captioner" "$judge" ${BENCH_GPU_SMALL:+small} >"$out"
 if [ -z "${BENCH_GPU_SMALL:-}" ] && python3 -c 'import torch, transformers' 2>/dev/null; then
     python3 tests/bench-gpu-peer.py "$captioner" "$out" >"$out.peer" || echo "PyTorch's part failed" >&2

@@ -59,7 +59,7 @@ cases() { # NAME PROGRAM
     time=$(seconds) || { leave_out "$1"; return 0; }
     in_kit "$time" "$kit/tests/$2" 2>"$work/said" | tee "$work/cases" | sed -unE "s/^(not ok|ok) /\1 $1: /p"
     status=${PIPESTATUS[0]}
-    if [ "$status" != 0 ] && ! grep -q '^not ok' "$work/cases"; then
+    if [ "$status" -gt 1 ] || { [ "$status" != 0 ] && ! grep -q '^not ok' "$work/cases"; }; then
         echo "not ok $2 ends with status $status" | tee -a "$work/cases" # 124: it took too long
     fi
     grep -q '^not ok' "$work/cases" && head -40 "$work/said"

@@ -273,3 +273,12 @@ tokenize() { model-tokenize -m pocket "$@"; }
         [ ! -s extra ] || { echo "$program: man page has too many: $(cat extra)"; false; }
     done
 }
+
+@test "/dev/stdout and /dev/stderr in a file that others write to, too: nothing is written over" {
+    printf '%s\n' '{"text":"a"}' '{"text":7}' > rows
+    model-tokenize -m pocket --errors failed rows > want 2> /dev/null || true
+    (echo first; model-tokenize -m pocket -o /dev/stdout --errors /dev/null rows || true; echo last) > got 2> /dev/null
+    diff <(echo first; cat want; echo last) got
+    (echo first; model-tokenize -m pocket -o out --errors /dev/stdout rows || true; echo last) > got 2> /dev/null
+    diff <(echo first; cat failed; echo last) got
+}

@@ -99,6 +99,11 @@ figures() {
     [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]
     run -2 sft --out out --errors bad.jsonl mixed.jsonl
     [ "$(wc -l < bad.jsonl)" = 2 ]
+    run -2 sft --resume --out out --errors bad.jsonl missing.jsonl
+    [ "$(wc -l < bad.jsonl)" = 2 ]
+    run -2 sft --out other --errors new.jsonl missing.jsonl
+    sft --steps 1 --out other --errors new.jsonl rows.jsonl > /dev/null # an empty file is none
+    rm -r other
     sft --steps 1 --out other --errors - mixed.jsonl | jq -c 'select(.error).input' | diff <(jq -c .input bad.jsonl) -
     run -1 sft --steps 2 --resume --out out --errors bad.jsonl mixed.jsonl
     [ "$(jq -r .input bad.jsonl | tr '\n' ' ')" = "no json nor this " ]

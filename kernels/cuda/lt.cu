@@ -50,7 +50,8 @@ struct lt_plan {
 
 struct lt {
     struct lt_calls calls;
-    void *library, *handle, *workspace; /* handle NULL: cuBLASLt is not there */
+    void *library, *handle; /* handle NULL: cuBLASLt is not there */
+    void *workspace[2];     /* of each stream: a product splits its sums into it */
     struct lt_plan plans[PLANS]; /* by the key's hash; a newcomer takes the place */
 };
 
@@ -109,11 +110,18 @@ static struct lt *lt_of(struct dev *d)
         dev_use(d);
         if (!library_open(d->lt) || d->lt->calls.Create(&d->lt->handle) != 0)
             d->lt->handle = NULL;
-        else /* its own, also where work is being recorded */
-            d->lt->workspace =
-                arena_take(&d->arena, WORKSPACE, d->recording ? d->apart : d->stream);
     }
     return d->lt->handle ? d->lt : NULL;
+}
+
+/* The stream's, which is the library's own also where work is being recorded; NULL: no
+ * memory. */
+static void *workspace_of(struct dev *d)
+{
+    void **mine = &d->lt->workspace[d->is_beside];
+    if (!*mine)
+        *mine = arena_take(&d->arena, WORKSPACE, d->recording ? d->apart : d->stream);
+    return *mine;
 }
 
 const char *lacks_cuda(struct dev *d)
@@ -166,7 +174,7 @@ static bool described(const struct lt_calls *c, struct lt_plan *p)
 static bool recommended(struct lt *lt, struct lt_plan *p)
 {
     const struct lt_calls *c = &lt->calls;
-    const uint64_t room = lt->workspace ? WORKSPACE : 0;
+    const uint64_t room = WORKSPACE;
     const uint32_t align = 16, reduction = LT_REDUCTION_COMPUTE_TYPE;
     void *preference = NULL;
     int count = 0;
@@ -240,7 +248,8 @@ bool lt_product(struct dev *d, struct results r, struct halves a, struct halves 
     key.a_stride = a.stride, key.b_stride = b.stride, key.out_stride = r.out.stride;
     key.form = form, key.out_type = r.out.type, key.bias = r.bias.data != NULL;
     struct lt_plan *p = plan_for(lt, &key);
-    if (!p)
+    void *workspace = p ? workspace_of(d) : NULL;
+    if (!workspace)
         return false;
     if (r.bias.data) {
         const void *bias = bias_of(d, r, &room);
@@ -252,7 +261,7 @@ bool lt_product(struct dev *d, struct results r, struct halves a, struct halves 
     const bool done =
         lt->calls.Matmul(lt->handle, p->desc, &alpha, a.data, p->a, b.data, p->b, &beta,
                          r.out.data, p->out, r.out.data, p->out, &p->found.algo,
-                         lt->workspace, lt->workspace ? WORKSPACE : 0, d->stream) == 0;
+                         workspace, WORKSPACE, d->stream) == 0;
     product_room_free(d, &room);
     return done;
 }
@@ -266,7 +275,7 @@ void lt_close(struct dev *d)
             plan_free(&d->lt->calls, &p);
     if (d->lt->handle)
         d->lt->calls.Destroy(d->lt->handle);
-    release_cuda(d, d->lt->workspace, WORKSPACE);
+    for (void *workspace : d->lt->workspace) release_cuda(d, workspace, WORKSPACE);
     library_close(d->lt);
     free(d->lt);
     d->lt = NULL;

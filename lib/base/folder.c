@@ -42,8 +42,6 @@ bool path_same(const char *a, const char *b)
 {
     struct stat x, y;
     bool there = stat(a, &x) == 0;
-    if (strcmp(a, b) == 0)
-        return true;
     if (there != (stat(b, &y) == 0))
         return false;
     if (there)
@@ -60,6 +58,32 @@ bool path_is_stream(const char *path)
         if (strncmp(path, beginnings[i], strlen(beginnings[i])) == 0)
             return true;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
+/* The descriptor of this process that path names, or -1. */
+static int descriptor_of(const char *path)
+{
+    static const char *const names[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(path, names[i]) == 0)
+            return i;
+    for (int i = 0; i < 2; i++) {
+        size_t n = strlen(folders[i]);
+        char *end;
+        if (strncmp(path, folders[i], n) != 0 || path[n] < '0' || path[n] > '9')
+            continue;
+        long fd = strtol(path + n, &end, 10);
+        return *end == '\0' && fd <= INT_MAX ? (int)fd : -1;
+    }
+    return -1;
+}
+
+int path_stream_open(const char *path)
+{
+    int own = descriptor_of(path);
+    return own >= 0 ? fcntl(own, F_DUPFD_CLOEXEC, 3)
+                    : open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
 }
 
 char *path_target(const char *path)

@@ -15,6 +15,10 @@ bool path_same(const char *a, const char *b);
  * and its like are, also where they lead to a regular file: that is somebody else's. */
 bool path_is_stream(const char *path);
 
+/* Open a stream to write into. One of our own descriptors (/dev/stdout) is that very one,
+ * whose place in a file others share who write to it before and after. -1: errno. */
+int path_stream_open(const char *path);
+
 /* Where path leads by symbolic links, be a file there yet or not: free() it. NULL: no
  * memory. */
 char *path_target(const char *path);

@@ -86,7 +86,7 @@ static int replace(const char *path, const void *bytes, size_t n)
 int file_replace(const char *path, const void *bytes, size_t n)
 {
     if (path_is_stream(path)) {
-        int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+        int fd = path_stream_open(path);
         return fd < 0 || fill(fd, bytes, n, false) < 0 ? refuse(path) : 0;
     }
     char *target = path_target(path);

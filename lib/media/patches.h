@@ -2,6 +2,7 @@
 #ifndef PATCHES_H
 #define PATCHES_H
 #include "media/image.h"
+#include <stdbool.h>
 
 struct json_t; /* jansson.h */
 
@@ -21,6 +22,9 @@ struct patch_config {
  * longest_edge or min_pixels/max_pixels; what is absent has the published defaults of
  * Qwen2-VL's processor.) 0, or -1 (class model). */
 int patch_config_read(struct patch_config *pc, const char *dir);
+
+/* Is there a file in which they may be? */
+bool patch_config_there(const char *dir);
 
 /* These settings as they stand, and the name of the file that has them: json_decref()
  * them. NULL (class model) if there are none, or the file is damaged. */

@@ -1,5 +1,6 @@
 /* preprocessor.c: the picture settings of a model folder; see patches.h. */
 #include "base/fail.h"
+#include "base/folder.h"
 #include "media/patches.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Defaults of transformers' Qwen2VLImageProcessor (the means are CLIP's). */
 static const struct patch_config published = {
@@ -137,6 +139,14 @@ static int read_file(json_t **root, const char *dir, const char *file)
         fclose(f);
     free(path);
     return status;
+}
+
+bool patch_config_there(const char *dir)
+{
+    char nested[PATH_MAX], own[PATH_MAX];
+    return path_join(nested, dir, "processor_config.json") == 0 &&
+           path_join(own, dir, PATCH_CONFIG_FILE) == 0 &&
+           (access(nested, F_OK) == 0 || access(own, F_OK) == 0);
 }
 
 /* As the reference does: what processor_config.json holds of it goes first. */

@@ -96,8 +96,8 @@ static json_t *text_part(json_t *config)
     return text ? text : config;
 }
 
-/* The shape of a model that is there: its config.json, and its picture settings if it
- * reads pictures. */
+/* The shape of a model that is there, or of a config.json alone; and its picture settings
+ * if it has some. */
 static json_t *shape_of(const char *dir)
 {
     char path[PATH_MAX];
@@ -114,7 +114,7 @@ static json_t *shape_of(const char *dir)
     json_object_set_new(shape, "config", config);
     if (!json_object_get(text_part(config), "initializer_range"))
         json_object_set_new(text_part(config), "initializer_range", json_real(0.02));
-    if (!json_object_get(config, "vision_config"))
+    if (!json_object_get(config, "vision_config") || !patch_config_there(dir))
         return shape;
     const char *file;
     json_t *preprocessor = patch_config_json(dir, &file);

@@ -340,7 +340,7 @@ int cli_check_file(const struct cli *cli, const char *path)
     const struct sink_plan *plan = &cli->own->plan;
     const char *const outputs[] = {plan->path, plan->errors};
     for (int i = 0; i < 2; i++)
-        if (outputs[i] && path_same(outputs[i], path))
+        if (outputs[i] && (strcmp(outputs[i], path) == 0 || path_same(outputs[i], path)))
             return fail(FAIL_REFUSED, "%s: is an output of this run already", path);
     return check_overlap(cli, path);
 }

@@ -69,7 +69,8 @@ int sink_check(const struct sink_plan *plan)
         return -1;
     if (plan->errors && check_file(plan->errors, plan) < 0)
         return -1;
-    if (plan->path && plan->errors && path_same(plan->path, plan->errors))
+    if (plan->path && plan->errors &&
+        (strcmp(plan->path, plan->errors) == 0 || path_same(plan->path, plan->errors)))
         return fail(FAIL_REFUSED, "%s: named by -o and by --errors", plan->path);
     return 0;
 }
@@ -89,10 +90,9 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-/* Open a stream; what it leads to is not written over. */
 static int open_stream(const char *path)
 {
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+    int fd = path_stream_open(path);
     return fd < 0 ? refuse(path) : fd;
 }
 
@@ -259,7 +259,8 @@ static int open_journaled(struct sink *s, const struct journal_head *head)
     if (s->errors_file && cut_at(s->errors.fd, s->errors.end, s->plan.errors) < 0)
         return -1;
     if (!s->plan.resume) { /* --force: journals last, rows without one are no run's */
-        unlink(s->old_path);
+        if (access(s->old_journal_path, F_OK) == 0) /* else it is not ours */
+            unlink(s->old_path);
         unlink(s->old_journal_path);
         unlink(s->journal_path);
     }

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* -- What the run says ------------------------------------------------------------------
@@ -192,19 +193,26 @@ void train_options_read(struct train_program *p, struct cli *cli, double rate)
 /* -- A run -----------------------------------------------------------------------------
  */
 
+static FILE *stream_open_text(const char *path)
+{
+    int fd = path_stream_open(path);
+    return fd < 0 ? NULL : fdopen(fd, "a");
+}
+
 /* The file of --errors, by the rules of other programs' (capmill(7)); what is in it stays
  * until bad_rows(). NULL: refused. */
 static FILE *open_errors(const struct run_options *o, const char *path)
 {
     bool stream = path_is_stream(path), input = o->eval && path_same(path, o->eval);
     for (int i = 0; i < o->file_count; i++) input = input || path_same(path, o->files[i]);
+    struct stat st;
     FILE *f = NULL;
     if (input)
         fail(FAIL_REFUSED, "%s: is an input of this run too", path);
-    else if (!stream && !o->resume && !o->force && access(path, F_OK) == 0)
+    else if (!stream && !o->resume && !o->force && stat(path, &st) == 0 && st.st_size > 0)
         fail(FAIL_REFUSED, "%s: exists (--resume goes on with it, --force overwrites it)",
              path);
-    else if (!(f = fopen(path, "ae")))
+    else if (!(f = stream ? stream_open_text(path) : fopen(path, "ae")))
         fail(FAIL_REFUSED, "%s: %s", path, strerror(errno));
     return f;
 }

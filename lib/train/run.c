@@ -123,13 +123,23 @@ static int folder_claim(struct opened *all, const struct checkpoints *c,
     return all->lock < 0 ? -1 : out_check(c, o);
 }
 
+/* Can all files be opened? (Who reads them says why not.) */
+static bool files_there(const struct run_options *o)
+{
+    bool there = !o->eval || access(o->eval, R_OK) == 0;
+    for (int i = 0; i < o->file_count; i++)
+        there =
+            there && (strcmp(o->files[i], "-") == 0 || access(o->files[i], R_OK) == 0);
+    return there;
+}
+
 static int rows_open(struct opened *all, struct run_data *data,
                      const struct run_options *o, const struct dataset_reading *how,
                      const struct run_calls *calls)
 {
     char *eval_file = o->eval;
     int status = streamed(o, how->objective);
-    if (status == 0 || (status == 1 && !o->resume))
+    if ((status == 0 || (status == 1 && !o->resume)) && files_there(o))
         calls->bad_rows(calls->context, 0);
     if (status == 1) {
         data->stream = &all->stream;

@@ -37,6 +37,20 @@ static int model_hash(char hex[33], const char *dir)
     return status;
 }
 
+/* JSON can hold no other texts. 0 or -1. */
+static int texts_check(const struct example_options *e)
+{
+    const char *const texts[][2] = {
+        {"prompt", e->prompt}, {"system", e->system}, {"chat", e->chat}};
+    for (int i = 0; i < 3; i++) {
+        json_t *text = json_string(texts[i][1] ? texts[i][1] : "");
+        json_decref(text);
+        if (!text)
+            return fail(FAIL_REFUSED, "--%s: not UTF-8", texts[i][0]);
+    }
+    return 0;
+}
+
 /* NULL: memory. */
 static json_t *options_json(const struct run_options *o)
 {
@@ -55,7 +69,7 @@ static json_t *options_json(const struct run_options *o)
 json_t *run_identity(const struct run_options *o)
 {
     char hex[33];
-    if (model_hash(hex, o->dir) < 0)
+    if (texts_check(&o->example) < 0 || model_hash(hex, o->dir) < 0)
         return NULL;
     json_t *all = options_json(o);
     if (!all || json_object_set_new(all, "model", json_string(hex)) < 0) {

@@ -272,7 +272,7 @@ static void advance(struct run *r, const struct step_batch *b)
     }
     r->place.window = s->place;
     r->place.failed += s->bad - r->told;
-    r->place.told += s->bad - r->told;
+    r->place.told += r->place.told < 0 ? 0 : s->bad - r->told;
     r->told = s->bad;
 }
 
@@ -414,7 +414,7 @@ static int resume(struct run *r)
         r->place = place;
         r->saved = place.step;
     }
-    if (r->data->stream)
+    if (r->data->stream && r->place.told >= 0)
         r->calls->bad_rows(r->calls->context, r->place.told);
     return 0;
 }

@@ -157,7 +157,7 @@ static int same_data(const struct run_data *data, const struct run_options *o,
     if (number(stream, "window") != o->window)
         return fail(FAIL_REFUSED, "the run began with --window %lld",
                     (long long)number(stream, "window"));
-    place->told = number(stream, "told");
+    place->told = json_object_get(stream, "told") ? number(stream, "told") : -1;
     place->window = (struct window_place){number(stream, "drawn"), number(stream, "read"),
                                           strtoull(text(state, "data"), NULL, 16)};
     int got = row_stream_skip(data->stream, &place->window);

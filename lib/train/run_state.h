@@ -10,7 +10,7 @@
  * made of them; rows that failed in them or on the way to them. */
 struct run_place {
     int64_t epoch, at, step, failed;
-    int64_t told; /* bad rows, those of evaluation included */
+    int64_t told; /* bad rows, those of evaluation included; -1: not known */
     struct window_place window;
     bool
         unmeasured; /* the last step's evaluation was stopped: its row is still to come */

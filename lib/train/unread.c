@@ -24,6 +24,14 @@ static bool is_one(struct span value)
            (json_double(value, &x) == 0 && x == 1);
 }
 
+/* Is it a turn that is learnt? Of others a weight says nothing. */
+static bool is_learnt(struct span message)
+{
+    struct span role = json_get(message, "role"), from = json_get(message, "from");
+    return span_is(role, "\"assistant\"") || span_is(from, "\"gpt\"") ||
+           span_is(from, "\"assistant\"");
+}
+
 static int refuse_in(struct span message)
 {
     static const char *const contents[] = {"tools", "tool_calls", "function_call",
@@ -33,7 +41,7 @@ static int refuse_in(struct span message)
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++)
         if ((value = json_get(message, contents[i])).s && !unread_empty(value))
             return fail(FAIL_REFUSED, "\"%s\" is not trained here", contents[i]);
-    for (size_t i = 0; i < sizeof weights / sizeof *weights; i++)
+    for (size_t i = 0; is_learnt(message) && i < sizeof weights / sizeof *weights; i++)
         if ((value = json_get(message, weights[i])).s && !is_one(value))
             return fail(FAIL_REFUSED, "\"%s\": every assistant's turn is learnt alike",
                         weights[i]);
@@ -45,13 +53,14 @@ int unread_refuse(struct row *row)
     static const char *const lists[] = {"messages", "conversations", "prompt", "chosen",
                                         "rejected"};
     struct span message;
-    if (row_has(row, "tools") && !unread_empty(row_value(row, "tools")))
-        return fail(FAIL_REFUSED, "\"tools\" is not trained here");
+    bool tools = row_has(row, "tools") && !unread_empty(row_value(row, "tools"));
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct span list = row_value(row, lists[i]);
         size_t at = 0;
         if (!list.s || json_type(list) != JSON_ARRAY)
             continue;
+        if (tools)
+            return fail(FAIL_REFUSED, "\"tools\" is not trained here");
         for (int n = 0; json_each(list, &at, &message); n++)
             if (json_type(message) == JSON_OBJECT && refuse_in(message) < 0)
                 return fail_in("%s[%d]", lists[i], n);

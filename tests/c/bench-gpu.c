@@ -125,6 +125,9 @@ static double product_rate(bool batch_variant)
         fprintf(stderr, "bench-gpu: %s: %s\n", device, why);
         exit(1);
     }
+    const char *lacks = batch_variant && k->lacks ? k->lacks(d) : NULL;
+    if (lacks)
+        fprintf(stderr, "bench-gpu: %s: shares are of these\n", lacks);
     const int64_t n = size.product;
     struct arr x = room(k, d, k->act(d), n, n), w = room(k, d, ARR_BF16, n, n);
     struct arr y = room(k, d, k->act(d), n, n);

@@ -269,7 +269,8 @@ static double published(struct policy *y, struct trainer *t,
     double start = machine_now();
     if (policy_publish(y, trainer_kernels(t), trainer_dev(t), trainer_params(t), 1) < 0)
         die("version 1");
-    return machine_now() - start + told(sampling, 'v');
+    double put = machine_now() - start;
+    return put + told(sampling, 'v');
 }
 
 /* -- The step --------------------------------------------------------------------------

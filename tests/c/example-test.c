@@ -146,6 +146,9 @@ static void what_would_be_passed_over_is_refused(void)
          "messages[1]: \"reasoning_content\" is not trained here"},
         {"{\"tools\":[{\"type\":\"function\"}]," SAID "}",
          "\"tools\" is not trained here"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"hi\",\"weight\":0},"
+         "{\"role\":\"assistant\",\"content\":\"a\"}]}",
+         USER("hi") "[[a<|im_end|>]]"},
         {"{\"video\":\"x.mp4\"," SAID "}", "this version does not read videos"},
         {"{\"conversations\":[{\"from\":\"human\",\"value\":\"<video>\"},"
          "{\"from\":\"gpt\",\"value\":\"a\"}]}",

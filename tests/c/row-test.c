@@ -470,6 +470,7 @@ static void output_never_overwrites_unasked(void)
           "%s", "one file for both under two names");
     CHECK(run("-o . rows", NULL, "out", "err") == 2, "%s", "a folder");
     CHECK(run("-o /dev/null rows", NULL, "out", "err") == 0, "%s", "a device");
+    CHECK(run("-o /dev/null /dev/null", NULL, "out", "err") == 0, "%s", "both a device");
     CHECK(run("-o no/such/o rows", NULL, "out", "err") == 2, "%s", "no such folder");
     CHECK(access("/dev/null.journal", F_OK) < 0, "%s", "no journal beside a device");
 }
