@@ -9,20 +9,12 @@
 #include "texts.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
+#include "within.h"
 
 #include <math.h>
 
 extern const struct kernels cuda_table;
 static const char pocket[] = "share/pocket/captioner";
-
-static void within_a_tenth(const char *name, int64_t plan, int64_t most)
-{
-    double ratio = (double)plan / (double)most;
-    fprintf(stderr, "%s: plan %.3f MB, took %.3f MB (%.3f)\n", name, (double)plan / 1e6,
-            (double)most / 1e6, ratio);
-    CHECK(fabs(ratio - 1) <= 0.1, "%s: took %lld, planned %lld", name, (long long)most,
-          (long long)plan);
-}
 
 /* -- Training --------------------------------------------------------------------------
  */

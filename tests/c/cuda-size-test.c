@@ -10,9 +10,9 @@
 #include "texts.h"
 #include "train/optimizer.h"
 #include "train/plan.h"
+#include "within.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <unistd.h>
 
 extern const struct kernels cuda_table;
@@ -71,15 +71,6 @@ static void model_make(const char *shape, int layers)
          "%s", path);
     fclose(f);
     buf_free(&h.text);
-}
-
-static void within_a_tenth(const char *name, int64_t plan, int64_t most)
-{
-    double ratio = (double)plan / (double)most;
-    fprintf(stderr, "%s: plan %.2f GB, took %.2f GB (%.3f)\n", name, (double)plan / 1e9,
-            (double)most / 1e9, ratio);
-    CHECK(fabs(ratio - 1) <= 0.1, "%s: took %lld, planned %lld", name, (long long)most,
-          (long long)plan);
 }
 
 /* -- Training --------------------------------------------------------------------------
