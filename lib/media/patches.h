@@ -2,7 +2,6 @@
 #ifndef PATCHES_H
 #define PATCHES_H
 #include "media/image.h"
-#include <stdbool.h>
 
 struct json_t; /* jansson.h */
 
@@ -23,12 +22,9 @@ struct patch_config {
  * Qwen2-VL's processor.) 0, or -1 (class model). */
 int patch_config_read(struct patch_config *pc, const char *dir);
 
-/* Is there a file in which they may be? */
-bool patch_config_there(const char *dir);
-
-/* These settings as they stand, and the name of the file that has them: json_decref()
- * them. NULL (class model) if there are none, or the file is damaged. */
-struct json_t *patch_config_json(const char *dir, const char **file);
+/* These settings as they stand, NULL where there are none (json_decref() them), and the
+ * name of the file that has them. 0, or -1 (class model): a file is damaged. */
+int patch_config_json(struct json_t **settings, const char *dir, const char **file);
 
 /* The size a height x width picture is resized to: both sides multiples of patch * merge,
  * within the limits, aspect ratio kept as far as that allows ("smart_resize",

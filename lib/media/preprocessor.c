@@ -1,6 +1,5 @@
 /* preprocessor.c: the picture settings of a model folder; see patches.h. */
 #include "base/fail.h"
-#include "base/folder.h"
 #include "media/patches.h"
 
 #include <errno.h>
@@ -10,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* Defaults of transformers' Qwen2VLImageProcessor (the means are CLIP's). */
 static const struct patch_config published = {
@@ -141,40 +139,33 @@ static int read_file(json_t **root, const char *dir, const char *file)
     return status;
 }
 
-bool patch_config_there(const char *dir)
-{
-    char nested[PATH_MAX], own[PATH_MAX];
-    return path_join(nested, dir, "processor_config.json") == 0 &&
-           path_join(own, dir, PATCH_CONFIG_FILE) == 0 &&
-           (access(nested, F_OK) == 0 || access(own, F_OK) == 0);
-}
+static const char nested_file[] = "processor_config.json";
 
 /* As the reference does: what processor_config.json holds of it goes first. */
-json_t *patch_config_json(const char *dir, const char **file)
+int patch_config_json(json_t **settings, const char *dir, const char **file)
 {
-    static const char nested[] = "processor_config.json", own[] = PATCH_CONFIG_FILE;
     json_t *root;
-    *file = nested;
-    if (read_file(&root, dir, nested) < 0)
-        return NULL;
-    json_t *part = json_incref(json_object_get(root, "image_processor"));
+    *file = nested_file;
+    if (read_file(&root, dir, nested_file) < 0)
+        return -1;
+    *settings = json_incref(json_object_get(root, "image_processor"));
     json_decref(root);
-    if (part)
-        return part;
-    *file = own;
-    if (read_file(&root, dir, own) == 0 && !root)
-        fail(FAIL_MODEL, "%s: neither %s nor %s with \"image_processor\"", dir, own,
-             nested);
-    return root;
+    if (*settings)
+        return 0;
+    *file = PATCH_CONFIG_FILE;
+    return read_file(settings, dir, PATCH_CONFIG_FILE);
 }
 
 int patch_config_read(struct patch_config *pc, const char *dir)
 {
     const char *file;
-    json_t *root = patch_config_json(dir, &file);
+    json_t *root;
     *pc = published;
-    if (!root)
+    if (patch_config_json(&root, dir, &file) < 0)
         return -1;
+    if (!root)
+        return fail(FAIL_MODEL, "%s: neither %s nor %s with \"image_processor\"", dir,
+                    PATCH_CONFIG_FILE, nested_file);
     int status = read_config(pc, root);
     if (status < 0)
         fail_in("%s/%s", dir, file);

@@ -114,15 +114,15 @@ static json_t *shape_of(const char *dir)
     json_object_set_new(shape, "config", config);
     if (!json_object_get(text_part(config), "initializer_range"))
         json_object_set_new(text_part(config), "initializer_range", json_real(0.02));
-    if (!json_object_get(config, "vision_config") || !patch_config_there(dir))
-        return shape;
     const char *file;
-    json_t *preprocessor = patch_config_json(dir, &file);
-    if (!preprocessor) {
+    json_t *preprocessor = NULL;
+    if (json_object_get(config, "vision_config") &&
+        patch_config_json(&preprocessor, dir, &file) < 0) {
         json_decref(shape);
         return NULL;
     }
-    json_object_set_new(shape, "preprocessor", preprocessor);
+    if (preprocessor)
+        json_object_set_new(shape, "preprocessor", preprocessor);
     return shape;
 }
 
