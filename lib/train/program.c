@@ -201,13 +201,15 @@ static FILE *stream_open_text(const char *path)
 
 /* The file of --errors, by the rules of other programs' (capmill(7)); what is in it stays
  * until bad_rows(). NULL: refused. */
-static FILE *open_errors(const struct run_options *o, const char *path)
+static FILE *open_errors(const struct train_program *p, const char *path)
 {
-    bool stream = path_is_stream(path), input = o->eval && path_same(path, o->eval);
-    for (int i = 0; i < o->file_count; i++) input = input || path_same(path, o->files[i]);
+    const struct run_options *o = &p->run;
+    bool stream = path_is_stream(path);
     struct stat st;
     FILE *f = NULL;
-    if (input)
+    if (cli_check_file(p->cli, path) < 0)
+        return NULL;
+    if (o->eval && path_same(path, o->eval))
         fail(FAIL_REFUSED, "%s: is an input of this run too", path);
     else if (!stream && !o->resume && !o->force && stat(path, &st) == 0 && st.st_size > 0)
         fail(FAIL_REFUSED, "%s: exists (--resume goes on with it, --force overwrites it)",
@@ -230,7 +232,7 @@ static int set_up(struct train_program *p)
         return fail_in("--tensorboard");
     const char *errors = cli_text(p->cli, "errors", "-");
     p->errors_path = p->others || strcmp(errors, "-") == 0 ? NULL : errors;
-    p->errors = p->errors_path ? open_errors(&p->run, p->errors_path) : stdout;
+    p->errors = p->errors_path ? open_errors(p, p->errors_path) : stdout;
     return p->errors ? 0 : -1;
 }
 
