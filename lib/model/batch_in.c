@@ -136,11 +136,6 @@ static int failed(const char *what, struct span said)
     return -1;
 }
 
-static bool is_null(struct span value)
-{
-    return !value.s || json_type(value) == JSON_NULL;
-}
-
 int batch_in_find(struct batch_in *b, const char *id, struct buf *line, struct span *body)
 {
     const struct done *d = done_set_find(&b->places, key_of(true, id, strlen(id)));
@@ -157,15 +152,15 @@ int batch_in_find(struct batch_in *b, const char *id, struct buf *line, struct s
     struct span error = json_get(text, "error");
     struct span status = json_find(text, "response.status_code");
     *body = json_find(text, "response.body");
-    if (!is_null(error))
+    if (json_given(error))
         return failed("the batch says", error);
-    if (!is_null(status) &&
+    if (json_given(status) &&
         (json_type(status) != JSON_NUMBER || json_int(status, &code) < 0))
         return fail(FAIL_PARSE, "a batch result's status_code is no integer");
-    if (!is_null(status) && code != 200) {
+    if (json_given(status) && code != 200) {
         struct span said = json_get(*body, "error");
         snprintf(what, sizeof what, "status %lld in the batch", (long long)code);
-        return failed(what, is_null(said) ? *body : said);
+        return failed(what, json_given(said) ? said : *body);
     }
     if (json_type(*body) != JSON_OBJECT)
         return fail(FAIL_PARSE, "a batch result without a body");

@@ -47,11 +47,6 @@ static int fail_said(int status, enum fail_class kind, const char *what, struct 
     return status;
 }
 
-static bool is_null(struct span value)
-{
-    return !value.s || json_type(value) == JSON_NULL;
-}
-
 /* The list of choices of a body: 0 or CHAT_AGAIN. */
 static int find_choices(struct span body, struct span *choices, const char *key)
 {
@@ -62,7 +57,7 @@ static int find_choices(struct span body, struct span *choices, const char *key)
         return fail(FAIL_PARSE, "%s", why.text);
     }
     struct span error = json_get(body, "error");
-    if (!is_null(error))
+    if (json_given(error))
         return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error, key);
     *choices = json_get(body, "choices");
     if (json_type(*choices) != JSON_ARRAY)
@@ -78,7 +73,7 @@ static int check_choice(struct span choice, const char *key)
     if (json_type(refusal) == JSON_STRING && refusal.n > 2)
         return fail_said(CHAT_FINAL, FAIL_REFUSED, "the model refuses", refusal, key);
     struct span error = json_get(choice, "error"); /* OpenRouter's */
-    if (!is_null(error))
+    if (json_given(error))
         return fail_said(CHAT_AGAIN, FAIL_HTTP, "the server says", error, key);
     struct buf buf = {0};
     struct span value = json_get(choice, "finish_reason"), reason = {"", 0};
@@ -105,7 +100,7 @@ static const char *read_finish(struct span choice)
     struct span value = json_get(choice, "finish_reason");
     struct buf reason = {0};
     const char *finish = "stop";
-    if (is_null(value))
+    if (!json_given(value))
         return finish;
     if (json_text(value, &reason) < 0) {
         buf_free(&reason);
@@ -146,7 +141,7 @@ static int64_t read_index(struct span choice, int place)
 {
     int64_t index;
     struct span value = json_get(choice, "index");
-    if (is_null(value))
+    if (!json_given(value))
         return place;
     return json_type(value) == JSON_NUMBER && json_int(value, &index) == 0 ? index : -1;
 }
@@ -189,7 +184,7 @@ static int take_choice(struct completion *c, struct span choice, const char *key
         return 0;
     if (json_type(content) != JSON_STRING) {
         fail(FAIL_PARSE, "a choice without a text: content is %s",
-             is_null(content) ? "null or missing" : "no string");
+             json_given(content) ? "no string" : "null or missing");
         return 0;
     }
     if (ends_in_reasoning(choice, finish)) {

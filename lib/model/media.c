@@ -2,18 +2,13 @@
 #include "model/media.h"
 #include "row/json.h"
 
-static bool is_null(struct span value)
-{
-    return !value.s || json_type(value) == JSON_NULL;
-}
-
 bool media_is_there(struct span value)
 {
     struct span element;
     size_t at = 0;
     if (json_type(value) == JSON_ARRAY)
         return json_each(value, &at, &element);
-    return !is_null(value) && !span_is(value, "\"\"");
+    return json_given(value) && !span_is(value, "\"\"");
 }
 
 struct span media_of_part(struct span part)
@@ -21,10 +16,10 @@ struct span media_of_part(struct span part)
     struct span url = json_find(part, "image_url.url");
     if (!url.s)
         url = json_get(part, "image_url"); /* a bare string is seen in the wild */
-    if (!is_null(url))
+    if (json_given(url))
         return url;
     url = json_get(part, "image");
-    return is_null(url) ? (struct span){0} : url;
+    return json_given(url) ? url : (struct span){0};
 }
 
 static bool next_part(struct media_walk *walk, struct span *ref)

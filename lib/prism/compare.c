@@ -29,19 +29,14 @@ struct comparing {
     double sum_a, sum_b;
 };
 
-static bool there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 /* What a row is known by. */
 static void put_key(struct buf *out, struct span row)
 {
     struct span id = json_get(row, "id"), media = store_media(row);
     struct span question =
-        json_get(row, there(json_get(row, "question")) ? "question" : "prompt");
+        json_get(row, json_given(json_get(row, "question")) ? "question" : "prompt");
     buf_clear(out);
-    if (there(id)) {
+    if (json_given(id)) {
         buf_char(out, 'i');
         buf_add(out, id.s, id.n);
         return;
@@ -69,7 +64,7 @@ static int grow(void **list, int *room, int count, size_t size)
 
 static bool read_score(struct span row, double *score)
 {
-    return !there(json_get(row, "error")) &&
+    return !json_given(json_get(row, "error")) &&
            json_double(json_get(row, "score"), score) == 0;
 }
 
@@ -86,7 +81,7 @@ static void put_changed(struct buf *out, struct span row, double a, double b)
 {
     struct span id = json_get(row, "id"), media = store_media(row);
     const char *before = "{";
-    if (there(id)) {
+    if (json_given(id)) {
         buf_text(out, "{\"id\":");
         buf_add(out, id.s, id.n);
         before = ",";

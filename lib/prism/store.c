@@ -184,11 +184,6 @@ static int key_made(struct key *key, char kind, struct span json)
 /* -- Captions as JSON
  * -------------------------------------------------------------------- */
 
-static bool there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 static char *copy_of(const struct buf *b)
 {
     char *copy = malloc(b->len + 1);
@@ -208,7 +203,7 @@ static int take_caption(struct store_captions *c, struct span object, struct buf
     struct span error = json_get(object, "error"), part;
     struct buf decoded = {0};
     buf_text(json, c->count ? "," : "");
-    if (there(error)) {
+    if (json_given(error)) {
         buf_text(json, "{\"error\":");
         buf_add(json, error.s, error.n);
         buf_char(json, '}');
@@ -337,37 +332,37 @@ static int load_row(struct store *s, struct span row, const char *made)
         return -1;
     struct span list, media = store_media(row), id = json_get(row, "id");
     struct span sample = json_get(row, "original_sample"); /* CapRL's file of stage 1 */
-    if (json_type(sample) == JSON_OBJECT && !there(media))
+    if (json_type(sample) == JSON_OBJECT && !json_given(media))
         media = store_media(sample);
     if (made && (json_get(row, "made").n != 34 ||
                  memcmp(json_get(row, "made").s + 1, made, 32) != 0))
         return 0;
-    if (there(json_get(row, "error"))) {
+    if (json_given(json_get(row, "error"))) {
         s->left_out++;
         return 0;
     }
     list = json_get(row, "captions");
-    if (!there(list))
+    if (!json_given(list))
         list = json_get(row, "caption");
-    if (!there(list))
+    if (!json_given(list))
         list = json_get(row, "generated_captions");
     if (json_type(list) != JSON_ARRAY && json_type(list) != JSON_STRING)
         return fail(FAIL_MISSING, "no \"captions\" and no \"caption\"");
-    if (!there(media) && !there(id))
+    if (!json_given(media) && !json_given(id))
         return fail(FAIL_MISSING, "no \"image\" and no \"id\" to know the picture by");
     struct key id_key;
-    if (there(media) &&
+    if (json_given(media) &&
         (key_made(&key, 'm', media) < 0 || (other = add(s, key, list)) < 0))
         return -1;
-    if (other == 0 && there(id)) {
+    if (other == 0 && json_given(id)) {
         if (key_made(&id_key, 'i', id) < 0)
             return -1;
-        other = there(media) ? lend(s, id_key, key, media) : add(s, id_key, list);
+        other = json_given(media) ? lend(s, id_key, key, media) : add(s, id_key, list);
         if (other < 0)
             return -1;
     }
     return other ? fail(FAIL_REFUSED, "a row before has other captions for the same %s",
-                        there(media) ? "picture" : "id")
+                        json_given(media) ? "picture" : "id")
                  : 0;
 }
 
@@ -511,9 +506,9 @@ const struct store_captions *store_get(struct store *s, struct span picture,
 struct store_captions *store_own(struct span row)
 {
     struct span list = json_get(row, "captions");
-    if (!there(list))
+    if (!json_given(list))
         list = json_get(row, "caption");
-    if (!there(list)) {
+    if (!json_given(list)) {
         fail(FAIL_MISSING, "no \"captions\" and no \"caption\"");
         return NULL;
     }

@@ -40,11 +40,6 @@ static int category_of(struct summary *s, struct span name)
     return number_of(&s->categories, &text);
 }
 
-static bool there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 static void count_captions(struct summary *s, struct span row)
 {
     struct span list = json_get(row, "predictions"), element;
@@ -59,7 +54,7 @@ int summary_add(struct summary *s, struct span row, int64_t number, const char *
 {
     struct span name = json_find(row, category);
     struct summary_row r = {.number = number, .category = -1};
-    if (there(json_get(row, "error")) ||
+    if (json_given(json_get(row, "error")) ||
         json_double(json_get(row, "score"), &r.score) < 0 ||
         json_double(json_get(row, "best"), &r.best) < 0) {
         s->failed++;
@@ -74,7 +69,7 @@ int summary_add(struct summary *s, struct span row, int64_t number, const char *
         s->cap = cap;
     }
     r.picture = picture_of(s, row);
-    if (r.picture < 0 || (there(name) && (r.category = category_of(s, name)) < 0))
+    if (r.picture < 0 || (json_given(name) && (r.category = category_of(s, name)) < 0))
         return -1;
     count_captions(s, row);
     s->rows[s->count++] = r;

@@ -2,11 +2,6 @@
 #include "reward/asked.h"
 #include "model/media.h"
 
-static bool is_there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 /* A part of a turn. 0 or -1. */
 static int set_part(struct asked *a, struct asked_part *part, enum asked_kind kind,
                     struct span json)
@@ -26,7 +21,7 @@ static int video_path(struct span value, struct span *path)
     *path = value;
     if (json_type(value) != JSON_OBJECT)
         return 0;
-    if (is_there(json_get(value, "start")) || is_there(json_get(value, "end")))
+    if (json_given(json_get(value, "start")) || json_given(json_get(value, "end")))
         return fail(FAIL_REFUSED, "video: a start or an end has no place in this form");
     *path = json_get(value, "path");
     return path->s ? 0 : fail(FAIL_MISSING, "video: no \"path\"");
@@ -42,9 +37,9 @@ static int read_part(struct asked *a, struct asked_part *part, struct span eleme
         return fail(FAIL_TYPE, "a part is no object");
     if (image.s)
         return set_part(a, part, ASKED_IMAGE, image);
-    if (!is_there(video = json_find(element, "video_url.url")))
+    if (!json_given(video = json_find(element, "video_url.url")))
         video = json_get(element, "video");
-    if (is_there(video))
+    if (json_given(video))
         return video_path(video, &path) < 0 ? -1 : set_part(a, part, ASKED_VIDEO, path);
     struct span text = json_get(element, "text");
     return text.s ? set_part(a, part, ASKED_TEXT, text)
@@ -178,7 +173,7 @@ int asked_read(struct asked *a, struct row *row, struct span prompt)
     while (messages && json_each(list, &at, &message)) n++;
     if (!(a->turns = row_alloc(row, n * sizeof *a->turns)))
         return -1;
-    if (is_there(system)) {
+    if (json_given(system)) {
         struct asked_turn *turn = &a->turns[a->count++];
         *turn = (struct asked_turn){ASKED_SYSTEM, row_alloc(row, sizeof *turn->parts), 1};
         if (!turn->parts || set_part(a, turn->parts, ASKED_TEXT, system) < 0)

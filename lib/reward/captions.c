@@ -23,27 +23,22 @@ static int decode(struct row *row, struct span value, struct span *text)
     return kept ? 0 : -1;
 }
 
-static bool is_there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 static int read_caption(struct row *row, struct span element, int i,
                         struct reward_caption *c)
 {
     if (json_type(element) != JSON_OBJECT)
         return fail(FAIL_TYPE, "\"captions[%d]\": not an object", i);
     *c = (struct reward_caption){.json = element, .tokens = -1, .first = i};
-    c->failed = is_there(json_get(element, "error"));
+    c->failed = json_given(json_get(element, "error"));
     if (c->failed)
         return 0;
     c->raw = json_get(element, "text");
-    if (!is_there(c->raw))
+    if (!json_given(c->raw))
         return fail(FAIL_MISSING, "no \"captions[%d].text\"", i);
     if (json_type(c->raw) != JSON_STRING)
         return fail(FAIL_TYPE, "\"captions[%d].text\": not a string", i);
     struct span tokens = json_get(element, "tokens");
-    if (is_there(tokens)) {
+    if (json_given(tokens)) {
         int64_t n;
         if (json_int(tokens, &n) < 0 || n < 0)
             return fail(FAIL_TYPE, "\"captions[%d].tokens\": not a count", i);

@@ -3,16 +3,11 @@
 
 #include <stdlib.h>
 
-static bool is_there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 /* reward.total of captions[i]. 0 or -1. */
 static int read_total(struct value reward, int i, double *total)
 {
     struct span value = value_get(reward, "total").json;
-    if (!is_there(value))
+    if (!json_given(value))
         return fail(FAIL_MISSING, "captions[%d]: no number \"reward.total\"", i);
     if (json_type(value) != JSON_NUMBER || json_double(value, total) < 0)
         return fail(FAIL_TYPE, "captions[%d]: \"reward.total\" is no number", i);
@@ -29,10 +24,10 @@ static int read_caption(struct pairs_caption *c, struct value caption, int i)
     if (json_type(caption.json) != JSON_OBJECT)
         return fail(FAIL_TYPE, "captions[%d] is no object", i);
     value_pick(caption, names, found, NAMES);
-    if (is_there(found[ERROR].json))
+    if (json_given(found[ERROR].json))
         return 0;
     *c = (struct pairs_caption){.json = caption.json, .text = found[TEXT].json};
-    if (!is_there(c->text))
+    if (!json_given(c->text))
         return fail(FAIL_MISSING, "captions[%d]: no \"text\"", i);
     if (json_type(c->text) != JSON_STRING)
         return fail(FAIL_TYPE, "captions[%d]: \"text\" is no string", i);

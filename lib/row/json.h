@@ -33,6 +33,9 @@ int json_check(struct span text);
 
 enum json_type json_type(struct span value);
 
+/* Is there a value, and is it not null? (s NULL: there is none.) */
+bool json_given(struct span value);
+
 /* Is key, a raw string with its quotes, the text name once it is decoded? */
 bool json_key_is(struct span key, struct span name);
 

@@ -25,6 +25,11 @@ enum json_type json_type(struct span value)
     }
 }
 
+bool json_given(struct span value)
+{
+    return value.s && json_type(value) != JSON_NULL;
+}
+
 /* Behind the value that begins at s. */
 static const char *skip_value(const char *s, const char *end)
 {

@@ -14,11 +14,6 @@
 
 const char *const rollout_terms[ROLLOUT_TERMS] = {"acc", "format", "len"};
 
-static bool is_there(struct span value)
-{
-    return value.s && json_type(value) != JSON_NULL;
-}
-
 /* Keep the first reason that something of the row cannot be used. */
 static void note(struct rollout *r, const char *text)
 {
@@ -66,7 +61,7 @@ static int reward_read(struct rollout_caption *c, struct span reward)
         return fail(FAIL_TYPE, "reward.total %g: too large to be learnt from", c->reward);
     for (int i = 0; i < ROLLOUT_TERMS; i++) {
         struct span term = json_get(reward, rollout_terms[i]);
-        if (!is_there(term) || json_double(term, &c->term[i]) < 0)
+        if (!json_given(term) || json_double(term, &c->term[i]) < 0)
             c->term[i] = NAN;
     }
     return 0;
@@ -86,7 +81,7 @@ static int caption_read(struct rollout *r, struct rollout_caption *c, struct spa
     *c = (struct rollout_caption){0};
     struct span error = json_get(object, "error"), ids = json_get(object, "ids"),
                 logprobs = json_get(object, "logprobs");
-    if (is_there(error))
+    if (json_given(error))
         return 0;
     if (json_type(ids) != JSON_ARRAY || json_type(logprobs) != JSON_ARRAY)
         return fail(FAIL_REFUSED, "no \"ids\" and \"logprobs\": sample with caption "
